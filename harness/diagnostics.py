@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import traceback
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,52 @@ class UnreachableError(HarnessError):
     """An engine, a host or a service that did not answer."""
 
     exit_code = 3
+
+
+class UnforeseenError(HarnessError):
+    """A failure that nobody has foreseen, with the place in the code where it showed."""
+
+    def __init__(self, error: BaseException) -> None:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        # The last frame only: a traceback is for those who ask for it.
+        message = f"detlab itself failed{place}: {type(error).__name__}: {error}"
+        super().__init__("bug", message, help=f"{TRACEBACK}=1 shows where; please report it")
+        # As text, since a failure goes from process to process, and a traceback holds what made it.
+        self.traceback = "".join(traceback.format_exception(error)) if os.environ.get(TRACEBACK) else ""
+
+    def render(self) -> str:
+        """The failure, and below it the traceback where one was asked for."""
+        return super().render() + (f"\n{self.traceback.rstrip()}" if self.traceback else "")
+
+
+TRACEBACK = "DETLAB_TRACEBACK"
+"""The variable of the environment that asks for tracebacks."""
+
+
+# EBADF is what writing to a closed stdout gives; no file that detlab opened is closed under it.
+NO_OUTPUT = "no-output"
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EBADF)
+
+
+def explain_failure(error: BaseException) -> HarnessError:
+    """Any exception as a HarnessError: files, memory and nesting by their cause, all else as a defect."""
+    match error:
+        case HarnessError():
+            return error
+        case OSError():
+            said = (error.strerror or str(error)).lower()
+            # Only stdout and stderr are written without a name.
+            if error.errno in UNWRITABLE and not error.filename:
+                return HarnessError(NO_OUTPUT, f"the output cannot be written: {said}")
+            code = "unwritable" if error.errno in UNWRITABLE else "unreadable"
+            return HarnessError(code, f"{error.filename}: {said}" if error.filename else said)
+        case MemoryError():
+            return HarnessError("out-of-memory", "there is not enough memory for this")
+        case RecursionError():
+            return HarnessError("too-deep", "this is nested too deeply to be read")
+        case _:
+            return UnforeseenError(error)
 
 
 class SourceError(HarnessError):

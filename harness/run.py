@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -22,26 +24,36 @@ from harness.detection.language import (
     check_switches,
     language,
 )
-from harness.diagnostics import Finding, HarnessError
+from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
 from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
-from harness.scenario.pack import find_scenarios, split_on_request
+from harness.scenario.pack import find_scenarios, list_generators, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
+from harness.supervised_run import WHOLE, Failures, SupervisedRun
+from harness.supervisor import Limits, can_supervise, default_memory, mark_place, unit_of_work
 from harness.telemetry.events.event import Damage, merge_telemetry
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
+from harness.telemetry.simulation.behaviour import announce_foreign_python
 from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.alerts import Alert
 from harness.verdict.judge import Trial, TrialSet, find_reached_limits
 from harness.verdict.judge import TrialResult as Found
 from harness.verdict.store import TelemetryStore, TimeStretch, WorldStore
+from harness.verdict.ties import find_ties
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal, list_expectation_faults
-from harness.workers import distribute_work, workers_for
+from harness.workers import workers_for
 
 if TYPE_CHECKING:
     from harness.telemetry.simulation.world.simulate_world import ProgressCallback
 
 ScenarioResult = Verdict | Visibility | Broken
+
+# What a person or the system ends a run with is no fault of a scenario.
+Interruption = (KeyboardInterrupt, GeneratorExit)
+
+
+DEFAULT_LIMITS = Limits(seconds=DEFAULT_PATIENCE, memory=default_memory())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +61,7 @@ class RunOptions:
     """Options of a whole run; they come before a scenario's own settings.
 
     `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
-    security_content's tests. `plain` says what files of plain text are; without it they are no events. `patience` is
-    the number of seconds that a rule may run at once.
+    security_content's tests. `plain` says what files of plain text are; without it they are no events.
     """
 
     engine: str = "duckdb"
@@ -62,7 +73,7 @@ class RunOptions:
     rules: tuple[Path, ...] = ()
     attack_data: Path | None = None
     plain: Input | None = None
-    patience: float = DEFAULT_PATIENCE
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +94,12 @@ class Answer:
 class Bench:
     """One engine, and everything read once: rules and parsed queries."""
 
-    def __init__(self, options: RunOptions | None = None) -> None:
-        """Connects to the engine when it is first needed. Raises HarnessError for a choice that there is not."""
-        self.options = options or RunOptions()
+    def __init__(self, options: RunOptions | None = None, failures: Failures | None = None) -> None:
+        """Connects to the engine when it is first needed. Raises HarnessError for a choice that there is not.
+
+        `failures` are what is known to break its process, by place; given, if empty, each case is judged by itself.
+        """
+        self.options, self.failures = options or RunOptions(), failures
         check_conditions(self.options.conditions)
         check_switches(self.options.switches)
         self.rules: dict[Path, Rule] = {}
@@ -107,7 +121,7 @@ class Bench:
     def engine(self) -> Engine:
         """The engine, connected at the first use."""
         # Late, since reading and checking scenarios needs no engine, and DuckDB takes 0.13 s to import.
-        self.connected = self.connected or open_engine(self.options.engine, self.options.patience)
+        self.connected = self.connected or open_engine(self.options.engine, self.options.limits.seconds)
         return self.connected
 
     def store(self, scenario: Scenario) -> TelemetryStore:
@@ -127,24 +141,41 @@ class Bench:
         panels: dict[tuple[object, ...], list[tuple[tuple[int, int], ExpectedCase]]] = {}
         for i, scenario in enumerate(scenarios):
             try:
-                seen, cases = self.prepared(scenario)
-            except HarnessError as error:
-                results[i, 0] = Broken(path=str(scenario.path), error=error)
+                with self.unit(i, WHOLE):
+                    seen, cases = self.prepared(scenario, i)
+            except Interruption:
+                raise
+            # Whatever it is, a behaviour's sys.exit included: the other scenarios are judged all the same.
+            except BaseException as error:
+                results[i, 0] = Broken(path=str(scenario.path), error=explain_failure(error))
                 continue
             for k, result in enumerate(seen):
                 results[i, k] = result
             for k, case in cases:
-                panels.setdefault((id(case.trial.query), case.trial.rule.path), []).append(((i, len(seen) + k), case))
+                key = (id(case.trial.query), case.trial.rule.path, None if self.failures is None else (i, k))
+                panels.setdefault(key, []).append(((i, len(seen) + k), case))
         for members in panels.values():
-            judged = self.together([case for _, case in members])
+            judged = self.together([case for _, case in members], members[0][0][0])
             results |= zip((place for place, _ in members), judged, strict=True)
         found: list[list[ScenarioResult]] = [[] for _ in scenarios]
         for i, k in sorted(results):
             found[i].append(results[i, k])
         return found
 
-    def prepared(self, scenario: Scenario) -> tuple[list[ScenarioResult], list[tuple[int, ExpectedCase]]]:
+    @contextmanager
+    def unit(self, *place: int) -> Iterator[None]:
+        """Work within the limits; raises HarnessError at once where it is known to break its process."""
+        if self.failures and place in self.failures:
+            raise self.failures[place]
+        with unit_of_work(self.options.limits.seconds, *place):
+            yield
+
+    def prepared(self, scenario: Scenario, at: int) -> tuple[list[ScenarioResult], list[tuple[int, ExpectedCase]]]:
         """A scenario's signals counted, and its expectations as cases; one that cannot be is among the results."""
+        if not scenario.body.expect and not scenario.body.telemetry:
+            message = "a scenario without `expect:` and `telemetry:` proves nothing"
+            hint = "say which rule should see it, or which events it must leave"
+            raise SourceError("nothing-to-judge", message, scenario.place("title"), help=hint)
         check_scenario_conditions(scenario)
         check_scenario_switches(scenario)
         store = self.store(scenario)
@@ -156,25 +187,31 @@ class Bench:
         broken: list[ScenarioResult] = []
         for number, expectation in enumerate(scenario.body.expect):
             try:
+                mark_place(at, number)
+                if self.failures and (at, number) in self.failures:
+                    raise self.failures[at, number]
                 trial = self.trial_of(scenario, expectation, store)
                 cases.append(
                     (number, ExpectedCase(scenario=scenario, expectation=expectation, number=number, trial=trial))
                 )
-            except HarnessError as error:
-                broken.append(broken_at(scenario, number, error))
+            except Exception as error:
+                broken.append(broken_at(scenario, number, explain_failure(error)))
         return [*seen, *broken], cases
 
-    def together(self, cases: Sequence[ExpectedCase]) -> list[ScenarioResult]:
+    def together(self, cases: Sequence[ExpectedCase], at: int) -> list[ScenarioResult]:
         """What a rule says in all cases; if one statement cannot tell, or fails, what it says in each."""
         labels = [case.scenario.body.activity for case in cases]
         try:
-            findings = list(TrialSet(self.engine, [case.trial for case in cases], labels).findings())
-            return [verdict(c, f, self.engine.name) for c, f in zip(cases, findings, strict=True)]
-        except HarnessError as error:
+            with self.unit(at, cases[0].number):
+                findings = list(TrialSet(self.engine, [case.trial for case in cases], labels).findings())
+                return [verdict(c, f, self.engine.name) for c, f in zip(cases, findings, strict=True)]
+        except Interruption:
+            raise
+        except BaseException as error:
             if len(cases) == 1:
-                return [broken_at(cases[0].scenario, cases[0].number, error)]
+                return [broken_at(cases[0].scenario, cases[0].number, explain_failure(error))]
             # One scenario that breaks the statement must not take the verdicts of the others with it.
-            return [result for case in cases for result in self.together([case])]
+            return [result for case in cases for result in self.together([case], at)]
 
     def verdict(self, scenario: Scenario, expectation: Expectation, store: TelemetryStore) -> Verdict:
         """What one rule says of one scenario."""
@@ -244,11 +281,12 @@ class Bench:
         alerts, rows = trial.alerts(plan), self.engine.run(plan.node)
         size = store.size(self.options.conditions)
         cut = find_reached_limits(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
+        ties = find_ties(plan, self.engine.run).get(0, ())
         return Answer(
             rule=trial.rule,
             rows=rows,
             alerts=alerts,
-            plan=replace(plan, findings=(*plan.findings, *cut)),
+            plan=replace(plan, findings=(*plan.findings, *cut, *ties)),
             deviations=trial.query.deviations,
             damages=store.telemetry(self.options.conditions).damages,
             events=size,
@@ -297,19 +335,23 @@ def verdict(case: ExpectedCase, finding: Found, engine_name: str) -> Verdict:
 
 
 def judge_files(
-    found: Sequence[Path], options: RunOptions | None, progress: ProgressCallback | None = None
+    options: RunOptions | None,
+    found: Sequence[Path],
+    failures: Failures | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[list[ScenarioResult]]:
     """What is found out of each file; one that cannot be read is broken."""
     scenarios: list[tuple[int, Scenario]] = []
     results: list[list[ScenarioResult]] = [[] for _ in found]
-    with Bench(options) as bench:
+    with Bench(options, failures) as bench:
         own = bench.options.rules
         for number, path in enumerate(found):
             try:
-                read = scenarios_of(path, bench.options.attack_data) or [read_scenario(path)]
+                with bench.unit(WHOLE, WHOLE):
+                    read = scenarios_of(path, bench.options.attack_data) or [read_scenario(path)]
                 scenarios += ((number, judged_by(scenario, own) if own else scenario) for scenario in read)
-            except HarnessError as error:
-                results[number].append(Broken(path=str(path), error=error))
+            except Exception as error:
+                results[number].append(Broken(path=str(path), error=explain_failure(error)))
             if progress:
                 progress(str(path), number + 1, len(found))
         judged = bench.judge_all([scenario for _, scenario in scenarios])
@@ -318,14 +360,14 @@ def judge_files(
     return results
 
 
+def lost_file(path: Path, error: HarnessError) -> ScenarioResult:
+    """A file of which nothing could be judged."""
+    return Broken(path=str(path), error=error)
+
+
 def count_scenarios(results: Sequence[ScenarioResult]) -> int:
     """How many scenarios a file's results are of: one, unless it held several."""
     return max(1, len({id(r.scenario) for r in results if not isinstance(r, Broken)}))
-
-
-def judge_share(share: tuple[Sequence[Path], RunOptions | None]) -> list[list[ScenarioResult]]:
-    """The files that one of several processes judges."""
-    return judge_files(*share)
 
 
 def run_scenarios(
@@ -338,14 +380,15 @@ def run_scenarios(
     )
     # Two, no source: the engine of each process may take half of the memory.
     workers = min(2, workers_for(len(found)))
-    if workers == 1:
-        judged = judge_files(found, options, progress)
+    # Here, so that it is said once and not by each child.
+    for folder in list_generators(found):
+        announce_foreign_python(folder)
+    limits = (options or RunOptions()).limits
+    if can_supervise() and (workers > 1 or limits.isolated):
+        crew = SupervisedRun(found, limits, partial(judge_files, options), lost_file, progress)
+        judged = crew.judge(workers)
     else:
-        judged = [[] for _ in found]
-        # Every second file to each, since neighbours are of one technique and take alike.
-        shares = [(found[i::workers], options) for i in range(workers)]
-        for i, part in enumerate(distribute_work(judge_share, shares, workers)):
-            judged[i::workers] = part
+        judged = judge_files(options, found, progress=progress)
     results = list(chain.from_iterable(judged))
     return Outcomes(
         verdicts=tuple(r for r in results if isinstance(r, Verdict)),

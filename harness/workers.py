@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TypeVar
+
+from harness.diagnostics import HarnessError
 
 Item = TypeVar("Item")
 WorkResult = TypeVar("WorkResult")
@@ -40,6 +45,35 @@ def distribute_work(
     # A fork of a process with threads can hold a lock for ever; macOS forks badly even without.
     safe = sys.platform.startswith("linux") and threading.active_count() == 1
     context = get_context("fork" if safe else "spawn")
-    prepared = partial(prepare, *given) if prepare else None
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=prepared) as pool:
-        yield from pool.map(work, items)
+    begin = partial(begin_worker, os.getpid(), prepare, *given)
+    try:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=begin) as pool:
+            yield from pool.map(work, items)
+    except BrokenProcessPool as error:
+        message = "a process that worked at this has died, or was killed"
+        raise HarnessError("dead-worker", message, help="it may have run out of memory") from error
+
+
+# Of prctl(2).
+PR_SET_PDEATHSIG = 1
+
+
+def begin_worker(parent: int, prepare: Callable[..., None] | None, *given: object) -> None:
+    """Binds a worker's life to its parent's, and prepares it."""
+    if sys.platform.startswith("linux"):
+        # The kernel's own word: a parent that is killed cannot tell anybody.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        # It may have died before that call.
+        if os.getppid() != parent:
+            os._exit(1)
+    else:
+        threading.Thread(target=end_with_parent, daemon=True).start()
+    if prepare:
+        prepare(*given)
+
+
+def end_with_parent() -> None:
+    """Waits until the parent has ended, and ends this process then."""
+    if own := parent_process():
+        own.join()
+        os._exit(1)

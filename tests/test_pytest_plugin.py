@@ -149,12 +149,11 @@ def test_an_unknown_behaviour_fails_every_test_of_the_scenario(pytester, folder)
     ran.stdout.fnmatch_lines(["error[[]unknown-behaviour]: no behaviour is called `baecon`"])
 
 
-def test_a_scenario_that_expects_nothing_is_still_a_test(pytester, folder):
-    text = BEACON[: BEACON.index("telemetry:")]
-    (folder / "beacon.yaml").write_text(text)
-    pytester.runpytest("scenarios").assert_outcomes(passed=1)
-    (folder / "beacon.yaml").write_text(text.replace("behaviour: beacon", "behaviour: baecon"))
-    pytester.runpytest("scenarios").assert_outcomes(failed=1)
+def test_a_scenario_that_expects_nothing_proves_nothing_and_fails(pytester, folder):
+    (folder / "beacon.yaml").write_text(BEACON[: BEACON.index("telemetry:")])
+    ran = pytester.runpytest("scenarios")
+    ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(["error?nothing-to-judge?: a scenario without `expect:` and `telemetry:` proves nothing"])
 
 
 def test_the_same_expectation_twice_has_two_names(pytester, folder):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -14,8 +13,15 @@ from typing import Any, Never
 import click
 
 from harness import __version__
-from harness.cli.screen import BROKEN_PIPE, BUG, INTERRUPTED, as_failure, show_failure
-from harness.diagnostics import HarnessError, did_you_mean
+from harness.cli.screen import (
+    BROKEN_PIPE,
+    INTERRUPTED,
+    as_failure,
+    discard_output,
+    replace_closed_streams,
+    show_failure,
+)
+from harness.diagnostics import NO_OUTPUT, HarnessError, did_you_mean
 
 COMMANDS_FOLDER = Path(__file__).parent / "commands"
 # The variable that click's completion scripts set, made of the command's name.
@@ -75,18 +81,19 @@ class Commands(click.Group):
         # Completion needs click's own main, which ends the process by itself.
         if COMPLETION in os.environ:
             super().main(arguments, "detlab", COMPLETION)
+        replace_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 # A terminal that is not UTF-8 must not end a run at the first character that it lacks.
                 stream.reconfigure(errors="backslashreplace")
-        sys.exit(self.run(arguments))
+        sys.exit(self.run(arguments, own=args is None))
 
-    def run(self, arguments: list[str]) -> int:
-        """The exit code of a command line; its errors have been shown."""
+    def run(self, arguments: list[str], *, own: bool) -> int:
+        """The exit code of a command line, its errors shown; `own` is whether the process does nothing else."""
         # Looked for by hand, since errors of the options themselves are told in JSON too.
         as_json = "--json" in arguments[: arguments.index("--") if "--" in arguments else None]
         try:
-            with self.make_context("detlab", list(arguments)) as context:
+            with self.make_context("detlab", list(arguments), obj=own) as context:
                 code = self.invoke(context)
             # Here and not at exit, or a full disk would be told by Python in its own words.
             sys.stdout.flush()
@@ -97,12 +104,14 @@ class Commands(click.Group):
             return INTERRUPTED
         # `detlab ... | head` closes stdout: no error, but the code that a shell gives for it.
         except BrokenPipeError:
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 -- what is still buffered has nowhere to go
+            discard_output()
             return BROKEN_PIPE
-        except Exception as error:
+        # Everything, an exit by some library included: nothing but a verdict may end with 1, and nothing in Python's
+        # own words.
+        except BaseException as error:
             failure = as_failure(error)
-            if failure.exit_code == BUG and os.environ.get("DETLAB_TRACEBACK"):
-                traceback.print_exc()
+            if failure.code == NO_OUTPUT:
+                discard_output()
             show_failure(failure, as_json=as_json)
             return failure.exit_code
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Mapping
+from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from harness.detection.engine import list_engines
 from harness.diagnostics import HarnessError
+from harness.supervisor import LEAST_MEMORY, Limits, begin_unit, can_supervise, continue_in_child, default_memory
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -29,6 +35,23 @@ def parse_pairs(context: click.Context, parameter: click.Parameter, values: tupl
     return found
 
 
+class Bytes(click.ParamType[int]):
+    """A size of memory: `800MB`, `2GB`, `1.5GiB`, or a number of bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        """The number of bytes."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?", str(value).lower())
+        if found is None:
+            self.fail(f"{value} is no size, such as 2GB", parameter, context)
+        number, prefix, binary = found.groups()
+        size = float(number) * (1024 if binary else 1000) ** ("kmgt".index(prefix) + 1 if prefix else 0)
+        if size < LEAST_MEMORY:
+            self.fail(f"{value} is less than any rule needs, which is {LEAST_MEMORY >> 20} MiB", parameter, context)
+        return int(size)
+
+
 engine_option = click.option(
     "--engine", default="duckdb", show_default=True, metavar="NAME", help="What runs the query."
 )
@@ -47,10 +70,59 @@ switch = click.option(
     metavar="NAME=VALUE",
     help="A meaning that the product leaves open.",
 )
-patience = click.option(
-    "--time-limit", "patience", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop a rule that takes longer."
+LIMIT_OPTIONS = (
+    click.option(
+        "--time-limit", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Stop a rule that takes longer."
+    ),
+    click.option(
+        "--memory-limit",
+        type=Bytes(),
+        metavar="SIZE",
+        help="Stop a rule that needs more, such as 2GB (default: three quarters of what there is).",
+    ),
+    click.option("--in-process", is_flag=True, help="Without a child process: limits are then not hard."),
 )
-seed = click.option("--seed", type=int, help="Seed of simulated telemetry (default: each scenario's own).")
+
+
+def add_limits(command: Decorated) -> Decorated:
+    """Adds the options of limits; the command gets them as `limits`, without seconds where none were given."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        seconds, memory = named.pop("time_limit"), named.pop("memory_limit")
+        by_name = named.pop("in_process")
+        if by_name:
+            sys.stderr.write("note: in one process, so limits of time and memory are not hard\n")
+        # A process with arguments of its own may fork; one that calls this command with some has threads perhaps.
+        own = bool(click.get_current_context().find_root().obj)
+        isolated = own and not by_name and can_supervise()
+        limits = Limits(seconds=seconds or 0, memory=memory or default_memory(), isolated=isolated)
+        return command(*arguments, limits=limits, **named)
+
+    for option in reversed(LIMIT_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def in_child(limits: Limits, *, whole: bool, engine: str = "") -> int | None:
+    """Goes on in a child within the limits: None there and where no child is wanted, its exit code in the parent.
+
+    `whole` is whether all the rest is one unit of work.
+    """
+    if not limits.isolated:
+        return None
+    # Before the clock runs: importing an engine takes longer than most rules.
+    if engine in list_engines():
+        import_module(f"harness.detection.engines.{engine}")
+    code = continue_in_child(limits)
+    if code is None and whole:
+        begin_unit(limits.seconds)
+    return code
+
+
+seed = click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of simulated telemetry (default: each scenario's own)."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, errors too.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full.")
 
@@ -58,6 +130,6 @@ verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full
 def add_judging_options(command: Decorated) -> Decorated:
     """The options that say under what a rule is judged."""
     # The last decorator that is applied stands first in the help.
-    for option in (verbose, json_option, patience, seed, switch, condition_option, dialect, engine_option):
+    for option in (verbose, json_option, add_limits, seed, switch, condition_option, dialect, engine_option):
         command = option(command)
     return command

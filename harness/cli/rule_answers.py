@@ -13,11 +13,11 @@ from harness.detection.engine import ResultRows
 from harness.detection.language import language
 from harness.detection.language import list_languages as languages
 from harness.detection.plan.expressions import is_hidden
-from harness.diagnostics import HarnessError
+from harness.diagnostics import HarnessError, explain_failure
 from harness.report.console import Paper, escape_controls, format_count, one_line
-from harness.report.formats.json import VERSION, dumps, explanation_object, row_objects, rule_object
+from harness.report.formats.json import VERSION, broken_object, dumps, explanation_object, row_objects, rule_object
 from harness.report.query_steps import alert_lines, collect_evidence, steps_table
-from harness.report.sentences import find_line_number, lenient, reads_absent, why_missed
+from harness.report.sentences import fault, find_line_number, lenient, reads_absent, why_missed
 from harness.run import Answer, Bench, RunOptions
 from harness.scenario.foreign_rule import container, rule_paths
 from harness.scenario.foreign_tests import converted_for
@@ -26,6 +26,7 @@ from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
 from harness.telemetry.platform import platform
 from harness.verdict.explain import Explanation, Labels, explain, format_value
+from harness.verdict.verdict import Broken
 
 # All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
 # the others keep an answer on two screens.
@@ -49,21 +50,31 @@ class Found:
 
 def query_events(
     rules: Sequence[Path], events: Sequence[Path], options: RunOptions, *, explained: bool
-) -> Iterator[Found]:
-    """Runs each rule on the events."""
+) -> Iterator[Found | Broken]:
+    """Runs each rule on the events; one that cannot be run is broken, and the others are run all the same."""
     with Bench(options) as bench:
         for rule in rules:
-            answer = bench.query(rule, events)
-            explanation = None
-            # A world's events are read from files once for a plan; explaining would read them for every step.
-            few = not answer.trial.store.streamed
-            if few and (explained or not len(answer.rows)):
-                total = len(answer.trial.store.truth.by_event)
-                # Nobody knows the attack here, so all events are followed.
-                labels = Labels(malicious=frozenset(range(total)), total=total)
-                explanation = explain(answer.plan, bench.engine, labels)
-            empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
-            yield Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else ())
+            try:
+                with bench.unit():
+                    found = query_rule(bench, rule, events, explained=explained)
+                yield found
+            except Exception as error:
+                yield Broken(path=str(rule), error=explain_failure(error))
+
+
+def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: bool) -> Found:
+    """What one rule finds; what no row comes of is explained."""
+    answer = bench.query(rule, events)
+    explanation = None
+    # A world's events are read from files once for a plan; explaining would read them for every step.
+    few = not answer.trial.store.streamed
+    if few and (explained or not len(answer.rows)):
+        total = len(answer.trial.store.truth.by_event)
+        # Nobody knows the attack here, so all events are followed.
+        labels = Labels(malicious=frozenset(range(total)), total=total)
+        explanation = explain(answer.plan, bench.engine, labels)
+    empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
+    return Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else ())
 
 
 def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
@@ -81,16 +92,24 @@ def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
 def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, *, as_json: bool, verbose: bool) -> int:
     """`run --events`: every rule, or all of the pack's, on recorded events; 1 where two forms of one rule disagree."""
     chosen = [own for rule in rules for own in rule_paths(rule) or [rule]] or pack_rules()
-    found = list(query_events(chosen, events, options, explained=verbose))
+    asked = list(query_events(chosen, events, options, explained=verbose))
+    found = [each for each in asked if isinstance(each, Found)]
+    broken = [each for each in asked if isinstance(each, Broken)]
     disagreeing = list(disagreements(found))
-    code = DIFFERS if disagreeing else 0
+    # What could not be run counts more than what disagrees: it may hide anything.
+    code = max((b.error.exit_code for b in broken), default=DIFFERS if disagreeing else 0)
     if as_json:
         answers = [answer_object(f) for f in found]
-        out(dumps({"document": "answers", "version": VERSION, "answers": answers, "disagreements": disagreeing}))
+        failed = [broken_object(b) for b in broken]
+        document = {"document": "answers", "version": VERSION, "answers": answers, "disagreements": disagreeing}
+        out(dumps({**document, "broken": failed}))
         return code
     sheet = paper()
     for number, each in enumerate(found):
         out(([""] if number else []) + list(report_lines(each, events, sheet, verbose=verbose)))
+    for failed_rule in broken:
+        head = sheet.paint(f"{escape_controls(failed_rule.path)}: cannot be run", "bad")
+        out(["", head, fault(failed_rule)])
     for sentence in disagreeing:
         out(["", *(sheet.paint(line, "bad") for line in sheet.paragraph(sentence))])
     return code

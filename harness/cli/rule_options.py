@@ -17,6 +17,7 @@ from harness.detection.engine import DEFAULT_PATIENCE
 from harness.detection.language import Settings
 from harness.diagnostics import HarnessError
 from harness.run import RunOptions
+from harness.supervisor import Limits
 from harness.telemetry.indexing.plain_text import Input
 
 CONTENT_OPTIONS = (
@@ -100,6 +101,11 @@ def add_plain_text_input(
     return replace(chosen, settings=replace(settings, props=props), plain=given)
 
 
+def complete(limits: Limits, seconds: float = DEFAULT_PATIENCE) -> Limits:
+    """The limits with this time where none was given: the option has no default, since `coverage` has another."""
+    return replace(limits, seconds=limits.seconds or seconds)
+
+
 def add_rule_options(command: options.Decorated) -> options.Decorated:
     """Adds engine, dialect, conditions, switches, seed, content and plain text; the command gets them as `chosen`."""
 
@@ -111,8 +117,7 @@ def add_rule_options(command: options.Decorated) -> options.Decorated:
             conditions=named.pop("condition"),
             switches=named.pop("switch"),
             seed=named.pop("seed"),
-            # The option has no default of its own, since `coverage` has another.
-            patience=named.pop("patience") or DEFAULT_PATIENCE,
+            limits=complete(named.pop("limits")),
             settings=build_settings(named.pop("content")),
         )
         chosen = add_plain_text_input(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import shutil
 import sys
-import traceback
 from collections.abc import Iterable
-from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import click
 
-from harness.diagnostics import HarnessError
+from harness.diagnostics import NO_OUTPUT, HarnessError, explain_failure
 from harness.report.console import WIDTH, Paper, clip_line, escape_controls
 
 # Chosen, no source: tables need 60 columns, sentences over 140 are hard to read.
@@ -64,24 +65,14 @@ class ProgressLine:
 
 
 DIFFERS = 1
-# EX_SOFTWARE of sysexits.h.
-BUG = 70
 # What shells give for SIGINT (128 + 2) and SIGPIPE (128 + 13).
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
-class BugError(HarnessError):
-    """A failure that is no one's input: exit code 70, so that it never looks like a verdict that differs."""
-
-    exit_code = BUG
-
-
-def as_failure(error: Exception) -> HarnessError:
-    """Any exception as a HarnessError: options, files, memory and nesting by their cause, all else as a defect."""
+def as_failure(error: BaseException) -> HarnessError:
+    """Any exception as a HarnessError: options by their cause, all else as `explain_failure` does."""
     match error:
-        case HarnessError():
-            return error
         # Before UsageError, of which it is one.
         case click.NoSuchOption():
             near = f"did you mean `{error.possibilities[0]}`?" if error.possibilities else None
@@ -90,24 +81,8 @@ def as_failure(error: Exception) -> HarnessError:
             return HarnessError("usage", sentence(error.format_message()), help=usage(error))
         case click.ClickException():
             return HarnessError("usage", sentence(error.format_message()))
-        case OSError():
-            name = f"{error.filename}: " if error.filename else ""
-            return HarnessError("unreadable", f"{name}{(error.strerror or str(error)).lower()}")
-        case MemoryError():
-            return HarnessError("out-of-memory", "there is not enough memory for this")
-        case RecursionError():
-            return HarnessError("too-deep", "this is nested too deeply to be read")
         case _:
-            return bug(error)
-
-
-def bug(error: Exception) -> BugError:
-    """A defect of detlab itself, with the place where it showed."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    # The last frame only: a traceback is for those who ask for it.
-    message = f"detlab itself failed{place}: {type(error).__name__}: {error}"
-    return BugError("bug", message, help="DETLAB_TRACEBACK=1 shows where; please report it")
+            return explain_failure(error)
 
 
 def usage(error: click.UsageError) -> str:
@@ -122,12 +97,51 @@ def sentence(text: str) -> str:
 
 
 def show_failure(failure: HarnessError, *, as_json: bool) -> None:
-    """Prints a failure: to stderr for people, or as the one JSON document on stdout."""
-    if as_json:
+    """Prints a failure: to stderr for people, or as the one JSON document on stdout; nothing where neither can be."""
+    if as_json and failure.code != NO_OUTPUT:
         document = {"document": "error", "version": 1, "exit_code": failure.exit_code, "errors": [failure.as_json()]}
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
-        # The document has to be out before another error can happen at exit.
-        sys.stdout.flush()
-    else:
+        try:
+            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+            # The document has to be out before another error can happen at exit.
+            sys.stdout.flush()
+            return
+        except OSError:
+            discard_output()
+    try:
         # Errors quote rules and file names of strangers, whose escape sequences a terminal would obey.
         sys.stderr.write(escape_controls(failure.render()) + "\n")
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = io.StringIO()
+
+
+class ClosedOutput(io.RawIOBase):
+    """Stands for a stdout that was closed before the process began: what is written to it fails, as to a full disk."""
+
+    def writable(self) -> bool:
+        """As a stream that is written to."""
+        return True
+
+    def write(self, _: Any) -> int:
+        """Raises OSError."""
+        raise OSError(errno.EBADF, "stdout is closed")
+
+
+def replace_closed_streams() -> None:
+    """Puts streams in place of those that the shell closed (`>&-`), and takes their numbers before any file does."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is this one: a native library prints to it, whatever file it is.
+            os.open(os.devnull, os.O_RDWR)
+    # The types say that there always is one; `>&-` gives None.
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(ClosedOutput()), "utf-8")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+def discard_output() -> None:
+    """Gives up what is still buffered for stdout: Python would fail at it once more at exit, with a code of its own."""
+    sys.stdout = io.StringIO()

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from harness.cli import options
+from harness.cli.rule_options import complete
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.pack import find_scenarios, resolve_beside
@@ -28,13 +29,21 @@ def add_study_options(command: options.Decorated) -> options.Decorated:
     def chosen(*args: Any, **given: Any) -> Any:
         engine, dialect, seed = (given.pop(n) for n in ("engine", "dialect", "seed"))
         conditions, switches = given.pop("condition"), given.pop("switch")
-        options = RunOptions(engine=engine, dialect=dialect, conditions=conditions, switches=switches, seed=seed)
-        return command(*args, chosen=options, **given)
+        limits = complete(given.pop("limits"))
+        # A study judges thousands of cases: each plan that is made or run is a unit of work of its own.
+        code = options.in_child(limits, whole=False)
+        if code is not None:
+            return code
+        choice = RunOptions(
+            engine=engine, dialect=dialect, conditions=conditions, switches=switches, seed=seed, limits=limits
+        )
+        return command(*args, chosen=choice, **given)
 
     found: Any = chosen
     # The last decorator that is applied stands first in the help.
     for option in (
         options.json_option,
+        options.add_limits,
         options.seed,
         options.switch,
         options.condition_option,

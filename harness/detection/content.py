@@ -15,6 +15,8 @@ from typing import Protocol
 
 from harness.detection.language import Lookup, Settings, Timing
 from harness.diagnostics import HarnessError
+from harness.scenario.pack import refuse_link_out
+from harness.telemetry.indexing.props import parse_whole_setting, parse_yes_no
 
 CONTENTS_FOLDER = Path(__file__).parent / "contents"
 # Chosen, no source: an app has hundreds; more is a home folder or a file system named by mistake.
@@ -160,7 +162,7 @@ def read_content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
         for file in find_content_files(path):
             shape = next((s for s in readable if s.recognises(file)), None)
             if shape is not None:
-                here = read_content_file(shape, file, lenient=lenient).over(here)
+                here = read_content_file(shape, file, path, lenient=lenient).over(here)
         # A folder may well hold nothing of the kind, a file that was named should.
         if not here and not path.is_dir():
             hint = "an app's macros, transforms, props, eventtypes and tags, YAML, JSON and CSV are read"
@@ -169,10 +171,10 @@ def read_content(paths: Sequence[Path], *, lenient: bool = False) -> Content:
     return found
 
 
-def read_content_file(shape: ContentFormat, file: Path, *, lenient: bool) -> Content:
-    """The content of one file; with `lenient` empty where it cannot be read."""
+def read_content_file(shape: ContentFormat, file: Path, named: Path, *, lenient: bool) -> Content:
+    """The content of one file, of what was named; with `lenient` empty where it cannot be read."""
     try:
-        return shape.read(file)
+        return shape.read(refuse_link_out(file, named))
     except HarnessError:
         if not lenient:
             raise
@@ -200,7 +202,7 @@ def read_content_beside(rule: Path) -> Content:
     for folder in list(rule.resolve().parents)[:FOLDERS_UPWARDS]:
         page = folder / "detlab.yaml"
         if page.is_file():
-            return read_content([page])
+            return read_content([refuse_link_out(page, folder)])
     return Content()
 
 
@@ -218,7 +220,6 @@ def read_text_file(path: Path) -> str:
 
 
 MATCH_TYPE = re.compile(r"(?P<how>WILDCARD|CIDR|EXACT)\(\s*(?P<field>[^()]+?)\s*\)", re.I)
-FALSE_SETTINGS = frozenset({"0", "false", "f", "no"})
 
 
 @dataclass(slots=True)
@@ -297,7 +298,7 @@ def shape(definition: Mapping[str, object]) -> Lookup:
         columns=tuple(name.strip() for name in re.split(r"[,\s]+", fields.strip("[]'\" ")) if name.strip()),
         rows=(),
         match={name: how for name, how in matches.items() if how != "exact"},
-        case_sensitive=str(definition.get("case_sensitive_match", "true")).strip().lower() not in FALSE_SETTINGS,
+        case_sensitive=parse_yes_no(str(definition.get("case_sensitive_match", "")), True),
         # transforms.conf: max_matches is 100, and 1 for a table with time_field.
         most=parse_whole_or_default(definition.get("max_matches"), 1 if definition.get("time_field") else 100),
         least=parse_whole_or_default(definition.get("min_matches"), 0),
@@ -332,9 +333,8 @@ def print_conf_value(value: object) -> str:
 
 def parse_whole_or_default(value: object, otherwise: int) -> int:
     """A whole number without sign; `otherwise` for any other value."""
-    text = str(value or "").strip()
-    # Ten digits are more than any table has rows.
-    return int(text) if text.isdigit() and len(text) < 11 else otherwise
+    found = parse_whole_setting(str(value or ""), otherwise)
+    return found if found >= 0 else otherwise
 
 
 def by_file(path: Path) -> dict[str, Path]:

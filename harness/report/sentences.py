@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.detection.engine import CellValue
-from harness.diagnostics import Finding, HarnessError, Severity, Span
+from harness.diagnostics import Finding, Severity, Span
 from harness.report.console import escape_controls, format_count, one_line, shorten_line
 from harness.report.report import (
     Chapter,
@@ -159,8 +159,7 @@ def headline(result: Verdict | Visibility) -> str:
 
 def fault(broken: Broken) -> str:
     """Why something could not be judged, with its place where it has one."""
-    error = broken.error
-    return escape_controls(error.render() if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}")
+    return escape_controls(broken.error.render())
 
 
 def notes_of(verdict: Verdict, *, verbose: bool) -> Iterator[tuple[str, str]]:

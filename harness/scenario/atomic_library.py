@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.diagnostics import HarnessError, Source, SourceError, did_you_mean
+from harness.diagnostics import HarnessError, Source, SourceError, did_you_mean, explain_failure
 from harness.scenario.atomic import GUID, TECHNIQUE_ID, Atomic, read_atomics
 from harness.scenario.document import convert_document, load
 from harness.scenario.scenario import Label, Scenario, ScenarioBody, Signal
@@ -45,16 +45,31 @@ class Library:
             raise HarnessError("no-atomics", f"no atomics are in {places}", help="a technique has a folder of its name")
 
     def read(self, technique: str = "") -> Iterator[Atomic]:
-        """The tests of one technique or of all; two tests with one GUID are refused."""
+        """The tests of one technique or of all; of all, files that cannot be read are left out."""
+        for found in self.read_each(technique):
+            if isinstance(found, Atomic):
+                yield found
+            # A test is asked for by its technique: what is wrong with that is the answer.
+            elif technique:
+                raise found
+
+    def read_each(self, technique: str = "") -> Iterator[Atomic | HarnessError]:
+        """The tests of one technique or of all, and what is wrong with a file; two tests with one GUID are an error."""
         seen: dict[str, Atomic] = {}
         for path in self.files(technique):
-            for atomic in read_atomics(path):
+            try:
+                atomics = list(read_atomics(path))
+            except Exception as error:
+                yield explain_failure(error)
+                continue
+            for atomic in atomics:
                 # Tests that have no GUID yet share an empty one, which is no clash.
                 other = seen.setdefault(atomic.guid, atomic)
                 if atomic.guid and other is not atomic:
                     place = atomic.place("auto_generated_guid")
-                    raise SourceError("reused-guid", f"{other.name} has this GUID too", place)
-                yield atomic
+                    yield SourceError("reused-guid", f"{other.name} has this GUID too", place)
+                else:
+                    yield atomic
 
     def find(self, address: str) -> tuple[Atomic, ...]:
         """The tests at an address: `T1053.005` (all), `T1053.005-2`, `T1053.005-1,3`, a GUID, or an exact name."""

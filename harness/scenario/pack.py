@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.diagnostics import HarnessError
+from harness.diagnostics import HarnessError, explain_failure
 from harness.scenario.foreign_rule import KNOWN, rule_paths
 
 PACKAGE = Path(__file__).parents[1]
@@ -18,6 +18,8 @@ NOT_SCENARIOS = frozenset({"worlds", "__pycache__"})
 # So that a run started in / or a home folder ends soon; chosen.
 MOST_FILES = 100_000
 ON_REQUEST = "ON_REQUEST"
+# From a variant's folder over technique and scenarios up to the one that holds the pack.
+FOLDERS_UPWARDS = 4
 
 
 def find_scenarios(paths: Sequence[Path], also: Callable[[Path], bool] = lambda _: False) -> list[Path]:
@@ -56,7 +58,8 @@ def find_files(folder: Path, *suffixes: str) -> Iterator[Path]:
         current = stack.pop()
         # Files before folders and both by name: the order of verdicts is that of this walk.
         entries = sorted(current.iterdir(), key=lambda p: (p.is_dir(), p.name))
-        yield from (p for p in entries if p.is_file() and p.suffix in suffixes)
+        wanted = (p for p in entries if p.suffix in suffixes and p.is_file())
+        yield from (p for p in wanted if not p.is_symlink() or p.resolve().is_relative_to(folder.resolve()))
         # A link may lead out of the pack or back into it.
         below = [p for p in entries if p.is_dir() and not p.is_symlink() and not is_ignored_folder(p.name)]
         stack += reversed(below)
@@ -90,27 +93,68 @@ def find_rules(folders: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
     return [path for folder in folders for path in find_files(folder, *wanted)]
 
 
+def find_pack_root(path: Path) -> Path:
+    """The folder of the pack that a scenario is of: the one with the `scenarios/` that holds it, else its own.
+
+    The nearest such `scenarios/` counts, at most three folders above the scenario.
+    """
+    above = list(path.resolve().parents)[:FOLDERS_UPWARDS]
+    return next((folder.parent for folder in above if folder.name == DEFAULT.name), path.resolve().parent)
+
+
+def refuse_link_out(path: Path, root: Path) -> Path:
+    """The path itself; raises HarnessError where a link in it leads out of a folder."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        hint = "copy what it leads to, or name that itself"
+        raise HarnessError("outside", f"`{path}` is a link that leads out of {root}", help=hint)
+    return path
+
+
 def behaviour_folders(path: Path) -> list[Path]:
-    """Folders with behaviours for a scenario: every `generators/` upwards of it, then the bundled pack's."""
-    # The nearest one wins. It is Python and runs: judge packs of people that are trusted (ARCHITECTURE.md).
-    upwards = [p / "generators" for p in path.resolve().parents]
-    candidates = [*upwards, BUNDLED / "generators"]
-    return [p for p in dict.fromkeys(candidates) if p.is_dir()]
+    """Folders with behaviours for a scenario: `generators/` of its pack, then that of the bundled pack.
+
+    Not of any folder further up: it is Python and runs, and above a pack anybody's files may lie.
+    """
+    bundled = BUNDLED / "generators"
+    root = find_pack_root(path)
+    own = root / "generators"
+    if not own.is_dir() or own.resolve() == bundled.resolve():
+        return [bundled] if bundled.is_dir() else []
+    return [refuse_link_out(own, root), bundled]
+
+
+def list_generators(scenarios: Iterable[Path]) -> list[Path]:
+    """The folders `generators/` of the packs that these scenarios are of."""
+    own = dict.fromkeys(find_pack_root(path) / "generators" for path in scenarios)
+    return [folder for folder in own if folder.is_dir()]
+
+
+LONGEST_NAME = 255
+"""Bytes of one part of a path, as every common file system has it."""
 
 
 def resolve_beside(scenario: Path, name: str) -> Path:
     """The file that a scenario names: beside it, or in one of the three folders above it.
 
-    Raises HarnessError for a name that leads elsewhere: a scenario is input and may be hostile.
+    Raises HarnessError for a name or a link that leads elsewhere: a scenario is input and may be hostile.
     """
+    # File systems end a name at a NUL and at 255 bytes, and answer for others in words of their own.
+    if "\0" in name or any(len(part.encode()) > LONGEST_NAME for part in Path(name).parts):
+        shown = name if len(name) <= 60 else f"{name[:60]}..."
+        raise HarnessError("no-such-file", f"no file can be called `{shown}`, of {len(name)} characters")
     if Path(name).is_absolute() or ".." in Path(name).parts:
         hint = "name a file beside the scenario or in a folder above it"
         raise HarnessError("outside", f"`{name}` leads out of the scenario's folders", help=hint)
-    # From a variant's folder over technique and scenarios up to the one that holds the pack.
-    for folder in list(scenario.resolve().parents)[:4]:
+    for folder in list(scenario.resolve().parents)[:FOLDERS_UPWARDS]:
         if (folder / name).is_file():
-            return shorten_to_relative(folder / name)
-    return scenario.parent / name
+            return shorten_to_relative(refuse_link_out(folder / name, widest_root(scenario, folder)))
+    return refuse_link_out(scenario.parent / name, widest_root(scenario, scenario.parent))
+
+
+def widest_root(scenario: Path, folder: Path) -> Path:
+    """Of a folder and the pack of a scenario the one that holds the other."""
+    root = find_pack_root(scenario)
+    return root if folder.resolve().is_relative_to(root) else folder
 
 
 def shorten_to_relative(path: Path) -> Path:
@@ -154,8 +198,8 @@ def looked_into(path: Path, facts: Mapping[str, str]) -> Iterator[LibraryRule]:
     try:
         for own in rule_paths(path):
             yield LibraryRule(path=own, facts=facts)
-    except HarnessError as error:
-        yield LibraryRule(path=path, facts=facts, error=error)
+    except Exception as error:
+        yield LibraryRule(path=path, facts=facts, error=explain_failure(error))
 
 
 def index(folder: Path) -> dict[Path, Mapping[str, str]]:

@@ -9,6 +9,7 @@ import msgspec
 from harness.diagnostics import HarnessError, Source, Span
 from harness.scenario.document import convert_document, load
 from harness.scenario.foreign_rule import find_published_rule
+from harness.scenario.pack import refuse_link_out
 
 # Published rules have some kilobytes; chosen.
 LARGEST_RULE = 1 << 20
@@ -65,7 +66,9 @@ def read_rule(path: Path, *, used_at: Span | None = None, name: str | None = Non
         raise HarnessError("not-utf8", f"{shown} is not UTF-8 at byte {error.start}") from error
     except OSError as error:
         raise HarnessError("unreadable", f"{shown}: {error.strerror}") from error
-    return Rule(path=path, language=path.suffix.lstrip(".").lower(), query=Source(shown, text), page=read_page(path))
+    # Notepad and PowerShell's Out-File write a mark, which is no part of the query; further ones are.
+    query = Source(shown, text.removeprefix("\ufeff"))
+    return Rule(path=path, language=path.suffix.lstrip(".").lower(), query=query, page=read_page(path))
 
 
 def read_page(path: Path) -> Metadata:
@@ -74,7 +77,8 @@ def read_page(path: Path) -> Metadata:
     page = path.with_name(path.name + ".yaml")
     if not page.is_file():
         return Metadata(title=path.stem)
-    return convert_document(load(Source(str(page), page.read_text("utf-8"))), Metadata)
+    text = refuse_link_out(page, page.parent).read_text("utf-8")
+    return convert_document(load(Source(str(page), text)), Metadata)
 
 
 def nearby(path: Path) -> str | None:

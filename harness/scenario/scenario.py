@@ -15,6 +15,7 @@ from harness.scenario.pack import resolve_beside
 
 # Scenarios of the pack have a few kilobytes; chosen.
 LARGEST_SCENARIO = 1 << 20
+LARGEST_SEED = (1 << 63) - 1
 
 
 class Label(StrEnum):
@@ -171,6 +172,10 @@ def check_scenario_body(scenario: Scenario) -> None:
             scenario.place("title"),
             help="add a `simulate:` list with a behaviour",
         )
+    # As numpy's generators and --seed take it.
+    if not 0 <= body.seed <= LARGEST_SEED:
+        message = f"a seed is a whole number from 0 to {LARGEST_SEED}, not {body.seed}"
+        raise SourceError("wrong-seed", message, scenario.place("seed"))
     possible = POSSIBLE[body.activity]
     for i, expectation in enumerate(body.expect):
         place = scenario.place("expect", i, "outcome")

@@ -10,8 +10,8 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import IO, Protocol
 
-from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.events.event import Telemetry
+from harness.diagnostics import HarnessError, did_you_mean, explain_failure
+from harness.telemetry.events.event import Damage, Telemetry
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.indexing import plain_text
 from harness.telemetry.indexing.plain_text import Input
@@ -48,25 +48,46 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     tables = EventTables()
     for file in find_event_files(path):
         name = str(file.relative_to(path)) if file != path else file.name
-        stream = Stream(file, name, tables.damage)
-        reader = reader_of(stream, BINARY if plain else None)
-        if reader:
-            reader.read(stream, tables)
-        elif plain and stream.text_head:
-            plain_text.index_plain_text(stream, tables, plain)
-        elif file == path:
-            raise unreadable(path, stream)
-        else:
-            tables.damage(name, "no format that can be read" if stream.text_head else "the file is empty")
-    return tables.telemetry()
+        try:
+            read_file(Stream(file, name, tables.damage), tables, plain)
+        # One file that cannot be read must not take the events of the others with it.
+        except Exception as error:
+            if file == path:
+                raise
+            failure = explain_failure(error)
+            tables.damage(name, failure.message.removeprefix(f"{name}: ").removeprefix(f"{file} "))
+        tables.report_times(name)
+    found = tables.telemetry()
+    # What is empty by its own word, a recording of nothing, is no damage.
+    if not len(found) and (found.damages or not tables.complete):
+        raise nothing_read(path, found.damages)
+    return found
 
 
-def unreadable(path: Path, stream: Stream) -> HarnessError:
+def read_file(stream: Stream, tables: EventTables, plain: Input | None) -> None:
+    """Adds the events of one file. Raises HarnessError where it is empty or of no known format."""
+    reader = reader_of(stream, BINARY if plain else None)
+    if reader:
+        reader.read(stream, tables)
+    elif plain and stream.text_head:
+        plain_text.index_plain_text(stream, tables, plain)
+    else:
+        raise unreadable(stream)
+
+
+def nothing_read(path: Path, damages: Sequence[Damage]) -> HarnessError:
+    """The error of an input without one readable event: a rule that finds nothing there says nothing."""
+    first = f": {damages[0]}" if damages else ""
+    more = f", and {len(damages) - 1} more damages" if len(damages) > 1 else ""
+    return HarnessError("no-events", f"no event could be read from {path}{first}{more}")
+
+
+def unreadable(stream: Stream) -> HarnessError:
     """The error of an empty file or one of no known format."""
     if not stream.text_head:
-        return HarnessError("no-events", f"{path} is empty")
+        return HarnessError("no-events", f"{stream.path} is empty")
     hint = f"formats are {', '.join(list_readers())}, each also as gzip; plain text needs --sourcetype"
-    return HarnessError("unknown-format", f"{path} is no format that can be read", help=hint)
+    return HarnessError("unknown-format", f"{stream.path} is no format that can be read", help=hint)
 
 
 def find_event_files(path: Path) -> Iterator[Path]:

@@ -32,6 +32,10 @@ BEFORE, AFTER = "before", "after"
 """Keys of a filter that bound the time; every other key is a field's name."""
 
 
+# Windows' and Falcon's clocks count from 1970 on; ten years of a scenario's delays before FARTHEST_TIME.
+FIRST_YEAR, LAST_YEAR = 1970, 2240
+
+
 def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None, plain: Input | None = None) -> Telemetry:
     """The recording in a file or folder; events that the filter matches are the attack's, the others benign.
 
@@ -135,16 +139,7 @@ def record_scenario(scenario: Scenario, conditions: Mapping[str, str], *, seed: 
     """
     parts: list[Telemetry] = []
     if scenario.body.simulate:
-        behaviours = load_behaviours(*behaviour_folders(scenario.path))
-        parts.append(
-            simulate(
-                [step(scenario, i, behaviours) for i in range(len(scenario.body.simulate))],
-                behaviours=behaviours,
-                start=resolve_scenario_start(scenario),
-                seed=scenario.body.seed if seed is None else seed,
-                conditions=conditions,
-            )
-        )
+        parts.append(simulate_scenario(scenario, conditions, scenario.body.seed if seed is None else seed))
     for i, recording in enumerate(scenario.body.replay):
         try:
             path = scenario.file(recording.path)
@@ -155,6 +150,17 @@ def record_scenario(scenario: Scenario, conditions: Mapping[str, str], *, seed: 
         except HarnessError as error:
             raise locate_error(error, scenario.place("replay", i, "path")) from error
     return merge_telemetry(parts)
+
+
+def simulate_scenario(scenario: Scenario, conditions: Mapping[str, str], seed: int) -> Telemetry:
+    """What the scenario's actions leave behind. Raises SourceError at the list of actions for what goes wrong later."""
+    behaviours = load_behaviours(*behaviour_folders(scenario.path))
+    steps = [step(scenario, i, behaviours) for i in range(len(scenario.body.simulate))]
+    start = resolve_scenario_start(scenario)
+    try:
+        return simulate(steps, behaviours=behaviours, start=start, seed=seed, conditions=conditions)
+    except HarnessError as error:
+        raise locate_error(error, scenario.document.key(("simulate",))) from error
 
 
 def step(scenario: Scenario, number: int, behaviours: Behaviours) -> ScheduledAction:
@@ -196,7 +202,12 @@ def resolve_scenario_start(scenario: Scenario) -> datetime:
     except ValueError as error:
         message = "`start` is a time such as 2026-03-03T09:12:00Z"
         raise SourceError("wrong-start", message, scenario.place("start")) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    zoned = found if found.tzinfo else found.replace(tzinfo=UTC)
+    # By the year, since a zone can lead the first and the last year out of what a datetime holds.
+    if not FIRST_YEAR <= zoned.year <= LAST_YEAR:
+        message = f"`start` lies between the years {FIRST_YEAR} and {LAST_YEAR}, not in {zoned.year}"
+        raise SourceError("wrong-start", message, scenario.place("start"))
+    return zoned
 
 
 @cache

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import ClassVar
 
 import pyarrow as pa
 
@@ -16,20 +16,22 @@ from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Plan, Query, Settings, Strictness, language
 from harness.detection.plan.expressions import EVENT_COLUMN, Column
 from harness.detection.plan.nodes import Scan, walk_nodes
-from harness.diagnostics import HarnessError, SourceError
+from harness.diagnostics import HarnessError, SourceError, explain_failure
 from harness.scenario.pack import LibraryRule
 from harness.scenario.rule import Rule, read_rule
+from harness.supervisor import Crew, Death, Limits, Send, can_supervise, default_memory, mark_place, unit_of_work
 from harness.telemetry.events.event import CAUSE, Telemetry, merge_telemetry
 from harness.telemetry.platform import View
 from harness.telemetry.scenario_telemetry import replay
 from harness.verdict.store import TelemetryStore, compute_search_now
-from harness.workers import distribute_work, workers_for
+from harness.workers import workers_for
 
 # Characters; chosen, no source: constructs are counted, and whole conditions would each stand alone.
 LONGEST_CONSTRUCT = 60
 # A tenth of what a query may take (DEFAULT_PATIENCE): folders hold thousands of rules, and one must not hold up all.
 LONGEST_RULE = 60.0
 """Seconds that a rule may run."""
+RULE_LIMITS = Limits(seconds=LONGEST_RULE, memory=default_memory())
 
 
 class CoverageStage(StrEnum):
@@ -42,13 +44,6 @@ class CoverageStage(StrEnum):
     EMPTY = "run on an empty store"
     EVENTS = "run on the events"
     RUNS = "runs"
-
-
-class DefectError(HarnessError):
-    """A failure of detlab itself on one rule: counted like any other, and never a rule's fault."""
-
-    # EX_SOFTWARE of sysexits.h, as for every defect.
-    exit_code = 70
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +83,13 @@ class Covered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trying:
-    """How rules are tried: on which engine and events, with what content, read how, and for how many seconds each."""
+    """How rules are tried: on which engine and events, with what content, read how, within which limits each."""
 
     engine: str = "duckdb"
     given: Content = field(default_factory=Content)
     dialect: Strictness = Strictness.LENIENT
     events: Sequence[Path] = ()
-    patience: float = LONGEST_RULE
+    limits: Limits = RULE_LIMITS
 
 
 class Tries:
@@ -110,7 +105,7 @@ class Tries:
     def connection(self, name: str) -> Engine:
         """The engine of one store."""
         if name not in self.connected:
-            self.connected[name] = open_engine(self.how.engine, self.how.patience)
+            self.connected[name] = open_engine(self.how.engine, self.how.limits.seconds)
         return self.connected[name]
 
     def close(self) -> None:
@@ -133,27 +128,21 @@ class Tries:
             if subject.error:
                 raise subject.error
             rule = read_rule(subject.path)
-        except HarnessError as error:
+            attempt = Attempt(self, rule)
+            failure = attempt.failure()
+        except Exception as error:
             name = subject.path.suffix.lstrip(".")
-            return Covered(subject=subject, language=name, stage=CoverageStage.READ, error=error)
-        attempt = Attempt(self, rule)
+            return Covered(subject=subject, language=name, stage=CoverageStage.READ, error=explain_failure(error))
         return Covered(
             subject=subject,
             language=rule.language,
-            error=attempt.failure(),
+            error=failure,
             stage=attempt.stage,
             rows=attempt.rows,
             deviations=len(attempt.query.deviations) if attempt.query else 0,
             findings=attempt.findings,
             seconds=perf_counter() - began,
         )
-
-
-def defect(error: Exception) -> DefectError:
-    """An exception that is no HarnessError as one, with its type and first line."""
-    kind = type(error).__name__
-    first = (str(error).splitlines() or [""])[0][:200]
-    return DefectError("defect", f"{kind}: {first}", help="please report this rule")
 
 
 class Attempt:
@@ -171,26 +160,33 @@ class Attempt:
     def failure(self) -> HarnessError | None:
         """What ends the rule's way before it has run; None if nothing does."""
         try:
-            self.run()
+            with unit_of_work(self.tries.how.limits.seconds):
+                self.run()
         except HarnessError as error:
             return error
         # Everything, since the next thousand rules have to be tried all the same.
         except Exception as error:
-            return defect(error)
+            return explain_failure(error)
         return None
+
+    def reach(self, stage: CoverageStage) -> None:
+        """Goes on to a stage, and says so to whoever may have to end the process there."""
+        self.stage = stage
+        mark_place(list(CoverageStage).index(stage))
 
     def run(self) -> None:
         """Goes through all stages; `stage` is where it is."""
+        self.reach(CoverageStage.PARSE)
         given = self.tries.how.given.over(read_content_beside(self.rule.path))
         settings = given.settings(Settings())
         self.query = self.language.parse(self.rule.query, self.tries.how.dialect, settings)
-        self.stage = CoverageStage.PLAN
+        self.reach(CoverageStage.PLAN)
         bare = self.query.plan({}, settings)
         self.findings = len(bare.findings)
         # Without events first: what fails here fails for everybody's events.
         self.empty(self.query, bare, settings)
         if self.tries.events is not None:
-            self.stage = CoverageStage.EVENTS
+            self.reach(CoverageStage.EVENTS)
             store = self.tries.store(self.language.platform, self.query.raw)
             columns = store.load(self.language.platform, {}, raw=self.query.raw)
             now = compute_search_now(self.tries.events)
@@ -203,9 +199,9 @@ class Attempt:
         target = self.tries.connection("empty")
         columns = target.load([blank(bare)])
         node = query.plan(columns, replace(settings, ask=target.run)).node
-        self.stage = CoverageStage.COMPILE
+        self.reach(CoverageStage.COMPILE)
         target.sql(node)
-        self.stage = CoverageStage.EMPTY
+        self.reach(CoverageStage.EMPTY)
         target.run(node)
 
 
@@ -219,34 +215,49 @@ def blank(bare: Plan) -> View:
     return View(columns=pa.table({name: pa.array([], kind) for name, kind in fields.items()}))
 
 
-class CoverageWorker:
-    """What a process holds while it tries rules."""
-
-    # On the class, since a function that another process runs is found by its name, without an instance.
-    tries: ClassVar[Tries]
-
-    @classmethod
-    def prepare(cls, how: Trying) -> None:
-        """Called once in each process."""
-        cls.tries = Tries(how)
-
-    @classmethod
-    def cover(cls, subject: LibraryRule) -> Covered:
-        """How far one rule gets."""
-        return cls.tries.cover(subject)
-
-
 def cover(
     subjects: Sequence[LibraryRule], how: Trying, progress: Callable[[str, int, int], None] | None = None
 ) -> Iterator[Covered]:
     """How far each rule gets, in their order; the work is spread over processes where that pays."""
     workers = workers_for(len(subjects))
-    if workers == 1:
-        CoverageWorker.prepare(how)
-        found: Iterator[Covered] = map(CoverageWorker.cover, subjects)
+    if can_supervise() and (workers > 1 or how.limits.isolated):
+        found = cover_in_children(subjects, how, workers)
     else:
-        found = distribute_work(CoverageWorker.cover, subjects, workers, CoverageWorker.prepare, how)
-    for number, each in enumerate(found, 1):
+        found = enumerate(map(Tries(how).cover, subjects))
+    arrived: dict[int, Covered] = {}
+    due = 0
+    for done, (number, each) in enumerate(found, 1):
         if progress:
-            progress(each.subject.path.name, number, len(subjects))
-        yield each
+            progress(each.subject.path.name, done, len(subjects))
+        arrived[number] = each
+        while due in arrived:
+            yield arrived.pop(due)
+            due += 1
+
+
+def cover_in_children(subjects: Sequence[LibraryRule], how: Trying, workers: int) -> Iterator[tuple[int, Covered]]:
+    """How far each rule gets, by its number, as it becomes known, also of one that breaks its process."""
+    crew = Crew(replace(how.limits, memory=how.limits.memory // workers))
+    left = {worker: list(range(worker, len(subjects), workers)) for worker in range(workers)}
+    for worker, numbers in left.items():
+        crew.start(worker, partial(cover_some, subjects, how, tuple(numbers)))
+    for worker, message in crew.messages():
+        numbers = left[worker]
+        if isinstance(message, Death):
+            stage = list(CoverageStage)[message.place[0]]
+            subject = subjects[numbers[0]]
+            language = subject.path.suffix.lstrip(".")
+            lost = Covered(subject=subject, language=language, stage=stage, error=message.error)
+            yield numbers.pop(0), lost
+            if numbers:
+                crew.start(worker, partial(cover_some, subjects, how, tuple(numbers)))
+        else:
+            assert isinstance(message, Covered)
+            yield numbers.pop(0), message
+
+
+def cover_some(subjects: Sequence[LibraryRule], how: Trying, numbers: Sequence[int], send: Send) -> None:
+    """The work of a child: how far each of these rules gets."""
+    tries = Tries(how)
+    for number in numbers:
+        send(tries.cover(subjects[number]))

@@ -19,12 +19,14 @@ from harness.detection.plan.schema import columns_of, most_rows
 from harness.diagnostics import Finding
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label, Outcome
+from harness.supervisor import unit_of_work
 from harness.telemetry.platform import View
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Inquiry, Labels, events_behind, explain
 from harness.verdict.store import TelemetryStore, collect_expected_fields, compute_search_now, find_absent_fields
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
+from harness.verdict.ties import find_ties
 from harness.verdict.verdict import Flip, outcome
 
 
@@ -108,7 +110,8 @@ class Trial:
         chosen = settings or self.settings
         # A search over recorded events is run when they end; the day of the test would give other answers tomorrow.
         now = chosen.now or self.store.end(self.conditions)
-        return self.query.plan(columns, replace(chosen, now=now, ask=self.store.ask))
+        with unit_of_work(self.engine.patience):
+            return self.query.plan(columns, replace(chosen, now=now, ask=self.store.ask))
 
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""
@@ -251,12 +254,13 @@ class TrialSet:
         flips = self.flips(plan, numbers, observed, explanations)
         looked_at = self.looked_at(plan, quiet)
         meant = self.cut(plan, {i: len(alerts[i]) for i in numbers})
+        ties = find_ties(plan, self.batch.run)
         for i in numbers:
             if alerts[i]:
                 looked_at[i] = {e for a in alerts[i] for e in a.events}
         return {
             i: TrialResult(
-                plan=meant[i],
+                plan=replace(meant[i], findings=(*meant[i].findings, *ties.get(i, ()))),
                 alerts=alerts[i],
                 observed=observed[i],
                 flips=tuple(flips[i]),

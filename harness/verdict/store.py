@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.detection.engine import Engine, ResultRows
@@ -23,7 +20,8 @@ from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError
-from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin
+from harness.scratch_folder import ScratchFolder
+from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin, find_arrival
 from harness.telemetry.platform import View, platform
 from harness.telemetry.simulation.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
 from harness.verdict.alerts import GroundTruth
@@ -138,9 +136,7 @@ def compute_search_now(telemetry: Telemetry) -> float:
 
     A search that ends at "now" leaves out what happens at that very moment, and no event that there is may be left out.
     """
-    # Timestamps in microseconds as integers: datetime would cost an object for each.
-    latest = [pc.max(e.columns.column(TIME)).cast(pa.int64()).as_py() for e in telemetry.events if len(e)]
-    return float(max(latest) // 1_000_000 + 1) if latest else 0.0
+    return float(find_arrival(telemetry) // 1_000_000 + 1) if len(telemetry) else 0.0
 
 
 # `host` and `_time` are made of them, and no rule names them for that.
@@ -180,7 +176,7 @@ class WorldStore(TelemetryStore):
         self.attaching: Attaching = engine
         self.path, self.window = path, window
         self.dataset: WorldDataset = open_dataset(path)
-        self.folder: Path | None = None
+        self.folder: ScratchFolder | None = None
         self.presented: tuple[str, Mapping[str, str], bool] = ("", {}, False)
         self.read = self.prepared = 0
 
@@ -219,8 +215,9 @@ class WorldStore(TelemetryStore):
     def prepare(self, node: Node) -> None:
         """Writes the tables and columns that a plan and its provenance need to files, and attaches them."""
         if self.folder is None:
-            self.folder = Path(mkdtemp(prefix="detlab-world-"))
-        for old in self.folder.iterdir():
+            self.folder = ScratchFolder("detlab-world-")
+        folder = self.folder.path
+        for old in folder.iterdir():
             old.unlink()
         self.prepared += 1
         whole = trace_events(node)
@@ -230,14 +227,14 @@ class WorldStore(TelemetryStore):
         for number, table in enumerate(self.dataset.tables):
             if number in wanted:
                 # A new name for each plan, so that nothing an engine remembers of an old file is taken for this one.
-                file = self.folder / f"{self.prepared}-{number}.parquet"
+                file = folder / f"{self.prepared}-{number}.parquet"
                 constants = self.write(table, file, names, causes)
                 if constants is not None:
                     files.append((file, constants))
         by_event = np.concatenate(causes) if causes else np.empty(0, np.int32)
         self.read = len(by_event)
         self.truth = GroundTruth(causes=self.dataset.truth(), by_event=by_event)
-        self.attaching.attach_all(self.folder, files, {n: k for n, k in self.columns.items() if n in names})
+        self.attaching.attach_all(folder, files, {n: k for n, k in self.columns.items() if n in names})
 
     def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
         """The names among `reads` that no kind of events has."""
@@ -297,7 +294,7 @@ class WorldStore(TelemetryStore):
     def close(self) -> None:
         """Removes the files that `prepare` wrote."""
         if self.folder is not None:
-            rmtree(self.folder, ignore_errors=True)
+            self.folder.remove()
             self.folder = None
 
 

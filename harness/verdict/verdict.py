@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.diagnostics import Finding, Span
+from harness.diagnostics import Finding, HarnessError, Span
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
 from harness.telemetry.events.event import Damage, Events, Telemetry, TelemetryOrigin
@@ -85,7 +85,7 @@ class Broken:
     """A scenario or an expectation that could not be judged: never a true negative."""
 
     path: str
-    error: Exception
+    error: HarnessError
     place: Span | None = None
 
 

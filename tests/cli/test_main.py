@@ -115,7 +115,7 @@ def test_json_after_two_dashes_is_a_path_and_no_option():
         (MemoryError(), "out-of-memory", 2, "there is not enough memory for this"),
         (RecursionError(), "too-deep", 2, "this is nested too deeply to be read"),
         (click.FileError("x", "broken"), "usage", 2, "could not open file 'x': broken"),
-        (KeyError("x"), "bug", 70, "detlab itself failed: KeyError: 'x'"),
+        (KeyError("x"), "bug", 2, "detlab itself failed: KeyError: 'x'"),
     ],
 )
 def test_every_failure_has_a_code_and_an_exit_code(error, code, exit_code, words):

@@ -43,7 +43,7 @@ def test_a_folder_is_all_its_files_by_name_and_one_table_a_kind(tmp_path):
     assert events.columns.column("DomainName").to_pylist() == ["a.example", "b.example", "c.example"]
     assert events.constants == {"event_simpleName": "DnsRequest"}
     assert telemetry.origin == TelemetryOrigin.REPLAYED
-    assert damages(telemetry) == ["notes.txt: no format that can be read", "z: the file is empty"]
+    assert damages(telemetry) == ["notes.txt: is no format that can be read", "z: is empty"]
 
 
 def test_a_path_that_is_not_there(tmp_path):

@@ -74,7 +74,7 @@ def test_only_the_kind_and_the_fields_that_a_rule_reads_are_read(world):
             *("EventCode", "index", "sourcetype", "host", "_time", "Image"),
             *("DestinationHostname", "DestinationIp", "DestinationPort", EVENT_COLUMN),
         }
-        left = store.folder
+        left = store.folder.path
         assert left.is_dir()
     assert not left.exists()
 

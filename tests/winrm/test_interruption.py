@@ -70,8 +70,15 @@ def replay(folder):
     return run.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=slow), signal.SIGHUP])
-@pytest.mark.parametrize("json_output", [True, False])
+@pytest.mark.parametrize(
+    ("number", "json_output"),
+    [
+        (signal.SIGINT, True),
+        pytest.param(signal.SIGINT, False, marks=slow),
+        pytest.param(signal.SIGTERM, True, marks=slow),
+        (signal.SIGHUP, False),
+    ],
+)
 def test_a_request_to_end_cleans_up_keeps_what_was_recorded_and_says_what_ran(
     interrupted, tmp_path, number, json_output
 ):

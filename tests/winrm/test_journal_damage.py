@@ -76,7 +76,7 @@ def fold(path):
         pytest.param(change_the_plan, ":1: this record is damaged", marks=slow),
         pytest.param(change_the_mark, ":1: this record is damaged", marks=slow),
         pytest.param(lose_the_started_line, "does not follow what stands before it", marks=slow),
-        (lose_the_end, "are missing at its end"),
+        pytest.param(lose_the_end, "are missing at its end", marks=slow),
         pytest.param(empty, "are missing at its end", marks=slow),
         pytest.param(fold, "cannot be read: is a directory", marks=slow),
         (Path.unlink, "is missing: it had"),
@@ -111,6 +111,7 @@ def test_a_damaged_journal_makes_its_host_not_known_and_all_others_are_cleaned(o
     assert (again.returncode, first.machine.tasks) == (0, {}), again.stdout + again.stderr
 
 
+@slow
 def test_what_a_damaged_journal_planned_is_shown_to_be_done_by_hand(owing):
     _, folder = owing
     change_last_byte(journal_of(folder, "win10"))
@@ -130,6 +131,7 @@ def test_a_stray_journal_hides_no_host_and_ends_no_clean_up(owing):
     assert run.stdout.count("stray.journal cannot be read: is a directory") == 2
 
 
+@slow
 def test_a_host_that_left_the_inventory_and_one_that_fails_leave_the_others_alone(owing):
     (first, second), folder = owing
     text = (folder / "hosts.yaml").read_text()
@@ -143,7 +145,7 @@ def test_a_host_that_left_the_inventory_and_one_that_fails_leave_the_others_alon
     assert (run.returncode, "owed: there is no inventory" in run.stdout) == (2, True)
 
 
-@pytest.mark.parametrize("how", ["DETLAB_STATE", "HOME", "moved"])
+@pytest.mark.parametrize("how", ["DETLAB_STATE", pytest.param("HOME", marks=slow), pytest.param("moved", marks=slow)])
 def test_another_state_folder_is_no_clean_host(owing, how):
     (first, second), folder = owing
     changes = {"DETLAB_STATE": str(folder / "other")}
@@ -181,6 +183,13 @@ def test_where_nothing_was_ever_done_a_clean_up_says_that_it_knows_nothing(lab, 
     assert f"win10  not known: no journal at {tmp_path / 'state' / 'journals'}" in run.stdout
     assert detlab(tmp_path, "cleanup", "--accept", "win10").returncode == 0
     assert detlab(tmp_path, "cleanup").stdout == "nothing is owed\n"
+
+
+def test_without_an_inventory_and_without_journals_nothing_is_known(tmp_path):
+    run = detlab(tmp_path, "cleanup", DETLAB_STATE=str(tmp_path / "state"))
+    assert run.returncode == 1
+    assert run.stdout == f"no host is known: no journal at {tmp_path / 'state' / 'journals'}\n"
+    assert "there is no inventory" in run.stderr
 
 
 def test_a_host_that_nobody_knows_is_an_error(owing):

@@ -104,7 +104,7 @@ def test_without_its_secret_a_clean_up_stays_owed_and_says_which_one_is_missing(
     assert (paid.returncode, made.machine.tasks) == (0, {})
 
 
-@pytest.mark.parametrize("change", ["changed", "removed"])
+@pytest.mark.parametrize("change", [pytest.param("changed", marks=pytest.mark.slow), "removed"])
 def test_an_atomic_that_was_changed_or_removed_since_is_cleaned_up_as_it_was(place, change):
     made, folder = place
     kill_while_it_runs(made, folder)
@@ -145,6 +145,11 @@ def test_recorded_events_stay_as_they_are_and_a_secret_in_them_is_told(place):
     lines = [e.text for e in ElementTree.fromstring(text).iter() if e.get("Name") == "CommandLine"]
     assert lines.count(f"net use /user:lab {secret}") == 1
     assert told in detlab(folder, "record", "show", recording).stdout
+    (folder / "all.spl").write_text("index=* | stats count")
+    events = recording / "win10/T1053.005-1/Security.xml"
+    query = detlab(folder, "query", folder / "all.spl", "--events", events, "--json")
+    assert (query.returncode, "malformed" in query.stderr) == (0, False)
+    assert json.loads(query.stdout)["rows"] == [{"count": text.count("</Event>")}]
     (test,) = open_recording(recording).tests("T1053.005", 2)
     assert test.arguments == {"word": "<secret: the environment variable WORD_SECRET>"}
     assert test.secrets == {"word": ("the environment variable WORD_SECRET",)}
@@ -175,6 +180,7 @@ def test_a_recording_with_a_secret_is_anonymised_only_if_the_secret_can_be_repla
     assert "net use /user:lab secret01x" in (folder / "public").rglob("Security.xml").__next__().read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_password_of_another_host_in_the_inventory_is_by_reference_too(place):
     made, folder = place
     other = made.text.split("hosts:\n")[1].replace("win10:", "dc:").replace("LAB_TEST_PASSWORD", "DC_PASSWORD")

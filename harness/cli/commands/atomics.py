@@ -9,8 +9,8 @@ import click
 
 from harness.cli import lab_plan, options
 from harness.cli.commands.detonate import command as detonate_command
-from harness.cli.screen import DIFFERS, out
-from harness.diagnostics import HarnessError
+from harness.cli.screen import DIFFERS, out, show_failure
+from harness.diagnostics import HarnessError, explain_failure
 from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
 from harness.scenario.atomic import Atomic, read_atomics
@@ -36,14 +36,25 @@ def command() -> None:
 def list_command(technique: str, atomics: tuple[Path, ...], platform: str, as_json: bool) -> int:
     """Lists the tests of TECHNIQUE, or all."""
     library = lab_plan.open_library(atomics)
-    found = library.numbered(technique.upper(), None) if technique else tuple(library.read())
+    read = library.numbered(technique.upper(), None) if technique else tuple(library.read_each())
+    errors = [each for each in read if isinstance(each, HarnessError)]
+    found = tuple(each for each in read if isinstance(each, Atomic))
     found = tuple(a for a in found if platform in ("all", *a.test.supported_platforms))
     out(
-        dumps({"document": "atomics", "version": 1, "tests": [encode_atomic(a) for a in found]})
+        dumps(
+            {
+                "document": "atomics",
+                "version": 1,
+                "tests": [encode_atomic(a) for a in found],
+                "errors": [e.as_json() for e in errors],
+            }
+        )
         if as_json
         else [format_atomic_row(a) for a in found]
     )
-    return 0
+    for error in () if as_json else errors:
+        show_failure(error, as_json=False)
+    return max((error.exit_code for error in errors), default=0)
 
 
 @command.command("show")
@@ -85,8 +96,8 @@ def check_command(paths: tuple[Path, ...], as_json: bool) -> int:
             for atomic in read_atomics(file):
                 render_atomic(atomic)
                 tests += 1
-        except HarnessError as error:
-            errors.append(error)
+        except Exception as error:
+            errors.append(explain_failure(error))
     if as_json:
         out(dumps({"document": "atomics", "version": 1, "checked": tests, "errors": [e.as_json() for e in errors]}))
     else:

@@ -9,7 +9,7 @@ import click
 
 from harness.cli import lab_plan, options
 from harness.cli.screen import DIFFERS, INTERRUPTED, out
-from harness.diagnostics import HarnessError
+from harness.diagnostics import HarnessError, did_you_mean
 from harness.report.formats.json import dumps
 from harness.telemetry.lab.cleanup import CleanUp, accept, clean_hosts
 from harness.telemetry.lab.host_record import (
@@ -55,7 +55,8 @@ def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json:
     elif any(record.owed for record in survey.records):
         code = do_cleanups(survey, host)
     show_survey(survey, as_json=as_json)
-    return code or (DIFFERS if survey.unknown or any(not r.done for r in survey.results) else 0)
+    known = survey.records and not survey.unknown
+    return code or (0 if known and all(r.done for r in survey.results) else DIFFERS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,9 +87,8 @@ def take_survey(state: Path, path: Path, host: str) -> Survey:
     if host and host not in names:
         if survey.inventory is None and survey.error:
             raise survey.error
-        raise HarnessError(
-            "not-in-inventory", f"no journal and no inventory has a host `{host}`", help=f"it has {names}"
-        )
+        hint = did_you_mean(host, names) or f"known are {', '.join(names) or 'no hosts'}"
+        raise HarnessError("not-in-inventory", f"no journal and no inventory has a host `{host}`", help=hint)
     for name in [host] if host else names:
         record = read_host_record(state, name)
         reason = find_other_journals(survey, path, name) if survey.inventory and name in survey.inventory.hosts else ""
@@ -162,7 +162,10 @@ def show_survey(survey: Survey, *, as_json: bool) -> None:
         # Commands of tests may have a password as an argument.
         lines = [line for r in survey.results for line in format_cleanup(r)]
         lines += [line for record in survey.unknown for line in format_unknown(record)]
-        lab_plan.show_lines(lines or ["nothing is owed"])
+        nothing = "nothing is owed" if survey.records else f"no host is known: {describe_no_journal(survey.state)}"
+        lab_plan.show_lines(lines or [nothing])
+    if survey.error:
+        lab_plan.print_progress(survey.error.message)
     for line in torn:
         lab_plan.print_progress(line)
     lab_plan.print_progress(f"looked in {journals_folder(survey.state)}")

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from harness.cli import options
 from harness.cli.rule_options import build_settings as settings_of
-from harness.cli.rule_options import contents
+from harness.cli.rule_options import complete, contents
 from harness.cli.screen import out
 from harness.detection.content import Content, read_content_beside
 from harness.detection.engine import list_engines, open_engine
@@ -22,6 +22,7 @@ from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.report.formats.json import VERSION, dumps
 from harness.run import Bench, RunOptions
 from harness.scenario.rule import read_rule
+from harness.supervisor import Limits
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
@@ -36,6 +37,7 @@ from harness.telemetry.platform import View
 @options.switch
 @options.condition_option
 @contents
+@options.add_limits
 @options.json_option
 def command(
     rule: Path,
@@ -45,19 +47,29 @@ def command(
     events: tuple[Path, ...],
     switch: Mapping[str, str],
     condition: Mapping[str, str],
+    limits: Limits,
     as_json: bool,
 ) -> int:
     """Prints the SQL statement that RULE becomes, over a table `events`.
 
     Without --events the table has the fields that the rule reads, as text.
     """
+    limits = complete(limits)
+    code = options.in_child(limits, engine=dialect, whole=True)
+    if code is not None:
+        return code
     how = Strictness.STRICT if strict else Strictness.LENIENT
     if events:
         text = over_events(
             rule,
             events,
             RunOptions(
-                engine=dialect, dialect=how, switches=switch, conditions=condition, settings=settings_of(content)
+                engine=dialect,
+                dialect=how,
+                switches=switch,
+                conditions=condition,
+                settings=settings_of(content),
+                limits=limits,
             ),
         )
     else:

@@ -31,6 +31,7 @@ from harness.detection.engine import open_engine as engine_of
 from harness.detection.language import find_product_language, list_languages
 from harness.detection.remote_engine import RemoteProduct
 from harness.diagnostics import HarnessError, Source
+from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION, dumps
 
@@ -145,7 +146,7 @@ def write_filled(filled: Sequence[FilledPage]) -> None:
 
 def write_page(page: Path, text: str) -> None:
     """Writes a page anew; its lines end as they did."""
-    page.write_text(text, encoding="utf-8", newline="\r\n" if b"\r\n" in page.read_bytes() else "\n")
+    write_file(page, (text.replace("\n", "\r\n") if b"\r\n" in page.read_bytes() else text).encode("utf-8"))
 
 
 def format_filled_outputs(filled: Sequence[FilledPage], sheet: Paper) -> Iterator[str]:

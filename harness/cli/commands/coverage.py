@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.cli.rule_options import contents
+from harness.cli.rule_options import complete, contents
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.detection.content import Content
 from harness.detection.content import read_content as content_of
@@ -17,6 +17,7 @@ from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.coverage import encode_coverage, format_coverage
 from harness.scenario.pack import LibraryRule, list_library_rules
+from harness.supervisor import Limits
 from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 
 
@@ -26,7 +27,7 @@ from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 @click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run.")
 @contents
 @options.engine_option
-@options.patience
+@options.add_limits
 @options.json_option
 @options.verbose
 def command(
@@ -35,7 +36,7 @@ def command(
     strict: bool,
     content: Content,
     engine: str,
-    patience: float | None,
+    limits: Limits,
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -56,7 +57,7 @@ def command(
         given=content.over(read_neighbouring_content(paths)),
         dialect=Strictness.STRICT if strict else Strictness.LENIENT,
         events=events,
-        patience=patience or LONGEST_RULE,
+        limits=complete(limits, LONGEST_RULE),
     )
     try:
         covered = list(cover(found, tried, progress))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import PATH
+from harness.cli.options import PATH, in_child
 from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
@@ -45,6 +45,9 @@ def command(
     detlab explain scenarios/T1583.004/1-beacon-check-in.yaml
     detlab explain my.spl --events capture.evtx
     """
+    code = in_child(chosen.limits, engine=chosen.engine, whole=path.suffix.lstrip(".") in languages())
+    if code is not None:
+        return code
     if path.suffix.lstrip(".") in languages():
         if not events:
             raise HarnessError("usage", f"{path} is a rule", help="add --events PATH, or name a scenario")

@@ -9,14 +9,16 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.cli.rule_options import build_settings, contents
+from harness.cli.rule_options import build_settings, complete, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.detection.content import Content, read_content_beside
 from harness.detection.language import language
-from harness.diagnostics import Finding, HarnessError, Severity, mend
+from harness.diagnostics import Finding, HarnessError, Severity, explain_failure, mend
+from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION, dumps
 from harness.scenario.rule import Rule, read_rule
+from harness.supervisor import Limits, unit_of_work
 
 SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
 
@@ -45,20 +47,40 @@ class Linted:
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
 @click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
 @contents
+@options.add_limits
 @options.json_option
-def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, as_json: bool) -> int:
+def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, limits: Limits, as_json: bool) -> int:
     """Says what the product that RULE was published for would reject (error) or silently get wrong (warning).
 
     The exit code is 1 where an error is left.
     """
-    linted = [lint_rule(path, content, fix=fix) for path in rules]
+    limits = complete(limits)
+    code = options.in_child(limits, whole=False)
+    if code is not None:
+        return code
+    tried = [try_rule(path, content, limits, fix=fix) for path in rules]
+    linted = [each for each in tried if isinstance(each, Linted)]
+    errors = [each for each in tried if isinstance(each, HarnessError)]
+    # One alone is the command's own failure.
+    if len(rules) == 1 and errors:
+        raise errors[0]
     if as_json:
-        out(dumps({"document": "lint", "version": VERSION, "rules": [encode_findings(each) for each in linted]}))
+        findings, failed = [encode_findings(each) for each in linted], [each.as_json() for each in errors]
+        out(dumps({"document": "lint", "version": VERSION, "rules": findings, "errors": failed}))
     else:
         sheet = paper()
-        for each in linted:
-            out(format_findings(each, sheet))
-    return DIFFERS if any(each.fails(strict=strict) for each in linted) else 0
+        for each in tried:
+            out(format_findings(each, sheet) if isinstance(each, Linted) else escape_controls(each.render()))
+    differs = DIFFERS if any(each.fails(strict=strict) for each in linted) else 0
+    return max((each.exit_code for each in errors), default=differs)
+
+
+def try_rule(path: Path, content: Content, limits: Limits, *, fix: bool) -> Linted | HarnessError:
+    """What is found in one rule, or why it cannot be looked at: the other rules are looked at all the same."""
+    try:
+        return lint_rule(path, content, limits, fix=fix)
+    except Exception as error:
+        return explain_failure(error)
 
 
 def mendable(finding: Finding) -> bool:
@@ -67,18 +89,16 @@ def mendable(finding: Finding) -> bool:
     return bool(finding.edits) and finding.severity is not Severity.NOTE
 
 
-def lint_rule(path: Path, content: Content, *, fix: bool) -> Linted:
+def lint_rule(path: Path, content: Content, limits: Limits, *, fix: bool) -> Linted:
     """What is found in one rule; with `fix` its file is mended."""
-    rule = read_rule(path)
-    findings = language(rule.language).lint(rule.query, build_settings(content.over(read_content_beside(path))))
+    with unit_of_work(limits.seconds):
+        rule = read_rule(path)
+        findings = language(rule.language).lint(rule.query, build_settings(content.over(read_content_beside(path))))
     edits = [edit for f in findings if mendable(f) for edit in f.edits]
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)
-    try:
-        # Bytes: writing text would change the line ends of the author's file on Windows.
-        path.write_bytes(mend(rule.query, edits).encode("utf-8"))
-    except OSError as error:
-        raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error
+    # Bytes: writing text would change the line ends of the author's file on Windows.
+    write_file(path, mend(rule.query, edits).encode("utf-8"))
     return Linted(rule=rule, findings=findings, mended=sum(mendable(f) for f in findings))
 
 

@@ -11,6 +11,7 @@ from harness.cli.options import PATH
 from harness.cli.options import verbose as verbose_option
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.diagnostics import HarnessError
+from harness.output_file import write_file
 from harness.report.formats.json import dumps
 from harness.report.studies.mutate import encode_mutation, format_mutation
 from harness.report.studies.plots import plot_study
@@ -77,6 +78,6 @@ def write_killers(found: Mutation, folder: Path) -> None:
         for survivor in found.survivors:
             # A person may have changed it since.
             if survivor.killer is not None and not (folder / survivor.killer.name).exists():
-                (folder / survivor.killer.name).write_text(survivor.killer.text, encoding="utf-8", newline="\n")
+                write_file(folder / survivor.killer.name, survivor.killer.text.encode("utf-8"))
     except OSError as error:
         raise HarnessError("unwritable", f"{folder}: {(error.strerror or str(error)).lower()}") from error

@@ -11,8 +11,8 @@ from typing import Any
 import click
 import numpy as np
 
-from harness.cli.options import PATH
-from harness.cli.rule_answers import answer_object, describe_remarks, inquire, query_events, rows_table
+from harness.cli.options import PATH, in_child
+from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
@@ -26,6 +26,7 @@ from harness.telemetry.simulation.world.dataset import is_dataset, open_dataset
 from harness.verdict.alerts import Alert, Census, census
 from harness.verdict.store import TimeStretch
 from harness.verdict.study.population import SECONDS_IN_DAY
+from harness.verdict.verdict import Broken
 
 # Ten years of hourly runs; chosen, no source: more is a misspelt duration.
 LONGEST_CENSUS_HOURS = 3650 * 24
@@ -43,7 +44,7 @@ def by_cause(rule: Path, events: Sequence[Path], options: RunOptions, every: tim
     runs = 0
     for window in split_census_windows(events, every):
         # A store of its own for each stretch, so that memory stays that of one stretch.
-        with Bench(options) as bench:
+        with Bench(options) as bench, bench.unit():
             answer = bench.query(rule, events, window)
             alerts += answer.alerts
             caused |= set(np.unique(answer.trial.store.truth.by_event).tolist()) - {UNLABELLED}
@@ -92,12 +93,13 @@ def measure_recorded_days(events: Sequence[Path], answer: Answer) -> float:
     """Days that were recorded: a world says so, of all else it is from the first event to the last."""
     if is_dataset(events[0]):
         return float(open_dataset(events[0]).days)
-    times = [e.columns.column("@time") for e in answer.trial.store.telemetry(answer.trial.conditions).events if len(e)]
-    if not times:
+    recorded = answer.trial.store.telemetry(answer.trial.conditions).events
+    # Times are Arrow timestamps in microseconds, which are integers underneath; events may have none.
+    times = [e.columns.column("@time").drop_null().cast("int64").to_numpy() for e in recorded]
+    if not any(len(t) for t in times):
         return 0.0
-    # Times are Arrow timestamps in microseconds, which are integers underneath.
-    first = min(int(np.asarray(t.cast("int64")).min()) for t in times)
-    last = max(int(np.asarray(t.cast("int64")).max()) for t in times)
+    first = min(int(t.min()) for t in times if len(t))
+    last = max(int(t.max()) for t in times if len(t))
     # At least a microsecond, or a rate over one event would be infinite.
     return max(last - first, 1) / (SECONDS_IN_DAY * 1e6)
 
@@ -178,6 +180,10 @@ def command(
     detlab query my.spl --events world/ --by cause --every 1d
     detlab query my.cql --events fdr/ --json | jq .rows
     """
+    # Each stretch and each of several forms is a unit of work of its own.
+    code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every) and len(rule_paths(rule)) < 2)
+    if code is not None:
+        return code
     if by or every:
         counted = by_cause(rule, events, chosen, stretch(every))
         told = dumps({"document": "census", "version": VERSION, **census_object(counted)})
@@ -187,9 +193,17 @@ def command(
     if len(forms) > 1:
         return inquire(forms, events, chosen, as_json=as_json, verbose=verbose)
     found = next(query_events(forms, events, chosen, explained=verbose))
+    if isinstance(found, Broken):
+        raise found.error
+    show_answer(found, as_json=as_json, verbose=verbose)
+    return 0
+
+
+def show_answer(found: Found, *, as_json: bool, verbose: bool) -> None:
+    """Prints the rows, and what has to be known to believe them."""
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))
-        return 0
+        return
     answer = found.answer
     out(rows_table(answer.rows, paper()))
     sys.stdout.flush()  # rows before remarks, also where both go to one terminal
@@ -198,4 +212,3 @@ def command(
         *describe_remarks(found, Paper(), verbose=verbose),  # plain: stderr may be another terminal, or none
     ]
     sys.stderr.write("\n".join(said) + "\n")
-    return 0

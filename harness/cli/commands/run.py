@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from harness.cli.options import PATH, Decorated
+from harness.cli.options import PATH, Decorated, in_child
 from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import add_rule_options
-from harness.cli.screen import BUG, DIFFERS, ProgressLine, out, paper
+from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.diagnostics import HarnessError
+from harness.output_file import write_file
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format, list_report_formats
 from harness.run import RunOptions, run_scenarios
@@ -36,13 +37,9 @@ def written_reports(command: Decorated) -> Decorated:
 def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
     """Writes each report that was asked for."""
     for name, path in files.items():
-        if path is None:
-            continue
-        try:
-            # Line feeds on every system: reports are compared and hashed.
-            path.write_text(format(name).write(report), encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error
+        if path is not None:
+            # As bytes, so line feeds on every system: reports are compared and hashed.
+            write_file(path, format(name).write(report).encode("utf-8"))
 
 
 @click.command("run")
@@ -92,7 +89,7 @@ def command(
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))
     # What could not be judged counts more than what differs: it may hide anything.
-    broken = max((getattr(b.error, "exit_code", BUG) for b in outcomes.broken), default=0)
+    broken = max((b.error.exit_code for b in outcomes.broken), default=0)
     return broken or (0 if outcomes.as_expected else DIFFERS)
 
 
@@ -109,6 +106,9 @@ def on_events(
     if paths:
         hint = "leave PATH out, or write a scenario with `replay:` to judge recorded events"
         raise HarnessError("usage", "--events takes the place of scenarios", help=hint)
+    code = in_child(chosen.limits, engine=chosen.engine, whole=len(rules) == 1)
+    if code is not None:
+        return code
     return inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
 
 

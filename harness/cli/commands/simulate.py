@@ -12,6 +12,7 @@ import click
 
 from harness.cli import options
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.output_file import write_file
 from harness.report.console import format_count
 from harness.scenario.scenario import read_scenario
 from harness.telemetry.format import list_writers, write_telemetry, writer
@@ -77,10 +78,7 @@ def write_scenario(scenario: Path, name: str, out: Path | None, condition: Mappi
         sys.stdout.buffer.write(made.getvalue())
     else:
         target = out / (read.name + writer(chosen).SUFFIX) if out.is_dir() else out
-        try:
-            target.write_bytes(made.getvalue())
-        except OSError as error:
-            raise HarnessError("unwritable", f"{target}: {(error.strerror or str(error)).lower()}") from error
+        write_file(target, made.getvalue())
         sys.stderr.write(f"{target}: {format_count(written, 'event')} as {chosen}\n")
     if written < len(telemetry):
         left = len(telemetry) - written

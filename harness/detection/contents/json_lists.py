@@ -9,6 +9,7 @@ from typing import Any
 from harness.detection.content import Content, Lazy, read_text_file, shape
 from harness.detection.language import Lookup
 from harness.diagnostics import HarnessError
+from harness.scenario.pack import refuse_link_out
 
 
 def recognises(path: Path) -> bool:
@@ -44,6 +45,6 @@ def tables(path: Path, definitions: list[dict[str, Any]]) -> Lazy:
         # The last part of the name only, so that a definition cannot lead out of its folder.
         rows = path.parent / "lookups" / Path(str(each.get("filename") or f"{name}.csv")).name
         if rows.suffix in (".csv", ".gz") and rows.is_file():
-            files[name] = rows
+            files[name] = refuse_link_out(rows, path.parent)
         shapes[name] = shape(each)
     return Lazy(files, shapes)

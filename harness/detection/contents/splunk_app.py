@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.detection.content import Content, Lazy, read_text_file, shape
 from harness.detection.language import Lookup
 from harness.scenario.conf import stanzas
+from harness.scenario.pack import refuse_link_out
 
 CONF_FILES = ("macros.conf", "transforms.conf", "props.conf", "eventtypes.conf", "tags.conf")
 
@@ -46,7 +47,7 @@ def read(path: Path) -> Content:
             # cannot lead out of the app.
             rows = path.parents[1] / "lookups" / Path(given["filename"]).name if len(path.parents) > 1 else None
             if rows is not None and rows.is_file():
-                files[name] = rows
+                files[name] = refuse_link_out(rows, path.parents[1])
             shapes[name] = shape(given)
         # A KV store collection or a script: its columns are known, its rows are not at hand.
         elif "fields_list" in given and ("collection" in given or "external_cmd" in given):

@@ -9,6 +9,7 @@ from typing import Any
 from harness.detection.content import Content, Lazy, read_content, read_text_file, shape
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.document import Document, load
+from harness.scenario.pack import refuse_link_out
 
 CONTENT_PAGE = "detlab.yaml"
 KEYS = ("macros", "lookups", "saved", "props", "parameters")
@@ -52,7 +53,7 @@ def build_lazy_lookup(path: Path, name: str, entry: Mapping[str, Any]) -> Lazy:
     # contentctl names the file or leaves it to the page's name; pages and tables lie side by side.
     candidates = (str(entry.get("filename") or ""), f"{name}.csv", f"{path.stem}.csv")
     files = (path.parent / Path(c).name for c in candidates if c.endswith((".csv", ".csv.gz")))
-    rows = next((f for f in files if f.is_file()), None)
+    rows = next((refuse_link_out(f, path.parent) for f in files if f.is_file()), None)
     fields = entry.get("fields_list") or entry.get("fields")
     written = ",".join(map(str, fields)) if isinstance(fields, Iterable) and not isinstance(fields, str) else fields
     return Lazy({name: rows} if rows else {}, {name: shape({**entry, "fields_list": written})})
@@ -78,7 +79,7 @@ def resolve_named_content(path: Path, document: Document) -> Content:
                 raise SourceError("outside", f"`{entry}` leads out of the folder", place, help="name it with --macros")
             if not (path.parent / entry).exists():
                 raise SourceError("no-such-path", f"there is no file or folder {entry}", place)
-            named_there = read_content([path.parent / entry])
+            named_there = read_content([refuse_link_out(path.parent / entry, path.parent)])
             # An app named for its macros must not change how fields are extracted.
             found = (named_there if key == "props" else named_there.without_extraction()).over(found)
     return found

@@ -26,6 +26,7 @@ from harness.detection.plan.expressions import (
 )
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import CASELESS_TESTS
+from harness.detection.plan.passes.long_lists import LONG, merge_equalities
 from harness.detection.plan.schema import joint_kind, kind_of
 from harness.detection.plan.value import COMPUTATIONS
 from harness.detection.sql import build as b
@@ -85,6 +86,9 @@ def unwrap_test(member: Expression) -> tuple[Call | None, bool]:
     if not isinstance(test, Call) or test.operation not in PATTERN_ENDS or not isinstance(test.arguments[0], Column):
         return None, closed
     wanted = test.arguments[1:]
+    # A hash table is faster than any pattern, and a pattern of thousands of branches takes RE2 hundreds of megabytes.
+    if len(wanted) >= LONG:
+        return None, closed
     if not all(isinstance(w, Literal) and isinstance(w.value, str) for w in wanted):
         return None, closed
     # With letters the pattern would need RE2's (?i), which takes U+017F for an s where DuckDB's
@@ -188,6 +192,8 @@ class Printer:
                 return b.sql_parameter(name)
             case Call(ops.and_ | ops.or_ as operation):
                 members = list_chain_members(expression)
+                if operation == ops.or_:
+                    members = merge_equalities(members)
                 if operation == ops.or_ and self.dialect.merges:
                     members = merge_alternatives(members, self.columns)
                 parts = [self(p, Kind.BOOLEAN) for p in members]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.detection.engine import CellValue, ResultRows
-from harness.diagnostics import HarnessError, Span
+from harness.diagnostics import Span
 from harness.report.query_steps import Evidence
 from harness.report.report import Report, chapter_title
 from harness.scenario.rule import Rule
@@ -135,9 +135,7 @@ def signal_object(visibility: Visibility) -> dict[str, Any]:
 
 def broken_object(broken: Broken) -> dict[str, Any]:
     """What could not be judged."""
-    error = broken.error
-    told = error.as_json() if isinstance(error, HarnessError) else {"code": "bug", "message": str(error)}
-    return {"path": broken.path, "place": place_object(broken.place), "error": told}
+    return {"path": broken.path, "place": place_object(broken.place), "error": broken.error.as_json()}
 
 
 def alert_object(alert: Alert) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.diagnostics import HarnessError
+from harness.output_file import replace_file
 
 PLOT_SUFFIXES = (".svg", ".png")
 
@@ -23,7 +24,5 @@ def plot_study(kind: str, found: Any, path: Path) -> None:
             raise
         hint = "pip install 'detlab[plots]'"
         raise HarnessError("no-plots", "drawing needs matplotlib, which is not installed", help=hint) from error
-    try:
-        drawing.write_drawing(kind, found, path)
-    except OSError as error:
-        raise HarnessError("unwritable", f"{path}: {(error.strerror or str(error)).lower()}") from error
+    with replace_file(path) as beside:
+        drawing.write_drawing(kind, found, beside)

@@ -183,7 +183,8 @@ def edge_text(margin: Margin) -> str:
         return "no single threshold decides"
     edge = margin.edges[0]
     wanted = edge.threshold
-    return f"{wanted.name} {short_number(edge.reached)}, needs {wanted.sign} {format_literal(wanted.published)}"
+    reached = f"{wanted.name} {short_number(edge.reached)}, needs {wanted.sign} {format_literal(wanted.published)}"
+    return f"{reached}: a tie within rounding" if wanted.is_tie(edge.reached) else reached
 
 
 def exclusions_table(tuning: Tuning, paper: Paper) -> list[str]:
@@ -251,7 +252,7 @@ def threshold_object(threshold: Threshold, tuning: Tuning) -> dict[str, Any]:
     return {
         "name": threshold.name,
         "comparison": str(threshold),
-        "operation": threshold.operation,
+        "operation": threshold.operation.name,
         "published": threshold.published,
         "line": line,
         "column": column,
@@ -284,7 +285,12 @@ def margin_object(margin: Margin) -> dict[str, Any]:
         "caught": margin.caught,
         "groups": margin.groups,
         "edges": [
-            {"threshold": str(e.threshold), "reached": e.reached, "change": "catches" if e.gain else "loses"}
+            {
+                "threshold": str(e.threshold),
+                "reached": e.reached,
+                "change": "catches" if e.gain else "loses",
+                "tie": e.threshold.is_tie(e.reached),
+            }
             for e in margin.edges
         ],
     }

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # Names that no log has; @timestamp and @version, which Elastic's have, are fields like others.
 TIME = "@time"
@@ -49,7 +50,8 @@ class Events:
     `sensor` is the folder's word (`sysmon`, `windows_security`, `falcon`); `kind` the sensor's own (`3`,
     `NetworkConnectIP4`). `constants` are fields with one value in all of these events (Channel, Provider_Name,
     EventID). `columns` are the others, text as `TEXT_TYPE`; a null is an absent field, "" an empty one. Two columns are
-    not fields: `@time` (`TIME_TYPE`, when the event was written) and `@cause` (int32, index into `Telemetry.causes`,
+    not fields: `@time` (`TIME_TYPE`, when the event was written, null where
+    nobody can say) and `@cause` (int32, index into `Telemetry.causes`,
     `UNLABELLED` where nobody said).
 
     Windows System fields have the names Provider_Name, Provider_Guid, EventID, Version, Level, Task, Opcode, Keywords,
@@ -142,6 +144,32 @@ def group_tables(events: Sequence[Events]) -> tuple[Events, ...]:
         same[0].with_columns(pa.concat_tables([e.columns for e in same]).unify_dictionaries())
         for same in groups.values()
     )
+
+
+# Rules compute with doubles, which hold microseconds exactly up to 2^53: 1684-07-28 to 2255-06-05.
+FARTHEST_TIME = 2**53
+"""Microseconds before or after 1970; an event that claims a time beyond has none that can be."""
+
+EARLIEST_ARRIVAL = 0
+"""When events arrived of which none has a time: 1970-01-01, which nobody takes for a real one."""
+
+
+def drop_impossible_times(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times in microseconds, null where they lie farther from 1970 than FARTHEST_TIME."""
+    micros = times.cast(pa.int64())
+    far = pc.or_(pc.less(micros, -FARTHEST_TIME), pc.greater(micros, FARTHEST_TIME))
+    return pc.if_else(far, pa.scalar(None, TIME_TYPE), times) if pc.any(far).as_py() else times
+
+
+def find_arrival(telemetry: Telemetry) -> int:
+    """When events without a time arrived, in microseconds: with the last of the others, else EARLIEST_ARRIVAL."""
+    latest = [pc.max(e.columns.column(TIME).cast(pa.int64())).as_py() for e in telemetry.events if len(e)]
+    return max((t for t in latest if t is not None), default=EARLIEST_ARRIVAL)
+
+
+def fill_times(times: pa.ChunkedArray, arrival: int) -> pa.ChunkedArray:
+    """Times, and the arrival where an event has none: a product's time of ingest."""
+    return times.fill_null(pa.scalar(arrival, TIME_TYPE)) if times.null_count else times
 
 
 MOMENT_ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)

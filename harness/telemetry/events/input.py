@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import (
     CAUSE,
+    FARTHEST_TIME,
     TEXT_TYPE,
     TIME,
     TIME_TYPE,
@@ -25,6 +26,7 @@ from harness.telemetry.events.event import (
     Events,
     Telemetry,
     TelemetryOrigin,
+    drop_impossible_times,
     merge_telemetry,
 )
 from harness.telemetry.events.text_columns import map_distinct_values
@@ -159,6 +161,9 @@ CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", 
 
 EventTexts = Mapping[str, str]
 
+# As an index or a repository does with what it cannot read a time from: it arrived with the last of the others.
+PLACED = "they stand at the end of the known times"
+
 
 class EventTables:
     """What readers fill: records of any kinds in the order of the input, and its damages."""
@@ -168,13 +173,26 @@ class EventTables:
         self._damages: list[Damage] = []
         self._more_damages = 0
         self._whole: list[Telemetry] = []
+        self._without_time = self._impossible_time = 0
 
     def take(self, whole: Telemetry) -> None:
         """Takes tables that are ready, with their causes, as this program writes them."""
-        self._whole.append(whole)
+        events = []
+        for each in whole.events:
+            at, times = each.columns.schema.get_field_index(TIME), each.columns.column(TIME)
+            possible = drop_impossible_times(times)
+            self._without_time += times.null_count
+            self._impossible_time += possible.null_count - times.null_count
+            events.append(each.with_columns(each.columns.set_column(at, TIME, possible)))
+        self._whole.append(replace(whole, events=tuple(events)))
 
     def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts) -> None:
-        """Takes one record: its time in microseconds since 1970 and its fields as text."""
+        """Takes one record: its time in microseconds since 1970, if it has one, and its fields as text."""
+        if time is None:
+            self._without_time += 1
+        elif not -FARTHEST_TIME <= time <= FARTHEST_TIME:
+            self._impossible_time += 1
+            time = None
         rows = self._kinds.get((sensor, kind))
         if rows is None:
             if len(self._kinds) >= MOST_KINDS:
@@ -189,6 +207,19 @@ class EventTables:
             self._damages.append(Damage(place=place, message=message))
         else:
             self._more_damages += 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether a file was read that says itself how many events it holds."""
+        return bool(self._whole)
+
+    def report_times(self, name: str) -> None:
+        """Tells of a file how many of its events have no time, or none that can be; called once it has been read."""
+        if self._without_time:
+            self.damage(name, f"events without a time that can be read: {self._without_time}; {PLACED}")
+        if self._impossible_time:
+            self.damage(name, f"events with a time before 1684 or after 2255: {self._impossible_time}; {PLACED}")
+        self._without_time = self._impossible_time = 0
 
     @property
     def damages(self) -> tuple[Damage, ...]:

@@ -12,7 +12,7 @@ import msgspec
 
 from harness.telemetry.events.event import METADATA_FIELDS, parse_microseconds
 from harness.telemetry.events.input import EventTables
-from harness.telemetry.events.text_columns import flat_fields
+from harness.telemetry.events.json_values import flat_fields
 from harness.telemetry.events.windows_event import (
     fields_of_event,
     find_provider_channel,
@@ -348,7 +348,6 @@ class JsonEvents:
     def __init__(self, name: str, tables: EventTables) -> None:
         self.name, self.tables = name, tables
         self.shapes: dict[tuple[str, ...], EventShape] = {}
-        self.without_time = 0
         self.guessed: Counter[str] = Counter()
 
     def add(self, value: Any) -> None:
@@ -407,13 +406,10 @@ class JsonEvents:
         """Hands over one event; one without a time of its own has that of its envelope."""
         if at is None:
             at = parse_microseconds(otherwise)
-        self.without_time += at is None
         self.tables.add(sensor, kind, at, fields)
 
     def done(self) -> None:
-        """Tells how many events had no time or had to be guessed at."""
-        if self.without_time:
-            self.tables.damage(self.name, f"events without a time that can be read: {self.without_time}")
+        """Tells how many events had to be guessed at."""
         for guess, count in self.guessed.items():
             if guess:
                 self.tables.damage(self.name, f"{count} events {guess}")

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import Events
-from harness.telemetry.events.text_columns import flatten_object
+from harness.telemetry.events.json_values import flatten_object
 from harness.telemetry.sensor import WindowsChannel, sensor, sensor_names
 
 SYSTEM_FIELDS = (

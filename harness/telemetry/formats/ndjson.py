@@ -86,6 +86,7 @@ def find_objects(stream: Stream) -> Iterator[tuple[int, bytes]]:
     splitter = Splitter(stream)
     for block in stream.text_blocks():
         yield from splitter.take(block)
+    yield from splitter.take(b"", last=True)
     splitter.done()
 
 
@@ -96,10 +97,20 @@ class Splitter:
         self.stream = stream
         self.buffer, self.at, self.line, self.depth = b"", 0, 1, 0
         self.start, self.started_on, self.told = -1, 1, 0
+        self.waiting: list[bytes] = []
+        self.awaited = 0
 
-    def take(self, block: bytes) -> Iterator[tuple[int, bytes]]:
-        """The objects that end in this block."""
-        self.buffer += block
+    def take(self, block: bytes, *, last: bool = False) -> Iterator[tuple[int, bytes]]:
+        """The objects that end in this block or in blocks before it that wait; with `last` none waits."""
+        self.waiting.append(block)
+        self.awaited += len(block)
+        # A string without an end is read again from its beginning, and what is kept is copied: with each block that
+        # would cost the square of an object's length.
+        held = len(self.buffer)
+        if not last and 2 * self.awaited < held and held + self.awaited <= LONGEST_RECORD:
+            return
+        self.buffer = b"".join((self.buffer, *self.waiting))
+        self.waiting, self.awaited = [], 0
         for mark in OBJECT_TOKEN.finditer(self.buffer, self.at):
             token = mark[0]
             if token == b"\n":

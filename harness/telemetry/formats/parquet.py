@@ -46,7 +46,7 @@ def read(stream: Stream, tables: EventTables) -> None:
             restore(file, json.loads(metadata[LAYOUT]), tables)
         else:
             add_foreign_rows(file, stream, tables)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         message = str(error).split("\n")[0]
         raise HarnessError("damaged-parquet", f"{stream.name} cannot be read as Parquet: {message}") from error
 

@@ -37,8 +37,6 @@ def read(stream: Stream, tables: EventTables) -> None:
             tables.damage(place, f"malformed XML: {error}")
             continue
         time = parse_microseconds(fields.get("SystemTime"))
-        if time is None:
-            tables.damage(place, "the event has no readable SystemTime")
         tables.add(sensor_of(fields.get("Channel")), fields.get("EventID", ""), time, fields)
 
 

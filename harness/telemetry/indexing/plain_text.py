@@ -9,12 +9,21 @@ import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.input import EventTables, Stream
+from harness.telemetry.events.time_text import (
+    ABBREVIATIONS,
+    ALIKE,
+    COMPOSITE_CODES,
+    PARSE_CODES,
+    UNIX_EPOCH,
+    build_moment,
+    resolve_zone,
+    written_zone,
+)
 from harness.telemetry.indexing.line_breaker import break_lines, merge_lines
 from harness.telemetry.indexing.props import (
     Props,
@@ -37,24 +46,18 @@ LOOKAHEAD = 128
 # As TRUNCATE's default: no line is longer unless a site says so. Both bounds are ours, not Splunk's.
 LONGEST_PREFIX = 10_000
 MOST_READ = 10_000
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-MONTH, DAY = r"[A-Za-z]{3,9}\.?", r"[A-Za-z]{3,9}"
-# Splunk takes EST for the American one unless TZ_ALIAS says otherwise (props.conf.spec); no date decides
-# between summer and winter, the text does.
-ZONE_OFFSETS = {"utc": 0, "gmt": 0, "z": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8,
-         "pdt": -7, "cet": 1, "cest": 2, "bst": 1, "jst": 9}  # fmt: skip
-# strptime, and Splunk's %N and %Q with a width (%3N); %e and %l may have a blank in front.
-TIME_CODE_PATTERNS = {
-    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "m": r"(?P<m>\d\d?)", "d": r"(?P<d>\d\d?)", "e": r"\s*(?P<d>\d\d?)",
-    "H": r"(?P<H>\d\d?)", "k": r"\s*(?P<H>\d\d?)", "I": r"(?P<I>\d\d?)", "l": r"\s*(?P<I>\d\d?)",
-    "M": r"(?P<M>\d\d?)", "S": r"(?P<S>\d\d?)", "p": r"(?P<p>[AaPp]\.?[Mm]\.?)", "j": r"(?P<j>\d{1,3})",
-    "b": rf"(?P<b>{MONTH})", "B": rf"(?P<b>{MONTH})", "h": rf"(?P<b>{MONTH})", "a": DAY, "A": DAY,
-    "s": r"(?P<s>-?\d{1,10})", "N": r"(?P<N>\d{1,9})", "Q": r"(?P<N>\d{1,9})", "f": r"(?P<N>\d{1,9})",
-    "z": r"(?P<z>[+-]\d\d:?\d\d|Z)", "Z": r"(?P<Z>[A-Za-z]{1,5}|[+-]\d\d:?\d\d)", "n": r"\s", "t": r"\s", "%": "%",
+MONTH, DAY = r"(?P<B>[A-Za-z]{3,9}\.?)", r"[A-Za-z]{3,9}"
+# A timestamp stands in a longer text: an epoch ends with its tenth digit, a zone with its letters. Names of months and
+# halves of the day are taken in more spellings than strptime's, since an event without a time is worse.
+TIME_CODE_PATTERNS = PARSE_CODES | {
+    "B": MONTH, "A": DAY, "p": r"(?P<p>[AaPp]\.?[Mm]\.?)", "s": r"(?P<s>-?\d{1,10})", "Q": r"(?P<f>\d{1,9})",
+    "z": r"(?P<z>[+-]\d\d:?\d\d|Z)", "Z": r"(?P<Z>[A-Za-z]{1,5}|[+-]\d\d:?\d\d)", "n": r"\s", "t": r"\s",
 }  # fmt: skip
-WHOLE = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y", "c": "%a %b %e %H:%M:%S %Y", "+": "%Y-%m-%d"}
+# %L is no code of Splunk's.
+TIME_CODE_ALIASES = {code: same for code, same in ALIKE.items() if code != "L"}
 INDEX_TIME_CODE = re.compile(r"%:?(\d?)([A-Za-z%+])")
-CLOCK_TIME_PATTERN = r"(?P<H>\d\d?):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?)?"
+# `h` is an hour of twelve where AM or PM stands behind it.
+CLOCK_TIME_PATTERN = r"(?P<h>\d\d?):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<f>\d{1,9}))?)?"
 # datetime.xml has many more. These are ISO 8601, Apache, American, syslog, epoch with its fractions, and a bare date,
 # which is last since the first begins with one.
 LOOKS = tuple(
@@ -62,13 +65,13 @@ LOOKS = tuple(
     for written in (
         r"(?<!\d)(?P<Y>\d{4})[-/](?P<m>\d\d?)[-/](?P<d>\d\d?)[T ]+"
         rf"{CLOCK_TIME_PATTERN}(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b)|\s+(?P<Z>UTC|GMT|[ECMP][SD]T)\b)?",
-        r"(?<!\d)(?P<d>\d\d?)[-/ ](?P<b>[A-Z][a-z]{2})[-/ ](?P<Y>\d{4})[: ]+(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)"
-        r"(?:[.,](?P<N>\d{1,9}))?(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b))?",
+        r"(?<!\d)(?P<d>\d\d?)[-/ ](?P<B>[A-Z][a-z]{2})[-/ ](?P<Y>\d{4})[: ]+(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)"
+        r"(?:[.,](?P<f>\d{1,9}))?(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b))?",
         r"(?<!\d)(?P<m>\d\d?)/(?P<d>\d\d?)/(?P<Y>\d{4})[T ]+"
         rf"{CLOCK_TIME_PATTERN}(?:\s+(?P<p>[AP]M))?",
-        r"\b(?P<b>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\s+(?P<d>\d\d?),?\s+(?:(?P<Y>\d{4})\s+)?"
-        r"(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)(?:[.,](?P<N>\d{1,9}))?",
-        r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<N>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
+        r"\b(?P<B>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\s+(?P<d>\d\d?),?\s+(?:(?P<Y>\d{4})\s+)?"
+        r"(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)(?:[.,](?P<f>\d{1,9}))?",
+        r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<f>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
         r"(?<!\d)(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)",
     )
 )
@@ -138,11 +141,11 @@ class EventClock:
 @lru_cache(256)
 def format_regex(written: str) -> re.Pattern[str]:
     """A TIME_FORMAT as a regular expression; raises HarnessError for codes that there are not."""
-    for code, meaning in WHOLE.items():
-        written = re.sub(rf"(?<!%)%{re.escape(code)}", lambda _, m=meaning: m, written)  # type: ignore[misc]
+    for code, meaning in COMPOSITE_CODES.items():
+        written = re.sub(rf"(?<!%){re.escape(code)}", lambda _, m=meaning: m, written)  # type: ignore[misc]
     made, at = [], 0
     for found in INDEX_TIME_CODE.finditer(written):
-        if found[2] not in TIME_CODE_PATTERNS:
+        if TIME_CODE_ALIASES.get(found[2], found[2]) not in TIME_CODE_PATTERNS:
             raise HarnessError("bad-time-format", f"TIME_FORMAT `{written}` has the unknown code `{found[0]}`")
         made += [translate_literal(written[at : found.start()]), translate_time_code(found)]
         at = found.end()
@@ -154,11 +157,9 @@ def format_regex(written: str) -> re.Pattern[str]:
 
 def translate_time_code(found: re.Match[str]) -> str:
     """One code as a regular expression; a width is that of a fraction."""
-    return (
-        rf"(?P<N>\d{{1,{found[1]}}})"
-        if found[1] not in ("", "0") and found[2] in "NQ"
-        else TIME_CODE_PATTERNS[found[2]]
-    )
+    if found[1] not in ("", "0") and found[2] in "NQ":
+        return rf"(?P<f>\d{{1,{found[1]}}})"
+    return TIME_CODE_PATTERNS[TIME_CODE_ALIASES.get(found[2], found[2])]
 
 
 def translate_literal(text: str) -> str:
@@ -169,57 +170,35 @@ def translate_literal(text: str) -> str:
 def convert_match_to_time(match: re.Match[str], zone: tzinfo, near: datetime) -> int | None:
     """Microseconds since 1970 of a match's parts; None for a date that does not exist."""
     part = {name: value for name, value in match.groupdict().items() if value is not None}
-    fraction = int(part.get("N", part.get("F", "0"))[:6].ljust(6, "0"))
+    fraction = int(part.get("f", part.get("F", "0"))[:6].ljust(6, "0"))
     if "s" in part:
         return int(part["s"]) * 1_000_000 + fraction
-    hour = int(part.get("H", part.get("I", "0")))
-    if "I" in part or "p" in part:
-        hour = hour % 12 + (12 if part.get("p", "a")[0] in "Pp" else 0)
-    year = int(part["Y"]) if "Y" in part else century(int(part["y"])) if "y" in part else near.year
+    if "h" in part:
+        hour = part.pop("h")
+        # Some logs write PM behind an hour of 24 too.
+        part["I" if "p" in part and 1 <= int(hour) <= 12 else "H"] = hour
     try:
-        month = MONTHS.index(part["b"][:3].lower()) + 1 if "b" in part else int(part.get("m", near.month))
-        day = int(part.get("d", "1" if "m" in part or "b" in part or "Y" in part else near.day))
-        # Leap seconds, which datetime has not.
-        seconds = min(int(part.get("S", "0")), 59)
-        zoned = parse_zone_offset(part.get("z") or part.get("Z")) or zone
-        if "j" in part:
-            month, day = 1, 1
-        made = datetime(year, month, day, hour, int(part.get("M", "0")), seconds, fraction, zoned)
-        made += timedelta(days=int(part.get("j", "1")) - 1)
+        made = build_moment(part, near).replace(tzinfo=find_zone(part) or zone)
         # MAX_DAYS_HENCE is 2: without a year, December read in January is last year's.
         if "Y" not in part and "y" not in part and made > near + timedelta(days=2):
             made = made.replace(year=made.year - 1)
-        return (made - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        return (made - UNIX_EPOCH) // timedelta(microseconds=1) + fraction
     except (ValueError, OverflowError):
         return None
 
 
-def century(year: int) -> int:
-    """The full year of two digits, 1969 to 2068."""
-    # POSIX: 69 to 99 are of the last century.
-    return 2000 + year if year < 69 else 1900 + year
-
-
-def parse_zone_offset(written: str | None) -> tzinfo | None:
-    """The zone of an offset or an abbreviation; None for an unknown word."""
-    if not written:
-        return None
-    if written[0] in "+-":
-        digits = written[1:].replace(":", "")
-        shift = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-        return timezone(-shift if written[0] == "-" else shift) if shift < timedelta(days=1) else None
-    hours = ZONE_OFFSETS.get(written.lower())
-    return None if hours is None else timezone(timedelta(hours=hours))
+def find_zone(part: Mapping[str, str]) -> tzinfo | None:
+    """The zone that a timestamp itself names; None for an unknown word."""
+    named = written_zone(part)
+    return resolve_zone(named) if named else None
 
 
 def resolve_tz_setting(name: str) -> tzinfo:
     """The zone that TZ names, UTC without one."""
-    if not name:
-        return UTC
-    try:
-        return parse_zone_offset(name) or ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:
-        raise HarnessError("unknown-zone", f"TZ `{name}` is no zone") from error
+    zone = resolve_zone(ABBREVIATIONS.get(name.upper(), name))
+    if zone is None:
+        raise HarnessError("unknown-zone", f"TZ `{name}` is no zone")
+    return zone
 
 
 PLAIN_TEXT_SENSOR = "text"

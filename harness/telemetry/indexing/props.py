@@ -132,9 +132,10 @@ def parse_yes_no(written: str | None, default: bool) -> bool:
 
 
 def parse_whole_setting(written: str | None, default: int) -> int:
-    """A whole-number setting of at most nine digits; the default for another text."""
+    """A whole-number setting of at most ten digits; the default for another text."""
     word = (written or "").strip()
-    return int(word) if re.fullmatch(r"-?\d{1,9}", word) else default
+    # The largest default is 2000000000, that of max_offset_secs (transforms.conf.spec).
+    return int(word) if re.fullmatch(r"-?\d{1,10}", word) else default
 
 
 def strings(written: str) -> list[str]:

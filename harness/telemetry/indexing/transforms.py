@@ -12,9 +12,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from harness.diagnostics import HarnessError
+from harness.telemetry.events.json_values import print_json_value, walk_leaves
 from harness.telemetry.indexing.line_breaker import MOST_LINES, RawLine, concat_lines
 from harness.telemetry.indexing.props import (
     BACKSLASH_ESCAPE,
@@ -266,18 +268,8 @@ def json_fields(text: str) -> dict[str, str]:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    found: dict[str, str] = {}
-    pending: list[tuple[str, Any, int]] = [("", value, 0)] if isinstance(value, dict) else []
-    while pending and len(found) < MOST_STRUCTURED_VALUES:
-        path, value, depth = pending.pop()
-        if depth > DEEPEST_STRUCTURED:
-            continue
-        if isinstance(value, dict):
-            inside = [(f"{path}.{key}" if path else key, child, depth + 1) for key, child in value.items()]
-            pending += reversed(inside)
-        elif isinstance(value, list):
-            inside = [(f"{path}[{i}]", child, depth + 1) for i, child in enumerate(value[:MOST_IN_LIST])]
-            pending += reversed(inside)
-        elif value is not None:
-            found[path] = value if isinstance(value, str) else json.dumps(value)
-    return found
+    if not isinstance(value, dict):
+        return {}
+    leaves = walk_leaves(value, deepest=DEEPEST_STRUCTURED, widest=MOST_IN_LIST)
+    there = ((path, print_json_value(leaf)) for path, leaf in leaves if leaf is not None and not isinstance(leaf, list))
+    return dict(islice(there, MOST_STRUCTURED_VALUES))

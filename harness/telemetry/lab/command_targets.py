@@ -24,10 +24,14 @@ from harness.telemetry.lab.server_name import HOST_NAME, OWN_NAME, is_public_nam
 
 DEEPEST_TEXT = 6
 
-# Names of .NET and of Windows that are also names of the Internet.
+# Names of .NET, COM and Windows that are also names of the Internet.
 PLATFORM_NAMES = frozenset(
-    {"system.net", "microsoft.net", "system.io", "vb.net", "asp.net", "ado.net", "system.security", "intptr.zero"}
-    | {"wscript.shell", "adodb.stream", "charset.auto", "microsoft.wsman.management"}
+    {"system.net", "system.io", "system.security", "system.net.security", "system.media", "system.data", "system.web"}
+    | {"system.management", "system.management.automation.host", "system.web.services", "system.drawing.graphics"}
+    | {"net.security", "io.path", "security.principal", "drawing.graphics", "management.automation.host"}
+    | {"microsoft.net", "microsoft.win32", "microsoft.powershell.security", "microsoft.powershell.management"}
+    | {"microsoft.powershell.host", "microsoft.wsman.management", "vb.net", "asp.net", "ado.net"}
+    | {"wscript.shell", "adodb.stream", "charset.auto", "intptr.zero"}
 )
 # What stands before a name that is a file's: a parameter that takes a path, or a language that runs a script.
 FILE_POSITION = re.compile(
@@ -35,8 +39,9 @@ FILE_POSITION = re.compile(
     r"|join-path[ \t]+(?:-path[ \t]+)?[^\s,]+[ \t]+|\b(?:python3?|py|perl|ruby|php)(?:\.exe)?[ \t]+)['\"]?$",
     re.IGNORECASE,
 )
+# Methods of objects of VBScript, which are called without parentheses, and what stands before such a call.
+STATEMENT_START = re.compile(r"(?:^|[\n:;&|{}\"'])[ \t]*$")
 METHODS = frozenset({"run", "open", "call", "save", "read"})
-PLATFORM_ROOTS = frozenset({"system", "microsoft", "net", "windows", "management", "io", "security"})
 PROGRAMS_OF_WINDOWS = frozenset(
     {"more.com", "mode.com", "tree.com", "chcp.com", "format.com", "command.com", "win.com"}
 )
@@ -64,7 +69,6 @@ ADDRESS6 = re.compile(
     r"(?<![\w:.\])}])((?:[0-9a-f]{0,4}:){2,8}[0-9a-f:]{0,40}(?:\d{1,3}(?:\.\d{1,3}){3})?(?:%\w+)?)(?![\w:]|\.\d)",
     re.IGNORECASE,
 )
-LITERAL_ADDRESS6 = re.compile(r"[0-9a-f-]+(?:s\w+)?\.ipv6-literal\.net", re.IGNORECASE)
 NAME = re.compile(r"(?<![\w.\u3002\uff0e\uff61\\$*-])[\w-]+(?:[.\u3002\uff0e\uff61][\w-]+)+(?![\w*])")
 REMOTE_PATH = re.compile(r"(?:[\w.+-]+@)?([a-z0-9_][\w.-]+|\[[0-9a-f:.]+\]|[$%!].*?):(?!\\|//)\S", re.IGNORECASE)
 CONNECT_ADDRESS = re.compile(r"\b(?:connectaddress|remoteaddress|proxy-server)[ ]?=[ ]?\"?([^\s\"]+)", re.IGNORECASE)
@@ -91,7 +95,7 @@ def find_servers(text: str) -> set[str]:
     """Servers that a text names, as they stand there; what might be one and is not understood is among them."""
     search = TargetSearch()
     search.scan(text, 0)
-    return {f for f in search.found if f and f not in PLATFORM_NAMES}
+    return {f for f in search.found if f}
 
 
 @dataclass(slots=True)
@@ -135,25 +139,22 @@ class TargetSearch:
         self.found |= {m[1].lower() for m in TYPED_ADDRESS.finditer(text) if parse_address(m[1])}
         self.found |= {m.group().lower() for m in NAME.finditer(text) if is_server_name(m)}
         for call in CALL.finditer(text):
-            if call[1].lower() in SERVER_CALLS:
-                self.take_argument(
-                    call[3] if call[2] else call[4],
-                    text[call.start(4) : call.start(4) + LONGEST_AUTHORITY] if call[4] else "",
-                    variables,
-                )
+            if call[1].lower() in SERVER_CALLS and call[2]:
+                self.take_word(call[3], variables)
+            elif call[1].lower() in SERVER_CALLS:
+                self.take_first_argument(text[call.start(4) : call.start(4) + LONGEST_AUTHORITY], variables)
+        for construction in CONSTRUCTION.finditer(text):
+            if construction[1]:
+                self.take_word(construction[2], variables)
+            else:
+                self.take_first_argument(construction[3], variables)
 
-        for made in CONSTRUCTION.finditer(text):
-            self.take_argument(made[2] or "", made[3] or "", variables)
-
-    def take_argument(self, argument: str, behind: str, variables: Variables) -> None:
-        """Takes the first argument of a call of .NET: a literal, or an expression of which only the start is known."""
-        if behind:
-            expression = re.split(r"[,;\n]", behind, maxsplit=1)[0].rstrip(")} ")
-            values = variables.evaluate(expression)
-            for value in values if values is not None else (expression,):
-                self.take_word(value, variables)
-        else:
-            self.take_word(argument, variables)
+    def take_first_argument(self, arguments: str, variables: Variables) -> None:
+        """Takes the first argument of a call of .NET that is no literal; one without known values is not understood."""
+        expression = re.split(r"[,;\n]", arguments, maxsplit=1)[0].rstrip(")} ")
+        values = variables.evaluate(expression)
+        for value in values if values is not None else (expression,):
+            self.take_word(value, variables)
 
     def take_hosts(self, rest: str, variables: Variables) -> None:
         """Takes every server that a program may read in a URL, of which `rest` is what stands behind the scheme."""
@@ -165,7 +166,7 @@ class TargetSearch:
         """Takes a host once its variables are replaced."""
         for value in variables.expand(OWN_NAME.sub("localhost", host)):
             decoded = unquote(value) if "%" in value else value
-            self.found.add(decoded.lower().rstrip(".") or ("*" if decoded else ""))
+            self.found.add(decoded if decoded in ("", ".") else decoded.lower().rstrip(".") or decoded)
 
     def scan_command(self, command: SimpleCommand, variables: Variables, depth: int, *, runs: bool) -> None:
         """Takes the servers among a command's words, and those of texts that it is given."""
@@ -360,9 +361,7 @@ def read_host(text: str) -> str:
         return bracketed[1] if parse_address(bracketed[1]) else bracketed.group()
     host = text if REFERENCE.search(text) else SHELL_END.split(text, maxsplit=1)[0]
     behind = text[len(host) :]
-    if "." in behind or "@" in behind:
-        return text
-    if not host:
+    if not host or "." in behind or "@" in behind:
         return text
     name, _, port = host.partition(":")
     known = PORT.fullmatch(port) is not None and (not port.isdigit() or int(port) < 65536)
@@ -376,11 +375,9 @@ def is_server_name(match: re.Match[str]) -> bool:
     labels = name.lower().split(".")
     if after in ("\\", "(") or name.lower() in PLATFORM_NAMES | PROGRAMS_OF_WINDOWS or labels[-1].isdigit():
         return False
-    if labels[0] in PLATFORM_ROOTS and labels[-1] not in ("com", "net", "org") and (len(labels) > 2 or before == "["):
-        return False
     ahead = text[max(0, match.start() - 80) : match.start()]
     if re.search(r"[\w.]/$|\]::$", ahead) or (before == "[" and after == "]") or FILE_POSITION.search(ahead):
         return False
-    if labels[-1] in METHODS and re.match(r"[ \t]*[\"(]", text[match.end() :]):
+    if labels[-1] in METHODS and after == " " and STATEMENT_START.search(ahead):
         return False
     return is_public_name(name)

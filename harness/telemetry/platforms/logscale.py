@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry
+from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, fill_times, find_arrival
 from harness.telemetry.events.raw_text import RAW_FIELD, build_native_texts
 from harness.telemetry.events.text_columns import (
     LIST_MEMBER,
@@ -42,16 +42,22 @@ class LogScalePlatform:
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a query sees it: `@timestamp` is when the cloud or the log received it, in milliseconds."""
+        arrival = find_arrival(telemetry)
         return tuple(
-            build_logscale_view(events, numbers, conditions, raw) for numbers, events in number_events(telemetry)
+            build_logscale_view(events, numbers, conditions, raw, arrival)
+            for numbers, events in number_events(telemetry)
         )
 
 
-def build_logscale_view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
+def build_logscale_view(
+    events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool, arrival: int
+) -> View:
     """Events of one kind with tags, `@timestamp` in milliseconds, and `@rawstring` where `raw` asks for it."""
     recorded = {n: f for n, f in list_event_fields(events).items() if n != RAW_FIELD or events.sensor != "text"}
     # The time of receipt, not the sensor's: events of a host that was offline come hours late (telemetry.md 3.1).
-    found: dict[str, Field] = {"@timestamp": pc.floor(build_epoch_column(events.columns.column(TIME), 1000))}
+    # LogScale: an event without a time that a parser finds has that of @ingesttimestamp.
+    times = fill_times(events.columns.column(TIME), arrival)
+    found: dict[str, Field] = {"@timestamp": pc.floor(build_epoch_column(times, 1000))}
     if events.sensor == "falcon":
         name = recorded.get("event_simpleName", recorded.get("#event_simpleName", events.kind))
         repository = conditions.get("repository", CONDITIONS[0].default)
@@ -65,6 +71,8 @@ def build_logscale_view(events: Events, numbers: pa.Array, conditions: Mapping[s
         found |= {n: f for n, f in concat_repeated_elements(recorded, len(events)).items() if n not in found}
     if raw:
         found["@rawstring"] = build_native_texts(events)
+    # No query can name it.
+    found.pop("", None)
     columns = {n: f for n, f in found.items() if not isinstance(f, str)}
     return View(
         constants={n: f for n, f in found.items() if isinstance(f, str)},

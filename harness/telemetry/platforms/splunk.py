@@ -18,6 +18,9 @@ from harness.telemetry.events.event import (
     TIME_TYPE,
     Events,
     Telemetry,
+    drop_impossible_times,
+    fill_times,
+    find_arrival,
     parse_microseconds,
 )
 from harness.telemetry.events.raw_text import RAW_FIELD, build_native_texts
@@ -244,15 +247,20 @@ class SplunkPlatform:
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a search sees it; metadata that an input recorded stays unless a condition is given."""
+        arrival = find_arrival(telemetry)
         return tuple(
-            build_splunk_view(events, numbers, conditions, raw) for numbers, events in number_events(telemetry)
+            build_splunk_view(events, numbers, conditions, raw, arrival) for numbers, events in number_events(telemetry)
         )
 
 
-def build_splunk_view(events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool) -> View:
+def build_splunk_view(
+    events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool, arrival: int
+) -> View:
     """Events of one kind: `_time`, metadata, extracted fields, those of the add-ons, `_raw` where `raw` asks for it."""
     recorded = {n: f for n, f in list_event_fields(events).items() if n != RAW_FIELD or events.sensor != "text"}
-    found: dict[str, Field | None] = {"_time": build_splunk_time(events, resolve_condition("time", conditions))}
+    # Splunk: an event in which no time is found has that of its indexing.
+    times = fill_times(events.columns.column(TIME), arrival)
+    found: dict[str, Field | None] = {"_time": build_splunk_time(events, times, resolve_condition("time", conditions))}
     # Before the event's own fields: setdefault below lets no field of an event be index or source.
     found |= metadata(events, conditions)
     extracted: Iterable[tuple[str, Field | None]] = gather_list_fields(recorded, len(events), "{}").items()
@@ -268,6 +276,8 @@ def build_splunk_view(events: Events, numbers: pa.Array, conditions: Mapping[str
     # Built only on demand: the text of each event costs more than all of its fields.
     if raw:
         found[RAW_FIELD] = build_native_texts(events)
+    # Splunk cleans names: one that is left without any character is no field, and no search could name it.
+    found.pop("", None)
     columns = {n: f for n, f in found.items() if f is not None and not isinstance(f, str)}
     return View(
         constants={n: f for n, f in found.items() if isinstance(f, str)},
@@ -280,9 +290,8 @@ def resolve_condition(name: str, conditions: Mapping[str, str]) -> str:
     return conditions.get(name) or next(c.default for c in CONDITIONS if c.name == name)
 
 
-def build_splunk_time(events: Events, read_from: str) -> pa.ChunkedArray:
+def build_splunk_time(events: Events, written: pa.ChunkedArray, read_from: str) -> pa.ChunkedArray:
     """`_time` as epoch seconds; where `UtcTime` is asked for and absent or no time, when the event was written."""
-    written = events.columns.column(TIME)
     happened = list_event_fields(events).get("UtcTime") if read_from == "UtcTime" and is_windows(events) else None
     if happened is None or isinstance(happened, str):
         return build_epoch_column(written, 1)
@@ -294,7 +303,7 @@ def build_splunk_time(events: Events, read_from: str) -> pa.ChunkedArray:
         times = pa.chunked_array(
             [pa.array([parse_microseconds(v) for v in values.to_pylist()], pa.int64()).cast(TIME_TYPE)]
         )
-    return build_epoch_column(pc.coalesce(times, written), 1)
+    return build_epoch_column(pc.coalesce(drop_impossible_times(times), written), 1)
 
 
 def metadata(events: Events, conditions: Mapping[str, str]) -> dict[str, Field | None]:

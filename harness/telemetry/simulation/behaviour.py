@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
@@ -12,9 +15,10 @@ from importlib.util import module_from_spec, spec_from_file_location
 from math import isfinite
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.scenario.pack import BUNDLED, refuse_link_out
 from harness.telemetry.events.text_columns import parse_address
 from harness.telemetry.simulation.activity import Activity
 
@@ -227,7 +231,7 @@ class Behaviours(Mapping[str, Behaviour]):
                 if not path.stem.startswith("_"):
                     # A scenario's own folder comes before the bundled one, so
                     # it can put its behaviour in place of ours.
-                    self.paths.setdefault(path.stem, path)
+                    self.paths.setdefault(path.stem, refuse_link_out(path, folder))
         self.loaded: dict[str, Behaviour] = {}
 
     def __getitem__(self, name: str) -> Behaviour:
@@ -236,6 +240,7 @@ class Behaviours(Mapping[str, Behaviour]):
             hint = did_you_mean(name, self.paths) or f"there are {', '.join(self.paths) or 'none'}"
             raise HarnessError("unknown-behaviour", f"no behaviour is called `{name}`", help=hint)
         if name not in self.loaded:
+            announce_foreign_python(self.paths[name].parent)
             self.loaded[name] = behaviour(self.paths[name])
         return self.loaded[name]
 
@@ -247,6 +252,19 @@ class Behaviours(Mapping[str, Behaviour]):
 
     def __contains__(self, name: object) -> bool:
         return name in self.paths
+
+
+class Announcements:
+    """Folders with Python of strangers of which it has been said that it runs."""
+
+    folders: ClassVar[set[Path]] = set()
+
+
+def announce_foreign_python(folder: Path) -> None:
+    """Says on stderr, once for each folder, that its Python runs, unless it comes with detlab."""
+    if folder.resolve() != (BUNDLED / "generators").resolve() and folder not in Announcements.folders:
+        Announcements.folders.add(folder)
+        sys.stderr.write(f"note: Python of this pack runs: {folder}\n")
 
 
 def load_behaviours(*folders: Path) -> Behaviours:
@@ -289,9 +307,21 @@ def load_module(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise HarnessError("unreadable", f"{path} is not a Python file")
     module = module_from_spec(spec)
-    try:
+    with guard_foreign_code(str(path)):
         spec.loader.exec_module(module)
-    # Faults of the file as such; an error of its own code should show its traceback.
-    except (SyntaxError, ImportError, NameError, OSError) as error:
-        raise HarnessError("broken-behaviour", f"{path}: {error}") from error
     return module
+
+
+@contextmanager
+def guard_foreign_code(name: str) -> Iterator[None]:
+    """Turns whatever a pack's own code raises, an end of the program included, into a HarnessError with its place."""
+    try:
+        yield
+    except (HarnessError, KeyboardInterrupt, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        # A syntax error names its own place, and the last frame is Python's.
+        place = "" if isinstance(error, SyntaxError) or not frames else f", line {frames[-1].lineno}"
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise HarnessError("broken-behaviour", f"{name}{place}: {said}") from error

@@ -15,7 +15,7 @@ from harness.telemetry.events.event import TIME, Cause, Events, Telemetry, Telem
 from harness.telemetry.events.text_columns import decimal
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup, sensor, sensor_names
 from harness.telemetry.simulation.activity import Activity, NetworkConnection, Text, TextColumn
-from harness.telemetry.simulation.behaviour import Behaviour
+from harness.telemetry.simulation.behaviour import Behaviour, guard_foreign_code
 from harness.telemetry.simulation.host import Host, host_named
 from harness.telemetry.simulation.identity import Integers, hash_to_number
 
@@ -155,9 +155,10 @@ def activities(
     # Less than a second, so that clock minutes of a scenario stay as written.
     fraction = hash_to_number("fraction", *seed) % 900_000
     start = begin + np.timedelta64(round(step.at.total_seconds() * 1e6) + fraction, "us")
-    for activity in behaviour.function(host.starting(start), start, random, **arguments):
-        if len(activity):
-            yield complete_connection(activity, random) if isinstance(activity, NetworkConnection) else activity
+    with guard_foreign_code(f"behaviour `{step.behaviour}` ({behaviour.path.name})"):
+        for activity in behaviour.function(host.starting(start), start, random, **arguments):
+            if len(activity):
+                yield complete_connection(activity, random) if isinstance(activity, NetworkConnection) else activity
 
 
 def complete_connection(call: NetworkConnection, random: np.random.Generator) -> NetworkConnection:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
     Aggregation,
     Call,
+    Column,
     Expression,
+    Kind,
     Literal,
     columns_read,
     is_hidden,
@@ -33,10 +35,25 @@ from harness.detection.plan.nodes import (
     walk_nodes,
 )
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.schema import kind_of
 from harness.diagnostics import Edit, Span
 from harness.verdict.clauses import MIRRORED_OPERATIONS, split_conjunction
 
 THRESHOLD_SIGNS: dict[Operation, str] = {ops.less: "<", ops.less_equal: "<=", ops.greater: ">", ops.greater_equal: ">="}
+# Chosen, no source: some thousand times the rounding of a double, and far below any difference that a rule means.
+ROUNDING = 1e-12
+ROUNDED_OPERATIONS: frozenset[Operation] = frozenset(
+    {
+        *[ops.mean, ops.stdev_sample, ops.stdev_population, ops.variance_sample, ops.variance_population],
+        *[ops.percentile, ops.slope, ops.intercept, ops.r_squared, ops.list_statistic, ops.smoothed],
+        *[ops.divide, ops.sqrt, ops.ln, ops.log, ops.exp, ops.power],
+    }
+)
+"""Operations whose result is rounded even where their arguments are whole numbers."""
+# After these a value is a whole number, or one that the rule itself rounded.
+SETTLED_OPERATIONS: frozenset[Operation] = frozenset(
+    {ops.count, ops.count_distinct, ops.ceil, ops.floor, ops.truncate, ops.round}
+)
 THRESHOLD_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 
 
@@ -46,7 +63,8 @@ class Threshold:
 
     `side` is the compared expression, `operation` how it compares to the literal read from its side, `comparison` the
     call itself. `place` is the literal's; it is missing where the rule's text does not hold it. `fixed` says why it is
-    not varied, "" if it is. `needed` says that no row passes without it.
+    not varied, "" if it is. `needed` says that no row passes without it, `rounded` that the compared value is the
+    result of a division, a mean or the like.
     """
 
     name: str
@@ -57,6 +75,7 @@ class Threshold:
     place: Span | None
     needed: bool = False
     fixed: str = ""
+    rounded: bool = False
 
     @property
     def sign(self) -> str:
@@ -67,6 +86,15 @@ class Threshold:
     def rising(self) -> bool:
         """Whether a larger literal makes the comparison stricter."""
         return self.operation in (ops.greater, ops.greater_equal)
+
+    @property
+    def rounding(self) -> float:
+        """How far from the literal a value may be that its own rounding could have put on the other side."""
+        return abs(self.published) * ROUNDING if self.rounded else 0.0
+
+    def is_tie(self, value: float) -> bool:
+        """Whether a value lies within rounding of the literal."""
+        return self.rounded and abs(value - self.published) <= self.rounding
 
     def __str__(self) -> str:
         return f"{self.name} {self.sign} {number_in_rule(self.published)}"
@@ -85,14 +113,18 @@ def number_in_rule(value: float) -> str:
 
 def find_thresholds(root: Node) -> tuple[Threshold, ...]:
     """All thresholds of a plan, in the order of the text; those above the last grouping can be varied together."""
-    above = {id(n) for n in split_at_last_grouping(root)[0]}
-    aggregated = aggregated_columns(root)
-    found = [
-        threshold
-        for node in walk_nodes(root)
-        for threshold in find_node_thresholds(node, aggregated, free=id(node) in above)
-    ]
+    found = [threshold for _, several in find_thresholds_by_node(root) for threshold in several]
     return tuple(sorted(mark_shared(found), key=lambda t: t.place.start if t.place else -1))
+
+
+def find_thresholds_by_node(root: Node) -> Iterator[tuple[Node, tuple[Threshold, ...]]]:
+    """The nodes that compare aggregated values with literals, and the thresholds of each."""
+    above = {id(n) for n in split_at_last_grouping(root)[0]}
+    aggregated, rounded = columns_by_node(root, collect_aggregated_columns), columns_by_node(root, collect_rounded)
+    for node in walk_nodes(root):
+        found = tuple(find_node_thresholds(node, aggregated, rounded, free=id(node) in above))
+        if found:
+            yield node, found
 
 
 def split_at_last_grouping(root: Node) -> tuple[tuple[Node, ...], Node]:
@@ -106,17 +138,18 @@ def split_at_last_grouping(root: Node) -> tuple[tuple[Node, ...], Node]:
     return tuple(reversed(above)), node
 
 
-def aggregated_columns(root: Node) -> Mapping[int, frozenset[str]]:
-    """For each node's id the columns that hold, or are computed from, values of more than one row."""
+def columns_by_node(
+    root: Node, collect: Callable[[Node, Sequence[frozenset[str]]], frozenset[str]]
+) -> Mapping[int, frozenset[str]]:
+    """For each node's id some of its columns, collected from those of the nodes below."""
     found: dict[int, frozenset[str]] = {}
     for node in walk_nodes(root):
-        below = [found[id(s)] for s in list_sources(node)]
-        found[id(node)] = collect_aggregated_columns(node, below)
+        found[id(node)] = collect(node, [found[id(s)] for s in list_sources(node)])
     return found
 
 
 def collect_aggregated_columns(node: Node, below: Sequence[frozenset[str]]) -> frozenset[str]:
-    """The aggregated columns of one node."""
+    """The columns that hold, or are computed from, values of more than one row."""
     match node:
         case Aggregate(keys=keys, measures=measures):
             old = {n for n, e in keys if columns_read(e) & below[0]}
@@ -138,7 +171,46 @@ def collect_aggregated_columns(node: Node, below: Sequence[frozenset[str]]) -> f
             return below[0] if below else frozenset()
 
 
-def find_node_thresholds(node: Node, aggregated: Mapping[int, frozenset[str]], *, free: bool) -> Iterator[Threshold]:
+def collect_rounded(node: Node, below: Sequence[frozenset[str]]) -> frozenset[str]:
+    """The columns that hold the result of a rounded operation."""
+    match node:
+        case Aggregate(keys=keys, measures=measures):
+            return frozenset(n for n, e in (*keys, *measures) if is_rounded(e, below[0]))
+        case Window(measures=made) | Derive(columns=made):
+            return (below[0] - {n for n, _ in made}) | {n for n, e in made if is_rounded(e, below[0])}
+        case Select(columns=columns):
+            return frozenset(n for n, e in columns if is_rounded(e, below[0]))
+        case Join(columns=columns):
+            return below[0] | {n for n, e in columns if is_rounded(e, below[1])}
+        case _:
+            return frozenset().union(*below)
+
+
+def is_rounded(expression: Expression, rounded: frozenset[str]) -> bool:
+    """Whether an expression's value carries the rounding of its arguments or adds its own."""
+    match expression:
+        case Column(name):
+            return name in rounded
+        case Call(operation=operation) | Aggregation(operation=operation) if operation in ROUNDED_OPERATIONS:
+            return True
+        case Call(operation=operation) | Aggregation(operation=operation) if operation in SETTLED_OPERATIONS:
+            return False
+        case Call(ops.if_, (_, *values)):
+            return any(is_rounded(v, rounded) for v in values)
+        case Call(ops.case, (otherwise, *pairs)):
+            return any(is_rounded(v, rounded) for v in (otherwise, *pairs[1::2]))
+        # A truth carries no digits, whatever was compared.
+        case Call(arguments=arguments) if kind_of(expression, {}) is not Kind.BOOLEAN:
+            return any(is_rounded(a, rounded) for a in arguments)
+        case Aggregation(arguments=arguments):
+            return any(is_rounded(a, rounded) for a in arguments)
+        case _:
+            return False
+
+
+def find_node_thresholds(
+    node: Node, aggregated: Mapping[int, frozenset[str]], rounded: Mapping[int, frozenset[str]], *, free: bool
+) -> Iterator[Threshold]:
     """The thresholds in a node's conditions and expressions."""
     match node:
         case Filter(condition=condition):
@@ -156,7 +228,8 @@ def find_node_thresholds(node: Node, aggregated: Mapping[int, frozenset[str]], *
                 operation, side, literal = found
                 assert isinstance(part, Call)
                 fixed = "" if free else "another grouping follows: each value takes a run of its own"
-                yield build_threshold(part, operation, side, literal, needed=free and id(part) in must, fixed=fixed)
+                made = build_threshold(part, operation, side, literal, needed=free and id(part) in must, fixed=fixed)
+                yield replace(made, rounded=is_rounded(side, rounded[id(node.source)]))
 
 
 def match_comparison(part: Expression) -> tuple[Operation, Expression, Literal] | None:

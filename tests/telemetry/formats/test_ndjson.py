@@ -344,7 +344,9 @@ def test_an_object_without_an_end_costs_only_itself(tmp_path):
 def test_an_event_without_a_time_is_read_and_told(tmp_path):
     (row,), damages = recorded(tmp_path, '{"event_simpleName":"X","n":"a"}')
     assert (row["n"], row.get("@time")) == ("a", None)
-    assert damages == ["capture.json: events without a time that can be read: 1"]
+    assert damages == [
+        "capture.json: events without a time that can be read: 1; they stand at the end of the known times"
+    ]
 
 
 def test_very_many_damages_are_counted_not_listed(tmp_path):

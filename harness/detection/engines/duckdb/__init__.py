@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.detection.engines.duckdb import aggregates, lists, numbers, text, times
+from harness.detection.engines.duckdb import aggregates, lists, numbers, statistics, text, times
 from harness.detection.engines.duckdb.connection import DuckDB
 
-DUCKDB_SPELLINGS = (text, numbers, times, lists, aggregates)
+DUCKDB_SPELLINGS = (text, numbers, times, lists, aggregates, statistics)
 
 
 def connect() -> DuckDB:

@@ -35,25 +35,14 @@ def spell_aggregate_by_name(name: str) -> Callable[..., SQL]:
 
 
 DUCKDB_AGGREGATES: dict[Operation, str] = {
-    ops.sum: "sum",
-    ops.mean: "avg",
     ops.minimum: "min",
     ops.maximum: "max",
-    # DuckDB's double aggregates depend in their last digits on the order of rows and on threads (reference/engine.md
-    # 11), so a value right at a threshold can fall on either side of it. Of one row the sample forms are null.
-    ops.stdev_sample: "stddev_samp",
-    ops.stdev_population: "stddev_pop",
-    ops.variance_sample: "var_samp",
-    ops.variance_population: "var_pop",
     # quantile_cont interpolates, quantile_disc takes a value that is there; `quantile`, which sqlglot would write, is
     # the second kind (engine.md 4).
     ops.percentile: "quantile_cont",
     ops.percentile_rank: "quantile_disc",
     ops.all_true: "bool_and",
     ops.any_true: "bool_or",
-    ops.slope: "regr_slope",
-    ops.intercept: "regr_intercept",
-    ops.r_squared: "regr_r2",
 }
 """Aggregations that DuckDB has under a name of its own."""
 for operation, name in DUCKDB_AGGREGATES.items():

@@ -27,6 +27,7 @@ from harness.detection.sql.relation import Computation, TemporaryTable
 from harness.detection.sql.statement import Statement, deep, statement
 from harness.detection.sql.window import Folding
 from harness.diagnostics import HarnessError
+from harness.supervisor import unit_of_work
 from harness.telemetry.platform import View
 
 
@@ -94,6 +95,11 @@ class DuckDB:
 
     def run(self, node: Node, *, limit: int | None = None) -> ResultRows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""
+        with unit_of_work(self.patience):
+            return self.run_within_limits(node, limit)
+
+    def run_within_limits(self, node: Node, limit: int | None) -> ResultRows:
+        """The same; what ends it when it takes too long is somebody else's."""
         made = self.compiled(node, limit=limit)
         with deep():
             text = DUCKDB.print(made.sql)

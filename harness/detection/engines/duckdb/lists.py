@@ -9,6 +9,7 @@ from sqlglot import expressions as exp
 from harness.detection.engines.duckdb.aggregates import DUCKDB_AGGREGATES
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import duckdb_to_number, duckdb_to_text
+from harness.detection.engines.duckdb.statistics import LIST_MEASURES
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operations import PLAN_OPERATIONS
@@ -158,16 +159,11 @@ def duckdb_list_statistic(lists: SQL, statistic: SQL, fraction: SQL | None = Non
         return None
     name = b.read_literal(statistic)
     numbers = spell_present_members(fn("list_transform", lists, lambda_of("x", duckdb_to_number(sql_parameter("x")))))
+    operation = ops.percentile_rank if name == "rank" else PLAN_OPERATIONS[name]
+    if operation in LIST_MEASURES:
+        return LIST_MEASURES[operation](numbers)
     more = [] if fraction is None or name not in ("percentile", "rank") else [fraction]
-    return b.cast(
-        fn(
-            "list_aggregate",
-            numbers,
-            b.sql_text(DUCKDB_AGGREGATES[ops.percentile_rank if name == "rank" else PLAN_OPERATIONS[name]]),
-            *more,
-        ),
-        "DOUBLE",
-    )
+    return b.cast(fn("list_aggregate", numbers, b.sql_text(DUCKDB_AGGREGATES[operation]), *more), "DOUBLE")
 
 
 @DUCKDB.spell(ops.list_mode)

@@ -8,20 +8,21 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from shutil import rmtree
-from tempfile import gettempdir, mkdtemp
-from threading import Timer
+from threading import Event, Thread
 
 import duckdb
 import pyarrow as pa
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
+from harness.detection.engines.duckdb.statistics import STATISTIC_MACROS, find_macros
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.relation import Stored
 from harness.diagnostics import HarnessError
+from harness.scratch_folder import ScratchFolder
+from harness.supervisor import Board, default_memory, measure_seconds_left, time_limit_error
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
@@ -43,6 +44,8 @@ LOST = "BindBuiltinScalarFunction did not return"
 # Tried in tests/detection/engines/duckdb/test_connection.py: every later statement of such a connection fails too.
 GONE = (duckdb.ConnectionException, duckdb.FatalException, duckdb.InternalException)
 """Errors after which a connection answers nothing any more."""
+# Chosen, no source: an interrupt costs microseconds, and a rule should end when it is said to.
+SECONDS_BETWEEN_INTERRUPTS = 0.05
 ATTACHED = "stored_events"
 VIEWS = (ATTACHED, "attached_")
 """Parts that are files: how their names begin."""
@@ -55,12 +58,13 @@ class DuckDBStore:
 
     def __init__(self) -> None:
         self.connection = connect_memory_store()
-        self.spill: Path | None = None
+        self.spill: ScratchFolder | None = None
         self.locked = self.dead = self.lost = False
         self.refill: Callable[[], object] | None = None
         self.names = PhysicalNames()
         self.tables: dict[str, Stored] = {}
         self.computed: set[str] = set()
+        self.macros: set[str] = set()
         self.arriving: dict[str, pa.Table] = {}
         self.overdue = False
         self.cautious = False
@@ -73,7 +77,7 @@ class DuckDBStore:
             self.forget()
             self.connection = connect_memory_store()
             self.locked = self.dead = self.lost = self.cautious = False
-            self.tables, self.computed = {}, set()
+            self.tables, self.computed, self.macros = {}, set(), set()
             if self.refill is not None:
                 self.refill()
 
@@ -81,9 +85,9 @@ class DuckDBStore:
         """From here on nothing outside is reachable, but for a folder of its own to spill what memory cannot hold."""
         self.revive()
         if not self.locked:
-            self.spill = Path(mkdtemp(prefix="detlab-", dir=gettempdir()))
+            self.spill = ScratchFolder("detlab-spill-")
             # Before access is switched off: afterwards DuckDB refuses to change the folder.
-            self.execute(f"SET temp_directory = {quote_sql_text(str(self.spill))}")
+            self.execute(f"SET temp_directory = {quote_sql_text(str(self.spill.path))}")
             self.execute("SET enable_external_access = false")
             self.locked = True
 
@@ -96,6 +100,10 @@ class DuckDBStore:
         for name in PART.findall(text) if self.arriving else ():
             if name in self.arriving:
                 self.create(name, self.arriving.pop(name))
+        for macro in find_macros(text):
+            if macro not in self.macros:
+                self.macros.add(macro)
+                self.connection.execute(f"CREATE MACRO {macro} AS {STATISTIC_MACROS[macro]}")
         try:
             return self.attempt(text)
         except duckdb.Error as error:
@@ -123,26 +131,31 @@ class DuckDBStore:
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
         """Stops whatever statement runs when the time is over; raises HarnessError then."""
+        ended = Event()
 
         def stop() -> None:
+            if ended.wait(measure_seconds_left(seconds)):
+                return
             self.overdue = True
-            # It stops what runs now; DuckDB forgets it where nothing runs, such as while Python
-            # computes between statements.
-            self.connection.interrupt()
+            # Again and again: DuckDB forgets an interrupt where nothing runs, as while Python computes between
+            # statements, and the next statement would run without a limit.
+            while not ended.wait(SECONDS_BETWEEN_INTERRUPTS):
+                self.connection.interrupt()
 
         self.overdue = False
-        timer = Timer(seconds, stop)
-        timer.daemon = True
-        timer.start()
+        watch = Thread(target=stop, daemon=True)
+        watch.start()
         try:
             yield
-        except HarnessError:
+        # The second one from calls between statements, which execute() does not see.
+        except (HarnessError, duckdb.InterruptException):
             if not self.overdue:
                 raise
-            hint = "narrow the search first, or allow more with --time-limit"
-            raise HarnessError("time-limit", f"it ran for more than {seconds:g} s and was stopped", help=hint) from None
+            raise time_limit_error(seconds) from None
         finally:
-            timer.cancel()
+            ended.set()
+            # An interrupt that came later would stop a statement that has nothing to do with it.
+            watch.join()
 
     def drop(self) -> None:
         """Drops all tables and views of events and of computations."""
@@ -239,7 +252,7 @@ class DuckDBStore:
     def forget(self) -> None:
         """Removes the folder of spilled files."""
         if self.spill is not None:
-            rmtree(self.spill, ignore_errors=True)
+            self.spill.remove()
 
 
 def connect_memory_store() -> duckdb.DuckDBPyConnection:
@@ -247,6 +260,10 @@ def connect_memory_store() -> duckdb.DuckDBPyConnection:
     made = duckdb.connect(":memory:")
     for name, value in SETTINGS.items():
         made.execute(f"SET {name} = '{value}'")
+    if Board.current.memory:
+        # So that it spills before the process is ended; what Python holds beside it has the other half.
+        most = min(Board.current.memory // 2, default_memory() * 2 // 3)
+        made.execute(f"SET memory_limit = '{most >> 20}MiB'")
     return made
 
 

@@ -7,9 +7,10 @@ from sqlglot import expressions as exp
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.calendar import FIXED
-from harness.detection.plan.values.time_format import EARLIEST, LATEST, fixed_offset, resolve_zone, split_time_format
+from harness.detection.plan.values.time_format import EARLIEST, LATEST, split_time_format
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
+from harness.telemetry.events.time_text import fixed_offset, resolve_zone
 
 # DuckDB has neither %e nor %k nor %l (an error), and %z depends on the type; what is not here Python writes.
 SAME = {"Y", "y", "m", "B", "b", "d", "j", "a", "A", "u", "w", "U", "W", "V", "G", "H", "I", "M", "S", "p", "f"}
@@ -77,6 +78,9 @@ def duckdb_format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
         if not plain and (code not in SAME or bare) and code != "%":
             return None
         made += plain.replace("%", "%%") if plain else f"%{code}"
+    # DuckDB refuses an empty format.
+    if not made:
+        return b.sql_case((valid(seconds.copy()), b.sql_text("")))
     return b.sql_case((valid(seconds.copy()), fn("strftime", place, b.sql_text(made))))
 
 

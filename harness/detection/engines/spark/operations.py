@@ -11,11 +11,12 @@ from harness.detection.engines.spark.dialect import SPARK
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.values.regex import list_capture_groups, re2
-from harness.detection.plan.values.time_format import fixed_offset, split_time_format
+from harness.detection.plan.values.time_format import split_time_format
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import Construct
+from harness.telemetry.events.time_text import fixed_offset
 
 # Anchored, since regexp_like finds a match anywhere; \z and not $, which in Java stands before a last line end too.
 SPARK_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\z"

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.detection.language import Strictness
-from harness.detection.languages.cql.arguments import bind, resolve_text
+from harness.detection.languages.cql.arguments import bind
 from harness.detection.languages.cql.evaluate import function_of
+from harness.detection.languages.cql.parameters import resolve_text
 from harness.detection.languages.cql.product_limits import too_many_values
 from harness.detection.languages.cql.registry import FUNCTIONS, FunctionRole
 from harness.detection.languages.cql.row import RowScope

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from harness.detection.languages.cql.coercion import parse_number_text
-from harness.detection.languages.cql.lexer import DOUBLE_QUOTED, unescape_string
+from harness.detection.languages.cql.coercion import parse_number_text, refuse_too_large
+from harness.detection.languages.cql.parameters import (
+    has_parameter_value,
+    resolve_text,
+    resolve_texts,
+)
 from harness.detection.languages.cql.regex import CqlRegex, translate_regex
 from harness.detection.languages.cql.registry import ArrayName, RegistryEntry
 from harness.detection.languages.cql.row import RowScope
@@ -21,66 +24,27 @@ from harness.detection.languages.cql.syntax import (
     QueryParameter,
     Regex,
     Syntax,
-    Unary,
     Word,
 )
 from harness.detection.languages.cql.time_range import known_zone, normalise_zone, parse_milliseconds
-from harness.diagnostics import Severity, SourceError, did_you_mean
-
-# How the product's interface hands over a parameter of several values; `in(values=?p)` takes it apart.
-LIST = re.compile(rf"\[\s*{DOUBLE_QUOTED.pattern}(?:\s*,\s*{DOUBLE_QUOTED.pattern})*\s*\]", re.S)
+from harness.diagnostics import SourceError, did_you_mean
 
 
-def has_parameter_value(meaning: Session, parameter: QueryParameter) -> bool:
-    """Whether a parameter has a value or a default; where it has none that is told."""
-    known = parameter.default is not None or parameter.name in meaning.settings.parameters
-    if known or parameter.name in meaning.defaults:
-        return True
-    parameter_text(meaning, parameter)
-    return False
+def resolve_name(meaning: Session, part: Syntax) -> str:
+    """The name that a word or a parameter stands for."""
+    return require_names((resolve_text(meaning, part),), part)[0]
 
 
-def parameter_text(meaning: Session, parameter: QueryParameter) -> str:
-    """The value given for a parameter, else its default, else `*` as a dashboard has it."""
-    given = meaning.settings.parameters.get(parameter.name)
-    if given is not None:
-        return given
-    if parameter.default is not None:
-        return parameter.default.text
-    if parameter.name in meaning.defaults:
-        return meaning.defaults[parameter.name]
-    # Half of all published queries have parameters (reference/cql.md 14), and dashboards begin with `*`.
-    message = f"the parameter `{parameter.name}` has no value; `*` is used"
-    meaning.tell("parameter-without-value", parameter.name, message, parameter.span, severity=Severity.NOTE)
-    return "*"
+def resolve_names(meaning: Session, part: Syntax) -> tuple[str, ...]:
+    """The names of a list, or the only one."""
+    return require_names(resolve_texts(meaning, part), part)
 
 
-def resolve_text(meaning: Session, part: Syntax) -> str:
-    """The text that a word or a parameter stands for."""
-    match part:
-        case Word(text=text):
-            return text
-        case QueryParameter():
-            return parameter_text(meaning, part)
-        case Unary(operator="-", operand=Word(text=text)):
-            return f"-{text}"
-        case Regex(body=body):
-            return body
-        case _:
-            raise SourceError("argument", "expected a name or a text here", part.span)
-
-
-def resolve_texts(meaning: Session, part: Syntax) -> tuple[str, ...]:
-    """The texts of a list, or the only one."""
-    if isinstance(part, Array):
-        return tuple(t for item in part.items for t in resolve_texts(meaning, item))
-    text = resolve_text(meaning, part)
-    return parse_value_texts(text) if isinstance(part, QueryParameter) and LIST.fullmatch(text) else (text,)
-
-
-def parse_value_texts(text: str) -> tuple[str, ...]:
-    """The values of a parameter that has several, written as a list of texts in quotes."""
-    return tuple(unescape_string(body) for body in DOUBLE_QUOTED.findall(text))
+def require_names(names: tuple[str, ...], part: Syntax) -> tuple[str, ...]:
+    """The names, none of them empty. Raises SourceError."""
+    if "" in names:
+        raise SourceError("argument", "the name of a field is not empty", part.span)
+    return names
 
 
 Name = Annotated[str, "field"]
@@ -220,7 +184,7 @@ def bind(
     for name, argument in bound.given.items():
         # Functions of one value need not know the name of their output; the table gives it.
         if name == "as" and function.into is not None:
-            into = resolve_text(row.meaning, argument.value)
+            into = resolve_name(row.meaning, argument.value)
             continue
         known = function.parameters.get(name)
         value = argument.value
@@ -287,8 +251,21 @@ def bind_number(row: RowScope, value: Syntax) -> float:
     text = resolve_text(row.meaning, value)
     found = parse_number_text(text)
     if found is None:
+        refuse_too_large(text, value.span)
         raise SourceError("not-a-number", f"expected a number, found `{text[:40]}`", value.span)
     return found
+
+
+# Beyond, a double holds no longer every whole number, and nothing counts so far.
+LARGEST_INTEGER = 2**53
+
+
+def bind_integer(row: RowScope, value: Syntax) -> int:
+    """A whole number that stands in the text; a fraction is cut off."""
+    found = bind_number(row, value)
+    if abs(found) > LARGEST_INTEGER:
+        raise SourceError("number-too-large", f"expected a whole number up to {LARGEST_INTEGER}", value.span)
+    return int(found)
 
 
 def bind_row_count(row: RowScope, value: Syntax) -> int:
@@ -368,13 +345,13 @@ def bind_name_pairs(row: RowScope, value: Syntax) -> NamePairs:
 
 
 CONVERTERS: dict[Any, Callable[[RowScope, Syntax], Any]] = {
-    Name: lambda row, v: resolve_text(row.meaning, v),
-    ArrayName: lambda row, v: resolve_text(row.meaning, v),
+    Name: lambda row, v: resolve_name(row.meaning, v),
+    ArrayName: lambda row, v: resolve_name(row.meaning, v),
     str: lambda row, v: resolve_text(row.meaning, v),
-    Names: lambda row, v: resolve_texts(row.meaning, v),
+    Names: lambda row, v: resolve_names(row.meaning, v),
     Texts: lambda row, v: resolve_texts(row.meaning, v),
     float: bind_number,
-    int: lambda row, v: int(bind_number(row, v)),
+    int: bind_integer,
     bool: flag_of,
     tuple[float, ...]: numbers_of,
     CqlRegex: bind_regex,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.detection.languages.cql.arguments import resolve_text
 from harness.detection.languages.cql.coercion import as_common_kind
 from harness.detection.languages.cql.conditions import lower_condition, lower_regex_match, match_whole_value
+from harness.detection.languages.cql.parameters import resolve_text
 from harness.detection.languages.cql.regex import translate_regex
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope

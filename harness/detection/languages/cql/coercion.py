@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import inf, isfinite
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Call, Column, Expression, Kind, Literal, Schema, walk_expressions
 from harness.detection.plan.nodes import Derive
 from harness.detection.plan.schema import kind_of
+from harness.detection.plan.values.numbers import print_shortest_number
+from harness.diagnostics import SourceError, Span
 
 PASSES = Call(ops.is_true, (Literal(True),))
 """What is asked of an event where content is not at hand: it passes, and passes the opposite too."""
@@ -19,14 +22,16 @@ CQL_NUMBER_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def parse_number_text(text: str) -> float | None:
-    """The number that a text stands for: sign, digits, fraction, exponent and nothing else."""
-    return float(text) if CQL_NUMBER_TEXT.fullmatch(text) else None
+    """The number that a text stands for: sign, digits, fraction, exponent and nothing else; one too large is none."""
+    found = float(text) if CQL_NUMBER_TEXT.fullmatch(text) else inf
+    return found if isfinite(found) else None
 
 
-def print_number(value: float) -> str:
-    """A number as LogScale prints it: integral ones without fraction, others as short as reads back the same."""
-    # From 1e15 on repr has an exponent too; what the product prints there is not known (reference/cql.md 5 and 20).
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+def refuse_too_large(text: str, span: Span) -> None:
+    """Raises SourceError for a text that is written as a number and is larger than any that a double holds."""
+    if CQL_NUMBER_TEXT.fullmatch(text) and parse_number_text(text) is None:
+        message = f"`{text[:40]}` is larger than any number, which end at 1.8e308"
+        raise SourceError("number-too-large", message, span)
 
 
 def as_text(value: Expression, columns: Schema) -> Expression:
@@ -51,7 +56,7 @@ def print_literal(value: Literal) -> Literal:
         case bool() as truth:
             return Literal("true" if truth else "false", value.span)
         case int() | float() as n:
-            return Literal(print_number(n), value.span)
+            return Literal(print_shortest_number(n), value.span)
         case tuple() as items:
             return Literal("\n".join(items), value.span)
         case _:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from harness.detection.languages.cql.arguments import resolve_text
-from harness.detection.languages.cql.coercion import negate_condition, parse_number_text
+from harness.detection.languages.cql.coercion import negate_condition, parse_number_text, refuse_too_large
 from harness.detection.languages.cql.evaluate import function_of, lower_filter_function
 from harness.detection.languages.cql.hints import after_aggregate
+from harness.detection.languages.cql.parameters import resolve_text
 from harness.detection.languages.cql.regex import CqlRegex, translate_regex
 from harness.detection.languages.cql.registry import FunctionRole
 from harness.detection.languages.cql.row import RowScope
@@ -148,6 +148,7 @@ def lower_numeric_comparison(row: RowScope, subject: Expression, part: Compariso
     text = resolve_text(row.meaning, part.value)
     limit = parse_number_text(text)
     if limit is None:
+        refuse_too_large(text, part.value.span)
         # A dashboard's `*` must not break the query; only what stands in the text is an error.
         if isinstance(part.value, QueryParameter):
             message = f"the value of `{part.value.name}` is no number; the comparison holds for no event"

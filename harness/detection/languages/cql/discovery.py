@@ -26,6 +26,7 @@ from harness.detection.languages.cql.syntax import (
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Column, Expression, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Limit, Node, Unnest
+from harness.detection.plan.values.json import print_json_path
 from harness.detection.plan.values.records import CEF_HEADER, LEEF_HEADER
 from harness.diagnostics import Severity, SourceError, Span
 
@@ -131,7 +132,7 @@ def take_out(
         found = ARRAY_ELEMENT_NAME.fullmatch(name) or (ARRAY_MEMBER.fullmatch(name) if known is None else None)
         if found and found[1] in whole:
             continue
-        way = '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        way = print_json_path([name])
         if name.endswith("[]"):
             yield start + name, ops.json_list(flat, Literal(way + "[*]"))
         else:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.detection.languages.cql.arguments import CONVERTERS, bind, parameter_text
-from harness.detection.languages.cql.coercion import parse_number_text, replace_null_by_false
+from harness.detection.languages.cql.arguments import CONVERTERS, bind
+from harness.detection.languages.cql.coercion import parse_number_text, refuse_too_large, replace_null_by_false
+from harness.detection.languages.cql.parameters import parameter_text
 from harness.detection.languages.cql.registry import FUNCTIONS, FunctionRole, RegistryEntry
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.syntax import (
@@ -61,6 +62,7 @@ def constant(word: Word) -> Literal | None:
     value = parse_number_text(word.text)
     if value is not None:
         return Literal(int(value) if value == int(value) and "." not in word.text else value, word.span)
+    refuse_too_large(word.text, word.span)
     lowered = word.text.lower()
     # Keywords are case-insensitive (reference/cql.md 2.6).
     return Literal(lowered == "true", word.span) if lowered in ("true", "false") else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.detection.invisible_characters import DOUBLE_QUOTED_TEXT, refuse_invisible_characters
 from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, SupportState, Switch
 from harness.detection.languages.cql.discovery import arrays, reads_unnamed_fields
 from harness.detection.languages.cql.lint.check import check_query
@@ -91,6 +92,11 @@ def finish(flow: Scope) -> None:
         flow.select((n, Column(n)) for n in kept)
 
 
+COMMENT = r"//[^\n]*|/\*.*?\*/"
+# A slash behind a word is a division.
+LITERAL = rf"{DOUBLE_QUOTED_TEXT}|(?<=[=(,|{{!\s])/(?![/*])(?:[^/\\\n]|\\.)+/"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cql:
     """The language; see `harness.detection.language.Language`."""
@@ -105,6 +111,7 @@ class Cql:
         self, source: Source, dialect: Strictness = Strictness.LENIENT, settings: Settings | None = None
     ) -> CqlQuery:
         """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
+        refuse_invisible_characters(source, LITERAL, COMMENT)
         pipeline, parser = parse_query(source, pipes=dialect is Strictness.STRICT)
         check = check_query(pipeline, parser.findings)
         refused = [f for f in check.findings if f.severity is Severity.ERROR]
@@ -132,6 +139,7 @@ class Cql:
     def lint(self, source: Source, settings: Settings | None = None) -> tuple[Finding, ...]:
         """What the product would reject (ERROR) or silently get wrong (WARNING), in the order of the text."""
         try:
+            refuse_invisible_characters(source, LITERAL, COMMENT)
             pipeline, parser = parse_query(source, pipes=True)
         except SourceError as error:
             return (error.finding(),)

@@ -15,8 +15,8 @@ INDEX_SUFFIX = r"\[\d+\]"
 FIELD_NAME = re.compile(rf"{NAME_CHARACTER}(?:{NAME_CHARACTER}|{INDEX_SUFFIX})*(?:\[\])?")
 LOOSE = r"[*+\-~\u00ac]|:(?!=)"
 PATTERN = re.compile(rf"(?:{NAME_CHARACTER}|{LOOSE})(?:{NAME_CHARACTER}|{INDEX_SUFFIX}|{LOOSE}|/)*(?:\[\])?")
-# Beside the documented blanks: no-break space, byte order mark and zero-width space, which copied queries bring.
-TRIVIA = re.compile(r"(?:[ \t\r\n\f\v\u00a0\ufeff\u200b]+|//[^\n]*|/\*.*?\*/)*", re.S)
+# Beside the documented blanks the no-break space, which copied queries bring.
+TRIVIA = re.compile(r"(?:[ \t\r\n\f\v\u00a0]+|//[^\n]*|/\*.*?\*/)*", re.S)
 DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
 CURLY = re.compile(r"[“”„]([^“”„]*)[“”„]")
 SINGLE_QUOTED = re.compile(r"'((?:[^'\\\n]|\\.)*)'")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, get_args
 
-from harness.detection.languages.cql.arguments import CONVERTERS, resolve_text
+from harness.detection.languages.cql.arguments import CONVERTERS
+from harness.detection.languages.cql.parameters import resolve_text
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.syntax import Array, Syntax
 from harness.diagnostics import SourceError, did_you_mean

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from harness.detection.language import Step
 from harness.detection.languages.cql.aggregation import aggregate_functions
-from harness.detection.languages.cql.arguments import bind, resolve_text
+from harness.detection.languages.cql.arguments import bind
 from harness.detection.languages.cql.case import lower_branches_apart, lower_case, lower_match
 from harness.detection.languages.cql.conditions import lower_condition
 from harness.detection.languages.cql.evaluate import function_of, lower_expression, lower_function_value
+from harness.detection.languages.cql.parameters import resolve_text
 from harness.detection.languages.cql.registry import FUNCTIONS, FunctionRole, RegistryEntry
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope

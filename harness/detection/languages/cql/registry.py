@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, TypedDict, TypeVar, Unpack, get_args, get_type_hints
+from typing import Annotated, Any, TypedDict, Unpack, get_args, get_type_hints
 
+from harness.detection.function_table import Definition, FunctionTable, TableEntry
 from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.syntax import Argument, FunctionCall, Syntax
 from harness.detection.plan.expressions import Expression
 from harness.diagnostics import Finding, HarnessError
 
 NO_DEFAULT = inspect.Parameter.empty
-DefinedFunction = TypeVar("DefinedFunction", bound=Callable[..., Any])
 
 ArrayName = Annotated[str, "array"]
 """The name of a field that is an array."""
@@ -126,17 +126,15 @@ class ManyRowsForm:
         return text is not None and self.when(text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RegistryEntry:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RegistryEntry(TableEntry[Callable[..., Any]]):
     """A function of the language; see `FunctionFacts` for what is not told here.
 
     `into` is the field its value goes to unless `as` says otherwise; `=field` is that of its parameter `field`.
     `gathers` is true for what ends the stream of events, though it is no plain aggregate.
     """
 
-    name: str
     role: FunctionRole
-    run: Callable[..., Any]
     into: str | None = None
     gathers: bool = False
     fields: FieldEffect = FieldEffect.KEEPS
@@ -236,33 +234,6 @@ class RegistryEntry:
             return argument in self.expressions
         return bool(self.expressions) and (not self.positional or self.positional[0] in self.expressions)
 
-    @cached_property
-    def lines(self) -> list[str]:
-        """The lines of its manual."""
-        return (inspect.getdoc(self.run) or "").splitlines()
-
-    @property
-    def summary(self) -> str:
-        """What it does, in a sentence."""
-        return self.lines[0] if self.lines else ""
-
-    @property
-    def examples(self) -> tuple[tuple[str, str], ...]:
-        """Pipelines on an empty event, and fields of what comes out; `-` for no event."""
-        made, begun = [], ""
-        for line in self.lines:
-            begun = f"{begun} {line.strip()}".strip() if line.startswith("    ") else ""
-            if " -> " in begun:
-                left, _, right = begun.rpartition(" -> ")
-                made.append((left.strip(), right.strip()))
-                begun = ""
-        return tuple(made)
-
-    @property
-    def reference(self) -> str:
-        """Where it is documented."""
-        return next((r.removeprefix("Reference: ") for r in self.lines if r.startswith("Reference: ")), "")
-
 
 def bare(hint: Any) -> Any:
     """A type without `| None`."""
@@ -270,20 +241,10 @@ def bare(hint: Any) -> Any:
     return inside[0] if len(inside) == 1 and type(None) in get_args(hint) else hint
 
 
-class Registry(dict[str, RegistryEntry]):
+class Registry(FunctionTable[RegistryEntry]):
     """Functions by documented name; `names` has that name by the one in lower case, for the grammar."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: dict[str, str] = {}
-
-    def add(self, entry: RegistryEntry) -> None:
-        """Puts a function into the table, once."""
-        if entry.name.lower() in self.names:
-            message = f"the CQL function `{entry.name}` is defined twice"
-            raise HarnessError("registration", message, help="give one of them another name")
-        self.names[entry.name.lower()] = entry.name
-        self[entry.name] = entry
+    holds = "CQL function"
 
     def extend(self, name: str, **more: Any) -> None:
         """Adds to what a function that is in the table says of itself."""
@@ -292,30 +253,28 @@ class Registry(dict[str, RegistryEntry]):
             raise HarnessError("registration", message, help="define it before its other forms and its remarks")
         self[name] = replace(self[name], **more)
 
-    def value(
-        self, name: str, *, into: str, **facts: Unpack[FunctionFacts]
-    ) -> Callable[[DefinedFunction], DefinedFunction]:
+    def value(self, name: str, *, into: str, **facts: Unpack[FunctionFacts]) -> Callable[[Definition], Definition]:
         """A function `(row, ...) -> Expression` that computes one field."""
 
-        def add(run: DefinedFunction) -> DefinedFunction:
+        def add(run: Definition) -> Definition:
             self.add(RegistryEntry(name=name, role=FunctionRole.VALUE, run=run, into=into, **facts))
             return run
 
         return add
 
-    def filter(self, name: str, **facts: Unpack[FunctionFacts]) -> Callable[[DefinedFunction], DefinedFunction]:
+    def filter(self, name: str, **facts: Unpack[FunctionFacts]) -> Callable[[Definition], Definition]:
         """A function `(row, ...) -> Expression` that keeps events, true or false."""
 
-        def add(run: DefinedFunction) -> DefinedFunction:
+        def add(run: Definition) -> Definition:
             self.add(RegistryEntry(name=name, role=FunctionRole.FILTER, run=run, **facts))
             return run
 
         return add
 
-    def row(self, name: str, **facts: Unpack[FunctionFacts]) -> Callable[[DefinedFunction], DefinedFunction]:
+    def row(self, name: str, **facts: Unpack[FunctionFacts]) -> Callable[[Definition], Definition]:
         """A function `(row, ...) -> None` that changes the row's fields or requires something of it."""
 
-        def add(run: DefinedFunction) -> DefinedFunction:
+        def add(run: Definition) -> Definition:
             self.add(RegistryEntry(name=name, role=FunctionRole.ROW, run=run, **facts))
             return run
 
@@ -329,14 +288,14 @@ class Registry(dict[str, RegistryEntry]):
         fields: FieldEffect | None = None,
         order: RowOrder | None = None,
         **facts: Unpack[FunctionFacts],
-    ) -> Callable[[DefinedFunction], DefinedFunction]:
+    ) -> Callable[[Definition], Definition]:
         """A function `(flow, ...) -> None` that makes other rows; it says what it does to events, fields and order."""
         said = {"gathers": gathers, "fields": fields, "order": order}
         if gathers is None or fields is None or order is None:
             silent = " and ".join(f"`{fact}`" for fact, value in said.items() if value is None)
             raise HarnessError("registration", f"the CQL function `{name}` does not say {silent}", help=STEP_FACTS)
 
-        def add(run: DefinedFunction) -> DefinedFunction:
+        def add(run: Definition) -> Definition:
             entry = RegistryEntry(
                 name=name, role=FunctionRole.STEP, run=run, gathers=gathers, fields=fields, order=order, **facts
             )
@@ -347,10 +306,10 @@ class Registry(dict[str, RegistryEntry]):
 
     def aggregate(
         self, name: str, *, into: str | None = None, **facts: Unpack[FunctionFacts]
-    ) -> Callable[[DefinedFunction], DefinedFunction]:
+    ) -> Callable[[Definition], Definition]:
         """A function `(row, ...) -> Expression` of all rows, or of several names and expressions."""
 
-        def add(run: DefinedFunction) -> DefinedFunction:
+        def add(run: Definition) -> Definition:
             entry = RegistryEntry(
                 name=name, role=FunctionRole.AGGREGATE, run=run, into=into, fields=FieldEffect.CLOSES, **facts
             )
@@ -361,10 +320,10 @@ class Registry(dict[str, RegistryEntry]):
 
     def multiplying(
         self, name: str, *, parameter: str, when: Callable[[str], bool]
-    ) -> Callable[[DefinedFunction], DefinedFunction]:
+    ) -> Callable[[Definition], Definition]:
         """The form of a function that gives several rows, when the text of a parameter asks for it."""
 
-        def add(run: DefinedFunction) -> DefinedFunction:
+        def add(run: Definition) -> Definition:
             self.extend(name, many=ManyRowsForm(run=run, parameter=parameter, when=when))
             return run
 

@@ -11,8 +11,8 @@ from harness.detection.languages.cql.scope import Scope, Session
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Literal
 from harness.detection.plan.values.calendar import add_calendar_units, floor_to_calendar_unit
-from harness.detection.plan.values.time_format import resolve_zone
 from harness.diagnostics import Severity, SourceError, Span
+from harness.telemetry.events.time_text import resolve_zone
 
 ABBREVIATIONS = {
     "z": "UTC",

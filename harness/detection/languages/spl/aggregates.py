@@ -398,5 +398,5 @@ def plainly_measured(scope: Scope, function: str, value: Typed | None, span: Spa
     # count(eval(x>1)) counts what is true; other aggregates see a boolean as eval prints it.
     if value is not None and value.kind is Kind.BOOLEAN and not entry.of_rows:
         value = as_text(value) if entry.any_text else as_number(value)
-    measure: Typed = entry.define(scope, value, span)
+    measure: Typed = entry.run(scope, value, span)
     return measure

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.detection.languages.spl.aggregates import PERCENTILE, build_aggregate, needs_field, when
-from harness.detection.languages.spl.arguments import flag, option
+from harness.detection.languages.spl.arguments import read_options
 from harness.detection.languages.spl.coercion import (
     apply_to_elements,
     as_multivalue,
@@ -55,7 +55,7 @@ def expand_measures(
     Where `sparks` is given, sparklines are only collected and put there, to be drawn when the rows are grouped.
     """
     found: dict[str, Typed] = {}
-    strict = flag(arguments, "allnum", False)
+    strict = read_options(arguments).flag("allnum")
     for measure in arguments.measures:
         argument, function = measure.argument, measure.function
         if sparks is not None and function in AGGREGATES and AGGREGATES[function].drawn:
@@ -215,7 +215,7 @@ def list_aggregates(arguments: StatisticsArguments) -> Iterator[tuple[str, str]]
                 yield part.name, next((a.name for a in part.arguments if isinstance(a, FieldReference)), "")
     if arguments.series is not None:
         yield arguments.series.function, arguments.series.argument.text if arguments.series.argument else ""
-    chosen = option(arguments, "agg")
+    chosen = read_options(arguments).word("agg")
     if chosen is not None:
         function, _, field = chosen.text.partition("(")
         yield function.strip().lower(), field.rstrip(") ")

@@ -6,6 +6,7 @@ Reference: reference/spl.md 6.1
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.detection.languages.spl.registry import FieldEffect
@@ -25,14 +26,10 @@ from harness.diagnostics import SourceError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
-class BoundOptions:
-    """The arguments of one stage: `options` by lower-case name, `words` and `pipelines` in order."""
+class OptionValues:
+    """Options by lower-case name, each read as what a command takes it for."""
 
-    stage: Stage
-    options: dict[str, Option]
-    words: tuple[Word, ...]
-    pipelines: tuple[Pipeline, ...]
-    others: tuple[ParenthesisedCondition | Template | EvalExpression, ...]
+    options: Mapping[str, Option]
 
     def word(self, name: str) -> Word | None:
         """The value of an option, if it was given."""
@@ -74,6 +71,16 @@ class BoundOptions:
             raise SourceError("bad-option", f"`{name}` has no value `{word.text[:40]}`", word.span, help=help)
         return word.text.lower()
 
+
+@dataclass(frozen=True, slots=True)
+class BoundOptions(OptionValues):
+    """The arguments of one stage: its options, `words` and `pipelines` in order."""
+
+    stage: Stage
+    words: tuple[Word, ...]
+    pipelines: tuple[Pipeline, ...]
+    others: tuple[ParenthesisedCondition | Template | EvalExpression, ...]
+
     def without_effect(self, scope: Scope, *names: str) -> None:
         """Tells of options that change how a search head works and not what it finds."""
         for name in names:
@@ -108,7 +115,7 @@ def bind_options(stage: Stage, *known: str) -> BoundOptions:
             options[name] = item
     pipelines = tuple(i for i in items if isinstance(i, Pipeline))
     others = tuple(i for i in items if not isinstance(i, Word | Option | Pipeline))
-    return BoundOptions(stage, options, tuple(words), pipelines, others)
+    return BoundOptions(options, stage, tuple(words), pipelines, others)
 
 
 def find_unnamed_effect(stage: Stage) -> FieldEffect:
@@ -145,18 +152,16 @@ def parse_renames(words: list[Word]) -> list[tuple[Word, Word]]:
     return pairs
 
 
-def option(arguments: StatisticsArguments, name: str) -> Word | None:
-    """The value of an option, if it was given."""
-    for each in arguments.options:
-        if each.name == name and isinstance(each.value, Word):
-            return each.value
-    return None
+def read_options(arguments: StatisticsArguments) -> OptionValues:
+    """The options of a statistical command; of one that is given again the first counts."""
+    return OptionValues({o.name: o for o in reversed(arguments.options)})
 
 
-def flag(arguments: StatisticsArguments, name: str, default: bool) -> bool:
-    """An option that is yes or no."""
-    word = option(arguments, name)
-    return default if word is None else parse_truth_word(word)
+def split_leading_count(words: Sequence[Word], default: int) -> tuple[int, list[Word]]:
+    """The number that may stand before fields, and the words behind it."""
+    if words and words[0].text.isdecimal() and not words[0].quoted:
+        return parse_whole_word(words[0]), list(words[1:])
+    return default, list(words)
 
 
 def parse_truth_word(word: Word) -> bool:

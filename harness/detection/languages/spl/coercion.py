@@ -13,6 +13,7 @@ from functools import lru_cache
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Call, Kind, Lambda, LambdaParameter, Literal, merge_kinds
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
+from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import Span
 
 # reference/spl.md 2.2: sign, digits, fraction, exponent. DuckDB's TRY_CAST takes `inf`, `1_000` and blanks too.
@@ -42,15 +43,6 @@ def is_numeric_text(text: str) -> bool:
     return SPL_NUMBER_TEXT.fullmatch(text) is not None
 
 
-def print_number(value: float) -> str:
-    """A number as eval prints it."""
-    # Integers without fraction (reference/spl.md 2.2); from 1e15 on repr has an exponent as well. int() of infinity
-    # fails.
-    if value == int(value) if abs(value) < 1e15 else False:
-        return str(int(value))
-    return repr(float(value))
-
-
 def as_text(value: Typed) -> Typed:
     """The value as text; a list of several values is null."""
     if value.kind in (Kind.TEXT, Kind.NULL):
@@ -58,7 +50,7 @@ def as_text(value: Typed) -> Typed:
     constant = value.constant
     if value.kind is Kind.NUMBER:
         if isinstance(constant, int | float):
-            return literal(print_number(constant))
+            return literal(print_shortest_number(constant))
         return ops.to_text(value)
     if value.kind is Kind.LIST:
         # A list of one equals the value (reference/spl.md 2.3).

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_network
 
 from harness.detection.languages.spl.cim.events import EVENT_GROUPS, match_event_type, match_tag
 from harness.detection.languages.spl.coercion import (
@@ -23,7 +22,6 @@ from harness.detection.languages.spl.coercion import (
     build_element_parameter,
     is_numeric_text,
     literal,
-    print_number,
 )
 from harness.detection.languages.spl.lexer import LITERAL_STAR
 from harness.detection.languages.spl.scope import Scope
@@ -45,6 +43,8 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Kind, Literal
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import choose_test
+from harness.detection.plan.values.network import parse_ip_network
+from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 # Segmentation by segmenters.conf (reference/spl.md 4.2): a word of free text stands between breakers, a TERM between
@@ -283,7 +283,7 @@ def equality(subject: Typed, value: str, case: bool, span: Span | None) -> Typed
         return ops.or_(inside, ops.equal_ci(as_text(subject), literal(value)), span=span)
     if subject.kind is NUMERIC_FIELD_KIND:
         # `=` compares text: `x=1.0` does not find the number 1 (reference/spl.md 1.2).
-        if is_numeric_text(value) and print_number(float(value)) == value:
+        if is_numeric_text(value) and print_shortest_number(float(value)) == value:
             return ops.equal(subject, literal(float(value)), span=span)
         return ops.equal(as_text(subject), literal(value), span=span)
     return apply(ops.equal if case else ops.equal_ci, as_text(subject), literal(value), span=span)
@@ -315,8 +315,4 @@ def find_network(value: str) -> str | None:
     address, _, bits = value.rpartition("/")
     if not bits.isdigit() or not ("." in address or ":" in address):
         return None
-    try:
-        ip_network(value, strict=False)
-    except ValueError:
-        return None
-    return value
+    return None if parse_ip_network(value) is None else value

@@ -17,7 +17,6 @@ from harness.detection.languages.spl.coercion import (
     literal,
     lower_comparison,
     never_numeric,
-    print_number,
     same_kind,
 )
 from harness.detection.languages.spl.hints import function_help
@@ -37,6 +36,7 @@ from harness.detection.languages.spl.syntax import (
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
+from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import SourceError, Span
 
 
@@ -62,7 +62,8 @@ def round_to_precision(operator: str, left: Typed, right: Typed, result: Typed) 
     if operator in ("+", "-"):
         return ops.round(result, ops.least(decimals(left), decimals(right)))
     # The documented examples round `8.250*0.2` to one digit and leave whole factors out (reference/spl.md 2.2).
-    whole = [isinstance(v.constant, float | int) and "." not in print_number(float(v.constant)) for v in (left, right)]
+    constants = [v.constant if isinstance(v.constant, float | int) else None for v in (left, right)]
+    whole = [c is not None and "." not in print_shortest_number(float(c)) for c in constants]
     counts = [digits(v) for v, exact in zip((left, right), whole, strict=True) if not exact]
     if not counts:
         return result
@@ -158,7 +159,7 @@ class EvalContext:
                 any_differs = self.scope.session.switch("multivalue_not_equal") == "any"
             return lower_comparison(operator, left, right, span, any_differs=any_differs)
         if operator == "LIKE":
-            return FUNCTIONS["like"].define(self, left, right)  # type: ignore[no-any-return]
+            return FUNCTIONS["like"].run(self, left, right)  # type: ignore[no-any-return]
         if operator == "+":
             return self.addition(left, right, span)
         return self.arithmetic(operator, left, right, span)
@@ -229,9 +230,9 @@ class EvalContext:
             raise SourceError("wrong-arity", message, span, help=f"it is called as `{entry.signature}`")
         # searchmatch, mvmap and case need their arguments as they stand.
         if entry.shape == "written":
-            found: Typed = entry.define(self, *invocation.arguments)
+            found: Typed = entry.run(self, *invocation.arguments)
         else:
-            found = entry.define(self, *(self.value(a) for a in invocation.arguments))
+            found = entry.run(self, *(self.value(a) for a in invocation.arguments))
         return set_call_span(found, span)
 
     def choose(self, branches: list[tuple[Typed, Typed]], otherwise: Typed) -> Typed:

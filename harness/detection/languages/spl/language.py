@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from harness.detection.invisible_characters import DOUBLE_QUOTED_TEXT, refuse_invisible_characters
 from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, Switch
 from harness.detection.languages.spl.field_usage import BLOCKS, collect_mentions
 from harness.detection.languages.spl.lexer import ExpandedText
@@ -20,6 +21,7 @@ from harness.detection.plan.expressions import Schema
 from harness.diagnostics import Finding, RejectedError, Source, SourceError
 
 LONGEST_SEARCH = 1 << 18
+COMMENT = "```.*?```"
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class Spl:
         """The query of a text. Raises SourceError where it cannot be read, RejectedError where STRICT refuses it."""
         if len(source.text) > LONGEST_SEARCH:
             raise SourceError("too-long", f"a search of more than {LONGEST_SEARCH:,} characters", source.span(0, 1))
+        refuse_invisible_characters(source, DOUBLE_QUOTED_TEXT, COMMENT)
         strict = dialect is Strictness.STRICT
         chosen = settings or Settings()
         text = expand_macros(source, chosen, strict=strict)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
-from ipaddress import ip_network
 
 from harness.detection.language import Lookup, Timing
 from harness.detection.languages.spl.coercion import (
@@ -24,11 +23,11 @@ from harness.detection.languages.spl.coercion import (
 from harness.detection.languages.spl.scope import Scope, ask_rows
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.languages.spl.time_range import plan_format
+from harness.detection.lookup_cells import MOST_PATTERNS, match_cell, print_lookup_rows
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Node, Values
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
-from harness.detection.plan.operations import choose_test
 from harness.detection.plan.values.time_format import compute_parse_time
 from harness.diagnostics import SourceError, Span, did_you_mean
 
@@ -100,8 +99,7 @@ def with_rows(scope: Scope, shape: Lookup, rows: Scope, span: Span) -> Lookup:
     if found is None:
         message = "the rows that the search wrote to this table are known only with events; here it has none"
         scope.session.note("unasked-lookup", message, span)
-    told = tuple(tuple(str(row.get(c) or "") for c in columns) for row in found or ())
-    return replace(shape, columns=columns, rows=told)
+    return replace(shape, columns=columns, rows=print_lookup_rows(columns, found or ()))
 
 
 def build_lookup_rows(scope: Scope, name: str, span: Span) -> tuple[Node, dict[str, Kind]]:
@@ -115,8 +113,6 @@ def build_lookup_rows(scope: Scope, name: str, span: Span) -> tuple[Node, dict[s
     return Values(columns=columns, rows=rows, span=span), columns
 
 
-# Chosen, no source: each pattern is a condition in the statement, from 100 on those with the same outputs are joined.
-MOST_LOOKUP_PATTERNS = 5_000
 FEW_PATTERNS = 100
 # ASCII's record and unit separators, which no cell has.
 ROWS = "\x1e"
@@ -275,7 +271,7 @@ def by_patterns(scope: Scope, wanted: LookupRequest, columns: list[str]) -> Look
     column, field = wanted.keys[0]
     if len(wanted.keys) == 1 and len(rows) > FEW_PATTERNS and wanted.table.match.get(column, "").lower() == "wildcard":
         return by_many_patterns(scope, wanted, columns, as_text(scope.typed(field.text)))
-    if len(rows) > MOST_LOOKUP_PATTERNS:
+    if len(rows) > MOST_PATTERNS:
         raise SourceError("too-many-patterns", f"a lookup table with {len(rows):,} patterns", wanted.keys[0][1].span)
     found = payloads_of(scope, wanted, columns)
     if found is None:
@@ -399,17 +395,9 @@ def row_matches(scope: Scope, wanted: LookupRequest, row: tuple[str, ...]) -> Ty
     for column, field in wanted.keys:
         value = as_text(scope.typed(field.text))
         pattern = row[wanted.table.columns.index(column)]
-        form = wanted.table.match.get(column, "").lower()
-        folded = not wanted.table.case_sensitive
-        if form == "cidr":
-            try:
-                ip_network(pattern, strict=False)
-            except ValueError:
-                return None
-            # A single address counts as the network of itself.
-            parts.append(ops.cidr_contains(value, literal(pattern if "/" in pattern else f"{pattern}/32")))
-        elif form == "wildcard" and "*" in pattern:
-            parts.append(apply(choose_test(ops.glob, folded), value, literal(pattern)))
-        else:
-            parts.append(apply(choose_test(ops.equal, folded), value, literal(pattern)))
+        how = wanted.table.match.get(column, "").lower()
+        fits = match_cell(value.expression, pattern, how, ignore_case=not wanted.table.case_sensitive)
+        if fits is None:
+            return None
+        parts.append(Typed(fits, Kind.BOOLEAN))
     return parts[0] if len(parts) == 1 else apply(ops.and_, *parts)

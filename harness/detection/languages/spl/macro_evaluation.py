@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.detection.language import Settings
-from harness.detection.languages.spl.coercion import is_numeric_text, literal, print_number
+from harness.detection.languages.spl.coercion import is_numeric_text, literal
 from harness.detection.languages.spl.expression_parser import EvalGrammar
 from harness.detection.languages.spl.lexer import ExpandedText, StageCursor
 from harness.detection.languages.spl.syntax import (
@@ -27,6 +27,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Literal
 from harness.detection.plan.expressions import Expression as Planned
 from harness.detection.plan.values.calendar import add_calendar_units, floor_to_calendar_unit
+from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.plan.values.pcre import PatternError
 from harness.detection.plan.values.regex import library
 from harness.detection.plan.values.time_format import format_epoch
@@ -175,7 +176,7 @@ def print_macro_value(value: MacroValue) -> str:
     """A value as text."""
     if isinstance(value, bool):
         return "True" if value else "False"
-    return print_number(value) if isinstance(value, float) else value or ""
+    return print_shortest_number(value) if isinstance(value, float) else value or ""
 
 
 def parse_macro_number(value: MacroValue) -> float | None:

@@ -11,6 +11,7 @@ from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Kind
 from harness.detection.plan.operation import Typed, apply
+from harness.detection.plan.values.json import print_json_path
 from harness.diagnostics import Span
 
 EMPTY = Typed(NULL, Kind.LIST)
@@ -19,15 +20,14 @@ INDEX_STEP = re.compile(r"\{(\d*)\}")
 
 def translate_spath(path: str) -> str:
     """The path in JSONPath: `a.b{0}.c` is $."a"."b"[0]."c", `{}` is [*]."""
-    found = "$"
+    steps: list[str | int | None] = []
     for key in path.split("."):
         name = INDEX_STEP.sub("", key)
         if name:
             # Always in quotes: keys of events hold dashes and blanks.
-            found += '."' + name.replace('"', "") + '"'
-        for index in INDEX_STEP.findall(key):
-            found += f"[{index or '*'}]"
-    return found
+            steps.append(name.replace('"', ""))
+        steps += (int(index) if index else None for index in INDEX_STEP.findall(key))
+    return print_json_path(steps)
 
 
 def json_path_of(path: Typed) -> Typed:
@@ -49,7 +49,7 @@ def exact_path(key: Typed) -> Typed:
         found = ops.replace_text(found, literal(special), literal("\\" + special))
     constant = key.constant
     if isinstance(constant, str):
-        return literal('$."' + constant.replace("\\", "\\\\").replace('"', '\\"') + '"')
+        return literal(print_json_path([constant]))
     return ops.concat(literal('$."'), found, literal('"'))
 
 

@@ -15,12 +15,20 @@ from harness.detection.languages.spl.aggregation import heeds_order, list_heeded
 from harness.detection.languages.spl.extraction.extraction import extract_scope
 from harness.detection.languages.spl.lexer import ExpandedText
 from harness.detection.languages.spl.registry import COMMANDS
-from harness.detection.languages.spl.scope import FIELD_PATTERN, Scope, Session, compile_name_pattern, fresh_scope
+from harness.detection.languages.spl.scope import (
+    FIELD_PATTERN,
+    Scope,
+    Session,
+    compile_name_pattern,
+    find_empty_name,
+    fresh_scope,
+)
 from harness.detection.languages.spl.switches import SWITCHES
-from harness.detection.languages.spl.syntax import Pipeline
+from harness.detection.languages.spl.syntax import Pipeline, Stage
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, Schema, SortKey, rebuild_expression
 from harness.detection.plan.nodes import Node, walk_nodes
+from harness.diagnostics import SourceError
 
 # The stricter answer to Q11 of the reference: digits with a fraction, nothing that only looks like a number.
 PLAIN_NUMBER = Literal(r"^-?\d+(\.\d+)?$")
@@ -111,6 +119,13 @@ def plan(pipeline: Pipeline, text: ExpandedText, names: frozenset[str], columns:
     )
 
 
+def refuse_nameless_column(scope: Scope, stage: Stage) -> None:
+    """Raises SourceError where a command has made a column of the name `""`, at that name if it stands there."""
+    if "" in scope.columns:
+        message = f"`{stage.name}` makes a column without a name"
+        raise SourceError("empty-name", message, find_empty_name(stage.span))
+
+
 def lower_pipeline(pipeline: Pipeline, scope: Scope) -> None:
     """Extends a relation by the stages of a pipeline."""
     around = scope.command, scope.order_matters, scope.subsearch_order_matters
@@ -120,7 +135,8 @@ def lower_pipeline(pipeline: Pipeline, scope: Scope) -> None:
         scope.command, scope.order_matters = stage.name, matters
         scope.subsearch_order_matters = None if entry.subsearch is None else heeds_order(entry.subsearch, matters)
         scope.last = scope.main and stage is pipeline.stages[-1]
-        entry.define(scope, stage)
+        entry.run(scope, stage)
+        refuse_nameless_column(scope, stage)
         scope.first = False
         if scope.main:
             scope.session.steps.append(Step(stage.span, scope.node, stage.name))

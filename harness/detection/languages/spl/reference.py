@@ -32,7 +32,7 @@ def build_entry(kind: str, name: str, table: Mapping[str, Any], usage: str) -> R
     """One name."""
     if name in table:
         found = table[name]
-        refused = found.define.__name__ == "refused"
+        refused = found.run.__name__ == "refused"
         return ReferenceEntry(
             kind=kind,
             name=name,

@@ -6,17 +6,14 @@ What the rest of the language has to know of one stands in its registration, and
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Required, TypedDict, TypeVar, Unpack, get_args, overload
+from typing import Any, Literal, Required, TypedDict, Unpack, get_args, overload
 
+from harness.detection.function_table import Definition, FunctionTable, TableEntry
 from harness.detection.languages.spl.syntax import GeneralArguments, Option, Stage
+from harness.diagnostics import HarnessError
 
-Definition = TypeVar("Definition", bound=Callable[..., Any])
-Entry = TypeVar("Entry", bound="RegistryEntry[Any]")
-
-EXAMPLE = re.compile(r"^ {4,}(\S.*?)\s+->\s+(.*?)\s*$", re.M)
 ANY_OPTION = "*"
 
 FunctionShape = Literal["general", "written"]
@@ -129,12 +126,10 @@ COMMAND_CHOICES = {
 AGGREGATE_CHOICES = {"order": get_args(OrderDependence)}
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class RegistryEntry(Generic[Definition]):
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RegistryEntry(TableEntry[Definition]):
     """One command, function or aggregate: its names, what it does, and how it may be called."""
 
-    name: str
-    define: Definition
     least: int = 0
     most: int | None = None
     refused: str = ""
@@ -143,7 +138,7 @@ class RegistryEntry(Generic[Definition]):
     def signature(self) -> str:
         """How it is called: `name(value, [base])`, `...` where more may follow."""
         words: list[str] = []
-        for each in inspect.signature(self.define).parameters.values():
+        for each in inspect.signature(self.run).parameters.values():
             if each.name == "context":
                 continue
             if each.kind is each.VAR_POSITIONAL:
@@ -152,24 +147,8 @@ class RegistryEntry(Generic[Definition]):
                 words.append(each.name.rstrip("_") if each.default is each.empty else f"[{each.name.rstrip('_')}]")
         return f"{self.name}({', '.join(words)})"
 
-    @property
-    def summary(self) -> str:
-        """The first line of its manual."""
-        return (inspect.getdoc(self.define) or "").split("\n")[0]
 
-    @property
-    def examples(self) -> tuple[tuple[str, str], ...]:
-        """Calls and what they give."""
-        return tuple((m[1], m[2]) for m in EXAMPLE.finditer(self.define.__doc__ or ""))
-
-    @property
-    def reference(self) -> str:
-        """Where its meaning is described."""
-        found = re.search(r"Reference: (.*)", self.define.__doc__ or "")
-        return found[1] if found else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CommandEntry(RegistryEntry[Callable[..., None]]):
     """A command with its facts; CommandFacts says what they mean."""
 
@@ -203,7 +182,7 @@ class CommandEntry(RegistryEntry[Callable[..., None]]):
         return not given if ANY_OPTION in self.raw.options else given.isdisjoint(self.raw.options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FunctionEntry(RegistryEntry[Callable[..., Any]]):
     """An eval function; FunctionFacts says what its facts mean."""
 
@@ -213,7 +192,7 @@ class FunctionEntry(RegistryEntry[Callable[..., Any]]):
     zoned: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AggregateEntry(RegistryEntry[Callable[..., Any]]):
     """An aggregate with its facts; AggregateFacts says what they mean."""
 
@@ -227,33 +206,10 @@ class AggregateEntry(RegistryEntry[Callable[..., Any]]):
     above_one: bool = False
 
 
-class Registry(Mapping[str, Entry]):
-    """Entries by name; several names may share one."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
-
-    def add(self, entry: Entry) -> None:
-        """Puts an entry into the table, in which its name is new."""
-        if entry.name in self.entries:
-            raise TypeError(f"`{entry.name}` is registered twice")
-        self.entries[entry.name] = entry
-
-    def __getitem__(self, name: str) -> Entry:
-        return self.entries[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.entries
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-
-class CommandRegistry(Registry[CommandEntry]):
+class CommandRegistry(FunctionTable[CommandEntry]):
     """The commands of the language."""
+
+    holds = "SPL command"
 
     def define(self, *names: str, **facts: Unpack[CommandFacts]) -> Callable[[Definition], Definition]:
         """Decorator that puts a function into the table under these names, with what is so of the command."""
@@ -262,14 +218,16 @@ class CommandRegistry(Registry[CommandEntry]):
 
         def keep(function: Definition) -> Definition:
             for name in names:
-                self.add(CommandEntry(name=name, define=function, **facts))
+                self.add(CommandEntry(name=name, run=function, **facts))
             return function
 
         return keep
 
 
-class FunctionRegistry(Registry[FunctionEntry]):
+class FunctionRegistry(FunctionTable[FunctionEntry]):
     """The eval functions of the language."""
+
+    holds = "SPL eval function"
 
     @overload
     def define(self, first: Definition, /) -> Definition: ...
@@ -296,12 +254,14 @@ class FunctionRegistry(Registry[FunctionEntry]):
         least = sum(p.default is p.empty for p in positional)
         most = None if several else len(positional)
         for name in names or (function.__name__.rstrip("_"),):
-            self.add(FunctionEntry(name=name, define=function, least=least, most=most, **facts))
+            self.add(FunctionEntry(name=name, run=function, least=least, most=most, **facts))
         return function
 
 
-class AggregateRegistry(Registry[AggregateEntry]):
+class AggregateRegistry(FunctionTable[AggregateEntry]):
     """The statistical functions of the language."""
+
+    holds = "SPL statistical function"
 
     def define(self, *names: str, **facts: Unpack[AggregateFacts]) -> Callable[[Definition], Definition]:
         """Decorator that puts a function into the table under these names, with what is so of the aggregate."""
@@ -310,29 +270,31 @@ class AggregateRegistry(Registry[AggregateEntry]):
 
         def keep(function: Definition) -> Definition:
             for name in names:
-                self.add(AggregateEntry(name=name, define=function, **facts))
+                self.add(AggregateEntry(name=name, run=function, **facts))
             return function
 
         return keep
 
 
 def require_facts(kind: str, names: tuple[str, ...], facts: Mapping[str, Any], required: Mapping[str, str]) -> None:
-    """Raises TypeError in words where a registration has no name, or is silent about what others have to know."""
+    """Raises HarnessError where a registration has no name, or is silent about what others have to know."""
     if not names:
-        raise TypeError(f"a {kind} is registered without a name")
+        raise HarnessError("registration", f"a {kind} is registered without a name")
     for fact, question in required.items():
         if fact not in facts:
-            raise TypeError(f"{kind} `{names[0]}` does not say `{fact}`, {question}")
+            raise HarnessError("registration", f"{kind} `{names[0]}` does not say `{fact}`, {question}")
 
 
 def check_choices(
     kind: str, names: tuple[str, ...], facts: Mapping[str, Any], known: Mapping[str, tuple[str, ...]]
 ) -> None:
-    """Raises TypeError in words where a registration says something of which nobody knows what it means."""
+    """Raises HarnessError where a registration says something of which nobody knows what it means."""
     for fact, choices in known.items():
         value = facts.get(fact)
         if isinstance(value, str) and value not in choices:
-            raise TypeError(f"{kind} `{names[0]}` says `{fact}={value}`, which is none of {', '.join(choices)}")
+            raise HarnessError(
+                "registration", f"{kind} `{names[0]}` says `{fact}={value}`, which is none of {', '.join(choices)}"
+            )
 
 
 COMMANDS = CommandRegistry()

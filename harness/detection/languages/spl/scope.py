@@ -16,7 +16,7 @@ from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal, Schema, SortKey, is_hidden
 from harness.detection.plan.nodes import Derive, Filter, Limit, Node, Scan, Select, walk_nodes
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
-from harness.diagnostics import Finding, Severity, SourceError, Span
+from harness.diagnostics import Finding, HarnessError, Severity, SourceError, Span
 
 # Events reach the first command newest first (reference/spl.md 1.15); those of one time in the order of the store.
 NEWEST_FIRST = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
@@ -128,6 +128,10 @@ class Scope:
 
     def typed(self, name: str, span: Span | None = None) -> Typed:
         """A field of the current rows; null if they have none of that name."""
+        if not name:
+            raise SourceError(
+                "empty-name", "a field has a name", span or find_empty_name(self.session.text.source.whole())
+            )
         # Only what comes from the store is read; what the search made itself is at hand.
         if self.events and name not in self.defined:
             self.session.reads.add(name)
@@ -221,7 +225,8 @@ class Scope:
         matters = self.subsearch_order_matters if order_matters is None else order_matters
         if matters is None:
             what = "what it does with the order of its rows"
-            raise TypeError(f"command `{self.command}` runs a subsearch and does not say `subsearch`, {what}")
+            message = f"command `{self.command}` runs a subsearch and does not say `subsearch`, {what}"
+            raise HarnessError("registration", message)
         scope = fresh_scope(self.session, main=False)
         scope.order_matters = matters
         # Subsearches run before the search around them, so they see tables of earlier subsearches only.
@@ -233,6 +238,12 @@ class Scope:
     def unsupported(self, what: str, span: Span, help: str | None = None) -> SourceError:
         """The error about a construct that cannot be run."""
         return SourceError("unsupported", f"{what} is not supported", span, help=help)
+
+
+def find_empty_name(within: Span) -> Span:
+    """Where `""` stands in a stretch of the search, else all of it."""
+    at = within.text.find('""')
+    return within if at < 0 else within.source.span(within.start + at, within.start + at + 2)
 
 
 def fresh_scope(session: Session, *, main: bool = True) -> Scope:

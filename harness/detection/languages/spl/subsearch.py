@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.detection.languages.spl.coercion import as_text, print_number
+from harness.detection.languages.spl.coercion import as_text
 from harness.detection.languages.spl.expression_parser import EvalGrammar
 from harness.detection.languages.spl.lexer import ExpandedText, StageCursor
 from harness.detection.languages.spl.parser import PipelineGrammar
@@ -27,6 +27,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Derive, Filter, Join, JoinKind, Limit, Node, Select, Unnest, Values
 from harness.detection.plan.operation import Typed
+from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import Span
 
 # The limit of subsearches (reference/spl.md 1.9).
@@ -131,7 +132,7 @@ def shown_value(value: object) -> str:
     """A value as a subsearch writes it; of several the first."""
     if isinstance(value, list | tuple):
         return shown_value(value[0]) if value else ""
-    return print_number(value) if isinstance(value, float) else str(value)
+    return print_shortest_number(value) if isinstance(value, float) else str(value)
 
 
 def nothing(span: Span) -> Typed:
@@ -145,7 +146,7 @@ def row_condition(row: SubsearchRow, names: list[str], span: Span) -> SearchCond
     for name in names:
         value = row.get(name)
         options = value if isinstance(value, list | tuple) else (value,) if value is not None else ()
-        words = [Word(print_number(v) if isinstance(v, float) else str(v), True, span) for v in options]
+        words = [Word(print_shortest_number(v) if isinstance(v, float) else str(v), True, span) for v in options]
         if words:
             several = tuple(Comparison(Word(name, True, span), "=", w, False, span) for w in words)
             parts.append(several[0] if len(several) == 1 else AnyOf(several, span))

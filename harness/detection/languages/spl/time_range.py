@@ -19,6 +19,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import SourceError, Span
+from harness.telemetry.events.time_text import COMPOSITE_CODES
 
 SPAN_UNIT_SECONDS = {
     "us": 1e-6, "ms": 1e-3, "cs": 1e-2, "ds": 1e-1,
@@ -51,20 +52,7 @@ SPAN = re.compile(r"(\d+)?\s*([a-z]+)(@[\w+-]+)?", re.I)
 RELATIVE_TIME_STEP = re.compile(r"([+-]|^(?=\d))(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 ABSOLUTE = "%m/%d/%Y:%H:%M:%S"
 STRFTIME_CODES = re.compile(r"%(?:(?P<digits>\d)?(?P<fraction>[NQ])|[TXFDRrxcnt+%])")
-EXPANDED = {
-    "%T": "%H:%M:%S",
-    "%X": "%H:%M:%S",
-    "%F": "%Y-%m-%d",
-    "%x": "%m/%d/%Y",
-    "%c": "%a %b %e %H:%M:%S %Y",
-    "%+": "%a %b %e %H:%M:%S %Z %Y",
-    "%D": "%m/%d/%y",
-    "%R": "%H:%M",
-    "%r": "%I:%M:%S %p",
-    "%n": "\n",
-    "%t": "\t",
-    "%%": "%%",
-}
+EXPANDED = COMPOSITE_CODES | {"%n": "\n", "%t": "\t", "%%": "%%"}
 # %Q has milliseconds and %N nanoseconds by default (reference/spl.md 8.1).
 FRACTIONS = {"3": "%L", "6": "%f", "9": "%N", "N": "%N", "Q": "%L"}
 
@@ -239,7 +227,9 @@ def time_format(condition: SearchCondition) -> str:
     stack = [condition]
     while stack:
         match stack.pop():
-            case Comparison(Word("timeformat"), _, Word(text)):
+            case Comparison(Word("timeformat"), _, Word(text, _, span)):
+                if not text:
+                    raise SourceError("bad-option", "`timeformat` is empty", span, help=f"write {DEFAULT_FORMAT}")
                 return text
             case All(operands) | AnyOf(operands):
                 stack.extend(operands)

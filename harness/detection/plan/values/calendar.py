@@ -17,7 +17,8 @@ from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
-from harness.detection.plan.values.time_format import local_time, to_epoch
+from harness.detection.plan.values.time_format import local_time
+from harness.telemetry.events.time_text import to_epoch
 
 UNIT_SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("second", 1.0)),

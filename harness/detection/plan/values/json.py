@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.values.numbers import print_shortest_number
+from harness.telemetry.events.json_values import print_json_value
 
 JSON_PATH_STEP = re.compile(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
 # Chosen, no source: each path can become a field, and a document that uses data for names has one for each value.
@@ -40,6 +41,11 @@ def normalise_json_path(path: str) -> str | None:
     steps = json_steps(path)
     if steps is None:
         return None
+    return print_json_path(steps)
+
+
+def print_json_path(steps: Iterable[str | int | None]) -> str:
+    """Steps as the path that engines read, each key quoted."""
     return "$" + "".join(written_step(s) for s in steps)
 
 
@@ -56,23 +62,11 @@ def find_values_at_path(text: str, path: str) -> list[Any]:
     """The values at a path in a JSON text, nulls left out."""
     steps = json_steps(path)
     try:
-        found = [json.loads(text)] if steps is not None else []
+        found = find_values_at_steps(json.loads(text), steps) if steps is not None else []
     # Python's json gives up at about a thousand levels.
     except (ValueError, RecursionError):
         return []
-    for step in steps or ():
-        if step is None:
-            found = [child for parent in found if isinstance(parent, list) for child in parent]
-        elif isinstance(step, int):
-            found = [p[step] for p in found if isinstance(p, list) and step < len(p)]
-        else:
-            found = [p[step] for p in found if isinstance(p, dict) and step in p]
     return [f for f in found if f is not None]
-
-
-def print_json_value(value: Any) -> str:
-    """A JSON value as text: text bare, objects as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def extract_json_text(text: str, path: str) -> str | None:
@@ -112,9 +106,10 @@ JSON_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
 }
 
 
-# Both chosen, no source; 200 levels stay far below Python's limit of about a thousand.
-BIGGEST = 4_000_000
-DEEPEST_EDITED_JSON = 200
+# Both chosen, no source: characters far above an event, far below what would take a second to parse for each; 200
+# levels stay far below Python's limit of about a thousand.
+LONGEST_DOCUMENT = 4_000_000
+DEEPEST_DOCUMENT = 200
 BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.S)
 Steps = list[str | int | None]
 Change = Callable[[Any], Any]
@@ -126,7 +121,7 @@ class NotJSON(ValueError):
 
 def decode_json(text: str) -> Any:
     """The value of a JSON text; whole numbers are such however they are written."""
-    if len(text) > BIGGEST or depth(text) > DEEPEST_EDITED_JSON:
+    if len(text) > LONGEST_DOCUMENT or depth(text) > DEEPEST_DOCUMENT:
         raise NotJSON
     try:
         return json.loads(text, parse_float=parse_json_number, parse_constant=refuse_json_constant)
@@ -137,7 +132,7 @@ def decode_json(text: str) -> Any:
 def depth(text: str) -> int:
     """How deep arrays and objects nest, counted only where there are many."""
     # Too few brackets to nest too deep, which spares most texts the count.
-    if text.count("[") + text.count("{") <= DEEPEST_EDITED_JSON:
+    if text.count("[") + text.count("{") <= DEEPEST_DOCUMENT:
         return 0
     now = most = 0
     for found in BRACKET.finditer(text):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
-from math import ceil, fsum, isfinite
+from fractions import Fraction
+from math import ceil, fsum, inf, isfinite, isnan, sqrt
 from typing import Any
 
 from harness.detection.plan import operations as ops
@@ -305,7 +305,12 @@ def compute_list_statistic(elements: Sequence[str], statistic: str, fraction: fl
     if statistic == "rank":
         # The nearest rank, as DuckDB's quantile_disc takes it.
         return numbers[max(0, ceil(fraction * len(numbers)) - 1)]
-    return float(LIST_STATISTICS[statistic](numbers))
+    try:
+        made = float(LIST_STATISTICS[statistic](numbers))
+    except (OverflowError, ValueError):
+        # Squares of infinities and of numbers beyond 1e154 have no double.
+        return None
+    return None if isnan(made) else made
 
 
 def interpolate_percentile(numbers: Sequence[float], fraction: float) -> float:
@@ -316,16 +321,28 @@ def interpolate_percentile(numbers: Sequence[float], fraction: float) -> float:
     return numbers[low] + (numbers[high] - numbers[low]) * (place - low)
 
 
+def sum_numbers(numbers: Sequence[float]) -> float:
+    """The sum with one rounding, so that the order of the numbers does not change its last digits."""
+    # fsum raises where infinities meet, or where a sum on the way has no double.
+    return fsum(numbers) if all(map(isfinite, numbers)) and sum(map(abs, numbers)) < inf else sum(numbers)
+
+
+def compute_variance(numbers: Sequence[float], less: int) -> float:
+    """The squares of deviations through the count, or through `less` less; n sum(x^2) - sum(x)^2 with one rounding."""
+    exact = [Fraction(n) for n in numbers]
+    squares = len(exact) * sum(n * n for n in exact) - sum(exact) ** 2
+    return float(squares) / float(len(exact) * (len(exact) - less))
+
+
 LIST_STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
-    # fsum is exact, so the order of a list's elements does not change its last digits.
-    "sum": fsum,
-    "mean": statistics.fmean,
+    "sum": sum_numbers,
+    "mean": lambda numbers: sum_numbers(numbers) / len(numbers),
     "minimum": min,
     "maximum": max,
-    "stdev_sample": statistics.stdev,
-    "stdev_population": statistics.pstdev,
-    "variance_sample": statistics.variance,
-    "variance_population": statistics.pvariance,
+    "stdev_sample": lambda numbers: sqrt(compute_variance(numbers, 1)),
+    "stdev_population": lambda numbers: sqrt(compute_variance(numbers, 0)),
+    "variance_sample": lambda numbers: compute_variance(numbers, 1),
+    "variance_population": lambda numbers: compute_variance(numbers, 0),
 }
 
 LIST_STATISTIC_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.list_statistic: compute_list_statistic}

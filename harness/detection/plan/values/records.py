@@ -11,14 +11,13 @@ from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
-from harness.detection.plan.values.json import MOST_PATHS
+from harness.detection.plan.values.json import DEEPEST_DOCUMENT, LONGEST_DOCUMENT, MOST_PATHS, encode_compact_json
+from harness.telemetry.events.json_values import print_json_value, walk_leaves
 
 Options = dict[str, Any]
 FieldPairs = Iterator[tuple[str, Any]]
-# All three chosen, no source; 200 levels stay far below Python's limit of about a thousand.
-BIGGEST = 4_000_000
+# Chosen, no source.
 MOST_RECORD_FIELDS = 10_000
-DEEPEST_RECORD = 200
 
 
 def compute_record_fields(text: str, reader: str, options: str) -> str | None:
@@ -26,7 +25,7 @@ def compute_record_fields(text: str, reader: str, options: str) -> str | None:
 
     `options` is a JSON object; what each reader makes of it stands with the reader.
     """
-    if len(text) > BIGGEST:
+    if len(text) > LONGEST_DOCUMENT:
         return None
     given = parse_record_options(options)
     read = READERS[reader](text, given)
@@ -39,7 +38,7 @@ def compute_record_fields(text: str, reader: str, options: str) -> str | None:
         if given.get("first") and name in made:
             continue
         made[name] = value
-    return json.dumps(made, ensure_ascii=False, separators=(",", ":"))
+    return encode_compact_json(made)
 
 
 @lru_cache(maxsize=256)
@@ -67,7 +66,7 @@ def keep_record_members(value: Any, options: Options) -> FieldPairs:
     # The longest first, or `a.` would hide `a.b.`.
     removed = sorted(options.get("removePrefixes", ()), key=len, reverse=True)
     excluded, included = [[path(p) for p in options.get(k, ())] for k in ("exclude", "include")]
-    for inner, member in flatten_leaves(value, "", 0):
+    for inner, member in flatten_leaves(value):
         name = prefix + next((inner.removeprefix(r) for r in removed if inner.startswith(r)), inner)
         if any(p.match(name) for p in excluded) and not any(p.match(name) for p in included):
             continue
@@ -85,28 +84,14 @@ def path(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(pattern).replace(r"\[\*\]", r"\[\d+\]"))
 
 
-def flatten_leaves(value: Any, name: str, depth: int) -> FieldPairs:
-    """The leaves under a name, and each array as a whole."""
-    if depth > DEEPEST_RECORD:
-        return
-    if isinstance(value, dict):
-        for key, member in value.items():
-            yield from flatten_leaves(member, f"{name}.{key}" if name else key, depth + 1)
-    elif isinstance(value, list):
-        if value:
+def flatten_leaves(value: Any) -> FieldPairs:
+    """The leaves, and each array as a whole."""
+    for name, leaf in walk_leaves(value, deepest=DEEPEST_DOCUMENT):
+        if not isinstance(leaf, list):
+            yield name, None if leaf is None else print_json_value(leaf)
+        elif leaf:
             # The array as a whole under its own key, for functions of CQL over `a[]`.
-            yield f"{name}[]", [print_record_value(v) for v in value if v is not None]
-        for i, member in enumerate(value):
-            yield from flatten_leaves(member, f"{name}[{i}]", depth + 1)
-    else:
-        yield name, value if value is None else print_record_value(value)
-
-
-def print_record_value(value: Any) -> str:
-    """A JSON value as text: text bare, objects as JSON."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+            yield f"{name}[]", [print_json_value(v) for v in leaf if v is not None]
 
 
 def of_key_value(text: str, options: Options) -> FieldPairs:
@@ -127,20 +112,15 @@ def of_key_value(text: str, options: Options) -> FieldPairs:
 
 def of_xml(text: str, options: Options) -> FieldPairs | None:
     """Elements as `a.b`, the second and later of one name as `a.b[1]`, attributes as `a.b.@c`."""
-    # A document type may define entities that grow without bound.
-    if "<!DOCTYPE" in text[:4096].upper():
-        return None
-    tree = import_module("xml.etree.ElementTree")
-    try:
-        root = tree.fromstring(text.strip())
-    except (tree.ParseError, RecursionError):
+    root = tree_of(text.strip())
+    if root is None:
         return None
     return of_element(root, strip_tag_namespace(root.tag), 0)
 
 
 def of_element(element: Any, name: str, depth: int) -> FieldPairs:
     """The fields of an element and all below it."""
-    if depth > DEEPEST_RECORD:
+    if depth > DEEPEST_DOCUMENT:
         return
     for key, value in element.attrib.items():
         yield f"{name}.@{strip_tag_namespace(key)}", value
@@ -318,10 +298,6 @@ def strip_namespaces(root: Any) -> Any:
 XPATH_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.xpath_text: compute_xpath_text}
 
 
-# Characters; chosen, no source: far above an event, far below what would take a second to parse for each.
-BIGGEST_XML = 4_000_000
-
-
 def compute_xml_text(text: str, path: str) -> list[str] | None:
     """Texts of all elements on a path, or of an attribute; null where it is no XML."""
     root = tree_of(text)
@@ -366,12 +342,12 @@ def tree_of(text: str) -> Any:
     """The root of an XML text; None of text that is none, is too long or defines entities."""
     # A document type stands before the root and may define entities that grow without bound; expat's own limit on
     # them depends on its version.
-    if len(text) > BIGGEST_XML or "<!DOCTYPE" in text[:4096].upper():
+    if len(text) > LONGEST_DOCUMENT or "<!DOCTYPE" in text[:4096].upper():
         return None
     tree = import_module("xml.etree.ElementTree")
     try:
         return tree.fromstring(text)
-    except tree.ParseError:
+    except (tree.ParseError, RecursionError):
         return None
 
 

@@ -11,61 +11,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta
 from functools import lru_cache
 from math import floor, isfinite
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
+from harness.telemetry.events.time_text import (
+    ALIKE,
+    DAY_NAMES,
+    MONTH_NAMES,
+    PARSE_CODES,
+    UNIX_EPOCH,
+    build_moment,
+    resolve_zone,
+    to_epoch,
+    written_zone,
+)
 
 # Longer codes first: %::z is one code and not a colon before %z.
 TIME_CODE = re.compile(r"%(-?)(:{1,3}z|Ez|[A-Za-z%])|([^%]+|%)", re.DOTALL)
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 """The epochs of the years 1 and 9999, UTC; times outside have no text."""
-MONTH_NAMES = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-DAY_NAMES = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?(?::?(\d{2}))?")
-UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def fixed_offset(zone: str) -> int | None:
-    """Seconds east of UTC of a zone written as an offset, 0 for UTC; None for a name."""
-    if zone.upper() in ("UTC", "Z", "GMT", "ETC/UTC", ""):
-        return 0
-    found = OFFSET.fullmatch(zone)
-    if not found:
-        return None
-    seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60 + int(found[4] or 0)
-    return -seconds if found[1] == "-" else seconds
-
-
-@lru_cache(maxsize=256)
-def resolve_zone(zone: str) -> tzinfo | None:
-    """The zone of a name or an offset; None if there is none."""
-    offset = fixed_offset(zone)
-    if offset is not None:
-        # Python's timezone takes less than a day.
-        return timezone(timedelta(seconds=offset)) if abs(offset) < 86400 else None
-    try:
-        return ZoneInfo(zone)
-    # ValueError for a path such as `../x`, OSError for a folder of the database such as `America`.
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
 
 
 def local_time(seconds: float, zone: str) -> datetime | None:
@@ -83,12 +51,6 @@ def local_time(seconds: float, zone: str) -> datetime | None:
 def microseconds(seconds: float) -> int:
     """Whole microseconds, rounded."""
     return round(seconds * 1_000_000)
-
-
-def to_epoch(moment: datetime) -> float:
-    """Epoch seconds of a time with a zone."""
-    # Over whole microseconds: total_seconds() of far dates has an error in the last digits.
-    return (moment - UNIX_EPOCH) // timedelta(microseconds=1) / 1_000_000
 
 
 def split_time_format(text: str) -> list[tuple[str, bool, str]]:
@@ -178,36 +140,6 @@ TIME_FORMAT_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
 }
 
 
-NAME_ALTERNATIVES = "|".join
-PARSE_CODES = {
-    "Y": r"(?P<Y>\d{4})",
-    "y": r"(?P<y>\d{2})",
-    "m": r"(?P<m>\d{1,2})",
-    "B": rf"(?P<B>{NAME_ALTERNATIVES(MONTH_NAMES + [m[:3] for m in MONTH_NAMES])})",
-    "d": r"\s*(?P<d>\d{1,2})",
-    "j": r"(?P<j>\d{1,3})",
-    "A": rf"(?:{NAME_ALTERNATIVES(DAY_NAMES + [d[:3] for d in DAY_NAMES])})",
-    "H": r"\s*(?P<H>\d{1,2})",
-    "I": r"\s*(?P<I>\d{1,2})",
-    "M": r"(?P<M>\d{1,2})",
-    "S": r"(?P<S>\d{1,2})",
-    "p": r"(?P<p>[AaPp][Mm])",
-    "f": r"(?P<f>\d{1,9})",
-    "z": r"(?P<z>Z|[+-]\d{2}:?\d{2}(?::?\d{2})?|[+-]\d{2})",
-    # A name as in the zone database; abbreviations are looked up afterwards.
-    "Z": r"(?P<Z>[A-Za-z][A-Za-z_/+\-0-9]*)",
-    # Twelve digits reach the year 33658; more would run into a fraction that stands right behind.
-    "s": r"(?P<s>-?\d{1,12})",
-    "Q": r"(?P<Q>-?\d{1,15})",
-    # Weekdays and weeks are read over: a date has a year, a month and a day besides.
-    "u": r"[0-7]",
-    "U": r"\d{1,2}",
-    "C": r"\d{2}",
-    "%": "%",
-}
-ALIKE = {"b": "B", "h": "B", "e": "d", "a": "A", "k": "H", "l": "I", "P": "p", "L": "f", "N": "f"}
-ALIKE |= dict.fromkeys((":z", "::z", ":::z"), "z")
-ALIKE |= {"w": "u", "W": "U", "V": "U", "G": "Y", "g": "y"}
 FRACTION_DIGITS = {"L": 3, "f": 6, "N": 9}
 """How many digits of the second stand right behind an epoch, which has no end of its own."""
 
@@ -251,45 +183,6 @@ def compute_parse_time(text: str, form: str, zone: str) -> float | None:
         return round(to_epoch(build_moment(parts).replace(tzinfo=place)) + fraction, 9)
     except (ValueError, OverflowError):
         return None
-
-
-def written_zone(parts: dict[str, str]) -> str | None:
-    """The zone that the text itself names, if it is one."""
-    if "z" in parts:
-        return "UTC" if parts["z"] in "Zz" else parts["z"]
-    name = parts.get("Z")
-    if name is None:
-        return None
-    return ABBREVIATIONS.get(name.upper(), name)
-
-
-# As in North America: EST and CST have other meanings elsewhere, and RFC 2822 knows these. The others
-# are Europe's and Japan's.
-ABBREVIATIONS = {"EST": "-05:00", "EDT": "-04:00", "CST": "-06:00", "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00"}
-ABBREVIATIONS |= {"PST": "-08:00", "PDT": "-07:00", "CET": "+01:00", "CEST": "+02:00", "BST": "+01:00", "JST": "+09:00"}
-
-
-def build_moment(parts: dict[str, str]) -> datetime:
-    """The local time of the parts; raises ValueError for a date that is none."""
-    year = int(parts.get("Y", UNIX_EPOCH.year))
-    if "y" in parts and "Y" not in parts:
-        # The century of two digits as POSIX has it for strptime: 69 to 99 are 19xx.
-        year = int(parts["y"]) + (1900 if int(parts["y"]) >= 69 else 2000)
-    month = int(parts.get("m", 1))
-    if "B" in parts:
-        month = [m[:3].lower() for m in MONTH_NAMES].index(parts["B"][:3].lower()) + 1
-    hour = int(parts.get("H", 0))
-    if "I" in parts:
-        hour = int(parts["I"]) % 12 + (12 if parts.get("p", "a").lower().startswith("p") else 0)
-        if not 1 <= int(parts["I"]) <= 12:
-            raise ValueError("an hour of twelve")
-    second = int(parts.get("S", 0))
-    # Python has no leap seconds; 23:59:60 is the second after.
-    leap = second == 60
-    made = datetime(year, month, int(parts.get("d", 1)), hour, int(parts.get("M", 0)), 59 if leap else second)
-    if "j" in parts:
-        made = made.replace(month=1, day=1) + timedelta(days=int(parts["j"]) - 1)
-    return made + timedelta(seconds=1) if leap else made
 
 
 TIME_PARSE_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.parse_time: compute_parse_time}

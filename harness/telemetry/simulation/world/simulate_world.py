@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -11,6 +13,7 @@ from typing import ClassVar
 from harness.diagnostics import HarnessError
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.world import World
+from harness.scratch_folder import ScratchFolder
 from harness.telemetry.events.event import TelemetryOrigin
 from harness.telemetry.sensor import sensor, sensor_names
 from harness.telemetry.simulation.activity import Activity
@@ -95,18 +98,18 @@ def simulate_world(
     people = build_world_population(
         world, hosts=hosts or body.hosts, days=days or body.days, seed=body.seed if seed is None else seed
     )
-    order = SimulationOrder(people=people, conditions=given, sensors=chosen, folder=folder)
-    order.known()
-    # Only now: a fault of the world must not cost the world that is there.
-    fresh(folder)
-    tables: list[DatasetTable] = []
-    count = -(-len(people.members) // HOSTS_IN_SHARD)
-    for number, part in enumerate(shards(order, count)):
-        tables += part
-        if progress:
-            progress(f"{sum(t.rows for t in tables):,} events", number + 1, count)
-    dataset = describe_world(order, tables)
-    write_world_manifest(folder, dataset)
+    check_place(folder)
+    with replace_world(folder) as beside:
+        order = SimulationOrder(people=people, conditions=given, sensors=chosen, folder=beside)
+        order.known()
+        tables: list[DatasetTable] = []
+        count = -(-len(people.members) // HOSTS_IN_SHARD)
+        for number, part in enumerate(shards(order, count)):
+            tables += part
+            if progress:
+                progress(f"{sum(t.rows for t in tables):,} events", number + 1, count)
+        dataset = describe_world(order, tables)
+        write_world_manifest(beside, dataset)
     return dataset
 
 
@@ -127,17 +130,48 @@ def describe_world(order: SimulationOrder, tables: Sequence[DatasetTable]) -> Wo
     )
 
 
-def fresh(folder: Path) -> None:
-    """The folder, empty; an older world in it is removed, anything else is not."""
+def check_place(folder: Path) -> None:
+    """Raises HarnessError where something is that is neither a world nor an empty folder."""
     try:
-        if is_dataset(folder):
-            rmtree(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            message = f"{folder} is there already and is no world"
-            raise HarnessError("already-there", message, help="name a new folder")
-        folder.mkdir(parents=True, exist_ok=True)
+        taken = folder.exists() and not is_dataset(folder) and (not folder.is_dir() or any(folder.iterdir()))
     except OSError as error:
         raise HarnessError("unwritable", f"{folder}: {(error.strerror or str(error)).lower()}") from error
+    if taken:
+        message = f"{folder} is there already and is no world"
+        raise HarnessError("already-there", message, help="name a new folder")
+
+
+@contextmanager
+def replace_world(folder: Path) -> Iterator[Path]:
+    """A folder beside to write a world to, which takes the place of `folder` when the block ends without an error.
+
+    Until then an older world stays. Raises HarnessError where it cannot be written.
+    """
+    target = folder.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = ScratchFolder(f".{target.name[:100]}.part-", target.parent)
+        try:
+            yield made.path
+            made.path.chmod(0o777 & ~read_umask())
+            old = made.path.with_name(f"{made.path.name}.old")
+            if target.exists():
+                # Renamed and not removed: a world that is half there never bears the name.
+                target.rename(old)
+            made.path.rename(target)
+            rmtree(old, ignore_errors=True)
+        finally:
+            made.remove()
+    except OSError as error:
+        raise HarnessError("unwritable", f"{folder}: {(error.strerror or str(error)).lower()}") from error
+
+
+def read_umask() -> int:
+    """Which rights new files of this process do not get."""
+    # There is no way to read it without setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def shards(order: SimulationOrder, count: int) -> Iterator[list[DatasetTable]]:

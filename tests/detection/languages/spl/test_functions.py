@@ -45,7 +45,7 @@ def test_every_function_has_two_examples_or_more(name):
 
 
 def test_the_tables_are_filled_on_import():
-    assert commands.filtering
-    assert functions.texts
+    assert commands.search
+    assert functions.text
     assert len(COMMANDS) > 100
     assert len(FUNCTIONS) > 90

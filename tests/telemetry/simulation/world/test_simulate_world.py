@@ -15,7 +15,6 @@ from harness.telemetry.simulation.world.simulate_world import (
     WORLD_ROWS_AT_ONCE,
     SimulationOrder,
     SimulationWorker,
-    fresh,
     gather_shard_activity,
     simulate_world,
 )
@@ -37,7 +36,7 @@ def test_processes_that_share_the_work_write_the_same_bytes(small, tmp_path):
     simulate_world(small, tmp_path / "shared", hosts=36, days=1, sensors=["sysmon"])
     people = build_world_population(small, hosts=36, days=1, seed=1)
     order = SimulationOrder(people=people, conditions={}, sensors=("sysmon",), folder=tmp_path / "alone")
-    fresh(order.folder)
+    order.folder.mkdir(exist_ok=True)
     SimulationWorker.prepare(order)
     for number in range(3):
         SimulationWorker.work(number)

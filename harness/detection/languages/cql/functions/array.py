@@ -218,6 +218,8 @@ def array_append(row: RowScope, array: ArrayName, *, values: tuple[Expression, .
 
     Reference: library.humio.com, array:append()
     """
+    if not values:
+        return
     more = ops.list_(*(row.text(v) for v in values))
     before = row.array(array)
     # A list of nothing is no list to engines.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.detection.languages.cql.arguments import Duration, Names, resolve_texts
+from harness.detection.languages.cql.arguments import Duration, Names
 from harness.detection.languages.cql.functions.group_by import find_step_span
+from harness.detection.languages.cql.parameters import resolve_texts
 from harness.detection.languages.cql.registry import FUNCTIONS, FieldEffect, RowOrder
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope

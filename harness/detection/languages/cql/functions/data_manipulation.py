@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.cql.arguments import Name, NamePairs, Names, bind_name_pairs, resolve_texts
+from harness.detection.languages.cql.arguments import Name, NamePairs, Names, bind_name_pairs
 from harness.detection.languages.cql.discovery import named_by
 from harness.detection.languages.cql.evaluate import lower_expression
+from harness.detection.languages.cql.parameters import resolve_texts
 from harness.detection.languages.cql.registry import FUNCTIONS, ExpressionSyntax
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.syntax import Array, Syntax

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import ip_network
 
-from harness.detection.language import Strictness
 from harness.detection.languages.cql.arguments import RAWSTRING, Name, Names, Texts
 from harness.detection.languages.cql.coercion import PASSES, parse_number_text
 from harness.detection.languages.cql.conditions import (
@@ -17,6 +15,7 @@ from harness.detection.languages.cql.conditions import (
     match_glob,
     match_whole_value,
 )
+from harness.detection.languages.cql.functions.lookup import check_table_columns, refuse_missing_table
 from harness.detection.languages.cql.option_values import RegexFlags
 from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS
@@ -27,6 +26,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import FALSE_LITERAL, TRUE, Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Unnest
 from harness.detection.plan.operations import any_of
+from harness.detection.plan.values.network import parse_ip_network
 from harness.diagnostics import SourceError
 
 # Without `^` or `$` the flag `m` changes nothing, and no switch need be named.
@@ -46,7 +46,7 @@ def cidr(
     Reference: library.humio.com, cidr()
     """
     networks, place = [pad_network(n.strip()) for n in subnet], row.flow.span or row.meaning.source.whole()
-    strange = next((n for n in networks if n != "*" and not is_network(n)), None)
+    strange = next((n for n in networks if n != "*" and parse_ip_network(n) is None), None)
     if strange is not None:
         help = "one such as `10.0.0.0/8` or `2001:db8::/32`"
         raise SourceError("argument", f"`{strange[:40]}` is no network", place, help=help)
@@ -55,13 +55,9 @@ def cidr(
     if file:
         table = row.meaning.lookup(file)
         if table is None:
-            if row.meaning.dialect is Strictness.STRICT or row.meaning.switch("missing-content") == "refuse":
-                raise SourceError("missing-lookup", f"the lookup `{file}` is not at hand", place)
-            message = f"the lookup `{file}` is not at hand; events pass without it"
-            row.meaning.tell("missing-lookup", file, message, place)
+            refuse_missing_table(row, file, "lookup")
             return PASSES
-        if (column or field) not in table.columns:
-            raise SourceError("unknown-column", f"the lookup `{file}` has no column `{column or field}`", place)
+        check_table_columns(row, file, table.columns, [column or field])
         networks += [pad_network(r[table.columns.index(column or field)].strip()) for r in table.rows]
     made = tuple(Literal(n) for n in networks)
     # No address is in no network, so that `!cidr` passes events without the field (reference/cql.md 8).
@@ -77,15 +73,6 @@ def pad_network(network: str) -> str:
     # The manual has `127.0.0/16` (reference/cql.md 8).
     numbers = address.rstrip(".").split(".")
     return ".".join([*numbers, *["0"] * (4 - len(numbers))]) + "/" + bits
-
-
-def is_network(text: str) -> bool:
-    """Whether a text is an address, or one with the number of bits that count."""
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
 
 
 @FUNCTIONS.filter("in")

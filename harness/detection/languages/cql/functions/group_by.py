@@ -25,7 +25,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal, SortKey
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Sort, Union, Window
 from harness.detection.plan.operations import all_of
-from harness.diagnostics import Finding, Severity, Span
+from harness.diagnostics import Finding, Severity, SourceError, Span
 
 
 def build_count_call(span: Span) -> Array:
@@ -249,8 +249,10 @@ def top(
 
     Reference: library.humio.com, top()
     """
+    if not field:
+        place = flow.span or flow.meaning.source.whole()
+        raise SourceError("missing-parameter", "`top` needs a field", place)
     row = RowScope(flow)
-    # Events that lack a field are not counted (reference/cql.md 7.3).
     there = tuple(ops.not_(ops.is_null(row.read(n))) for n in field)
     flow.become(Filter(source=flow.node, condition=all_of(there), span=flow.span))
     row = RowScope(flow)
@@ -261,7 +263,6 @@ def top(
     flow.events = flow.timed = False
     if percent:
         whole = flow.meaning.temporary()
-        # Before the limit: percent is of all values, not of those that are shown.
         flow.become(Window(source=flow.node, measures=((whole, ops.sum(Column(output))),)))
         share = ops.multiply(ops.divide(Column(output), Column(whole)), Literal(100))
         flow.become(Derive(source=flow.node, columns=(("percent", share),)))

@@ -14,6 +14,8 @@ from harness.diagnostics import SourceError
 
 def concat_fields(row: RowScope, field: Names) -> Expression:
     """The fields one after the other; missing ones are empty."""
+    if not field:
+        raise SourceError("missing-parameter", "a hash needs a field", row.flow.span or row.meaning.source.whole())
     # Missing fields are empty, the bytes are UTF-8 (reference/cql.md 9).
     texts = [ops.coalesce(row.text(n), Literal("")) for n in field]
     return texts[0] if len(texts) == 1 else ops.concat(*tuple(texts))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from ipaddress import ip_network
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from harness.detection.language import Lookup, Strictness
 from harness.detection.languages.cql.arguments import Names, RowCount
@@ -15,14 +14,14 @@ from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.scope import Scope
 from harness.detection.languages.cql.syntax import Pipeline
 from harness.detection.languages.cql.time_range import restart_search
+from harness.detection.lookup_cells import MOST_PATTERNS, match_cell, print_lookup_rows
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Kind, Literal, build_call
+from harness.detection.plan.expressions import NULL, TRUE, Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Reverse, Select, Union, Unnest, Values
 from harness.detection.plan.operations import all_of
+from harness.detection.plan.values.network import parse_ip_network
 from harness.diagnostics import HarnessError, Severity, SourceError
 
-# Chosen, no source: each pattern is a test in the statement; the product takes 20,000 (reference/cql.md 12).
-MOST_PATTERNS = 5_000
 MATCH_MODES = ("string", "glob", "cidr")
 # No column of a table begins with `@`.
 PLACE = "@place"
@@ -93,18 +92,15 @@ def numbered_table(lookup: Lookup) -> Values:
 
 def count_fixed_bits(network: str) -> int:
     """How many bits of a network are fixed."""
-    try:
-        return ip_network(network.strip(), strict=False).prefixlen
-    except ValueError:
-        return -1
+    found = parse_ip_network(network)
+    return -1 if found is None else found.prefixlen
 
 
 def match_table_pattern(value: Expression, pattern: str, mode: str, ignore_case: bool) -> Expression:
     """Whether a value fits a pattern of the table."""
-    if mode == "cidr":
-        return ops.cidr_contains(value, Literal(pattern.strip())) if count_fixed_bits(pattern) >= 0 else Literal(False)
-    # `glob` adds a `*` on both ends of the key (reference/cql.md 13.1).
-    return build_call(ops.glob_ci if ignore_case else ops.glob, value, Literal(f"*{pattern.strip('*')}*"))
+    # Patterns of LogScale match anywhere in a value.
+    cell, how = (pattern, "cidr") if mode == "cidr" else (f"*{pattern.strip('*')}*", "wildcard")
+    return match_cell(value, cell, how, ignore_case=ignore_case) or Literal(False)
 
 
 def refuse_missing_table(row: RowScope, name: str, kind: str) -> None:
@@ -176,10 +172,7 @@ def select_included_columns(
     # A table of the query has the columns that its events had, which may be fewer today.
     if name in row.meaning.tables:
         return {c: columns[c] for c in include if c in columns}
-    missing = [c for c in include if c not in columns]
-    if missing:
-        message = f"the lookup `{name}` has no column `{missing[0]}`"
-        raise SourceError("unknown-column", message, row.flow.span or row.meaning.source.whole())
+    check_table_columns(row, name, columns, include)
     return {c: columns[c] for c in include}
 
 
@@ -200,7 +193,7 @@ def rows_of_table(table: Scope) -> Lookup | None:
     if rows is None:
         return None
     # As a file would hold it, where a missing value is empty.
-    return Lookup(columns=names, rows=tuple(tuple(str(r.get(n) or "") for n in names) for r in rows))
+    return Lookup(columns=names, rows=print_lookup_rows(names, rows))
 
 
 def found_rows(
@@ -217,7 +210,7 @@ def found_rows(
     if lookup is None:
         refuse_missing_table(row, name, "lookup")
         return None
-    check_table_columns(row, name, lookup, pairs)
+    check_table_columns(row, name, lookup.columns, [c for _, c in pairs])
     if mode in ("glob", "cidr"):
         return join_patterns(row, lookup, pairs, mode, ignore_case=ignore_case)
     return join_table(row, build_lookup_relation(lookup), lookup.columns, pairs, ignore_case=ignore_case)
@@ -233,9 +226,9 @@ def patterns_of(row: RowScope, name: str, table: Scope) -> Lookup:
     return found
 
 
-def check_table_columns(row: RowScope, name: str, lookup: Lookup, pairs: Sequence[Pair]) -> None:
-    """Refuses columns that a table does not have."""
-    missing = [c for _, c in pairs if c not in lookup.columns]
+def check_table_columns(row: RowScope, name: str, columns: Container[str], wanted: Iterable[str]) -> None:
+    """Refuses what is no column of a table."""
+    missing = [c for c in wanted if c not in columns]
     if missing:
         message = f"the lookup `{name}` has no column `{missing[0]}`"
         raise SourceError("unknown-column", message, row.flow.span or row.meaning.source.whole())
@@ -276,7 +269,7 @@ def match_several(
         return
     pairs = match_fields_to_columns(row, field, column)
     if lookup is not None:
-        check_table_columns(row, name, lookup, pairs)
+        check_table_columns(row, name, lookup.columns, [c for _, c in pairs])
     if lookup is not None and how != "string":
         several_patterns(flow, lookup, pairs, how, int(nrows), include, strict=strict, ignore_case=ignoreCase)
         return

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import pi
 
-from harness.detection.languages.cql.arguments import Name, resolve_texts
+from harness.detection.languages.cql.arguments import Name
 from harness.detection.languages.cql.coercion import parse_number_text
 from harness.detection.languages.cql.option_values import Endian, Rounding, check_range
+from harness.detection.languages.cql.parameters import resolve_texts
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.languages.cql.syntax import Array, Syntax
@@ -184,8 +185,8 @@ def bind_bit_flags(row: RowScope, value: Syntax) -> list[tuple[int, str]]:
     made = []
     for item in value.items if isinstance(value, Array) else ():
         pair = resolve_texts(row.meaning, item)
-        bit = parse_number_text(pair[0])
-        if len(pair) != 2 or bit is None or not 0 <= bit < MOST_BITS or bit != int(bit):
+        bit = parse_number_text(pair[0]) if len(pair) == 2 else None
+        if bit is None or not 0 <= bit < MOST_BITS or bit != int(bit):
             message = f"expected a pair of a bit from 0 to {MOST_BITS - 1} and a name"
             raise SourceError("argument", message, item.span, help="one such as `[0, NAME]`")
         made.append((int(bit), pair[1]))

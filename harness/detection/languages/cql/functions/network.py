@@ -52,7 +52,7 @@ def ioc_lookup(
     if lookup is None:
         refuse_missing_table(row, "ioc", "table of indicators")
         return PASSES
-    check_table_columns(row, "ioc", lookup, [(NULL, "indicator")])
+    check_table_columns(row, "ioc", lookup.columns, ["indicator"])
     # Filtered before the join, so that a row of little confidence cannot hide one of more.
     table = replace(
         lookup, rows=tuple(r for r in lookup.rows if matches_indicator(lookup, r, type, confidenceThreshold))

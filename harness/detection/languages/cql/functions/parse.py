@@ -114,6 +114,9 @@ def parse_csv(
 
     Reference: library.humio.com, parseCsv()
     """
+    if not delimiter:
+        place = row.flow.span or row.meaning.source.whole()
+        raise SourceError("argument", "`delimiter` is at least one character", place)
     mark = re.escape(delimiter)
     # Quotes of RFC 4180: a quoted cell may hold delimiters, and doubled quotes for one.
     cell = rf'(?:^|{mark})("(?:[^"]|"")*"|[^{mark}]*)'

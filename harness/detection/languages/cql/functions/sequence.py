@@ -139,7 +139,7 @@ def neighbor(
     Reference: library.humio.com, neighbor()
     """
     operation = ops.lead if direction == "succeeding" else ops.lag
-    # Without a prefix the product's names are not documented; these are what its examples choose.
+    # Without a prefix the product's names are not documented (reference/cql.md 7.5).
     start = prefix or ("next" if operation == ops.lead else "prev")
     row, measures = RowScope(flow), []
     for name in include:

@@ -31,8 +31,8 @@ from harness.detection.plan.nodes import (
     Unnest,
     Window,
 )
-from harness.detection.plan.values.time_format import fixed_offset
 from harness.diagnostics import SourceError, Span
+from harness.telemetry.events.time_text import fixed_offset
 
 # Chosen, no source: more than the product's 1,500 buckets, so that only a span far too small fills nothing.
 MOST_FILLED = 10_000

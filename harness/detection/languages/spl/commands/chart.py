@@ -19,7 +19,7 @@ from harness.detection.languages.spl.aggregation import (
     group_rows,
     without_missing,
 )
-from harness.detection.languages.spl.arguments import flag, option, parse_whole_word
+from harness.detection.languages.spl.arguments import read_options
 from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
 from harness.detection.languages.spl.commands.bin import ask_extent, bin_value, nice_span
 from harness.detection.languages.spl.commands.stats import require_statistics
@@ -77,6 +77,10 @@ def chart(scope: Scope, stage: Stage) -> None:
     series = scope.session.fresh("series")
     add_series_column(scope, arguments, keys[1], series)
     values = expand_measures(scope, arguments)
+    if not values:
+        raise SourceError(
+            "missing-function", "`chart` needs a function", stage.span, help="write `chart count over x by y`"
+        )
     build_chart_table(scope, choose_chart_series(scope, stage, (keys[0], keys[1]), series, values), stage.span)
 
 
@@ -105,15 +109,15 @@ def own_option(arguments: StatisticsArguments, keys: Sequence[Word], place: int,
 
 def chosen_span(scope: Scope, stage: Stage, arguments: StatisticsArguments, time: Typed) -> str:
     """The span of a chart over time: as written, or by the number of bins, or as the switch says."""
-    word = option(arguments, "span")
+    given = read_options(arguments)
+    word, bins, least = given.word("span"), given.word("bins"), given.word("minspan")
     if word is not None:
         return word.text
-    bins, least = option(arguments, "bins"), option(arguments, "minspan")
     if bins is None and least is None:
         # The default follows from the time range of the search, which recorded events do not have.
         return scope.session.switch("timechart_span")
     shortest = seconds_of(least.text) if least is not None else 0.0
-    if shortest is None or (bins is not None and parse_whole_word(bins) < 1):
+    if shortest is None or given.number("bins", 100) < 1:
         wrong = least if shortest is None and least is not None else bins
         raise SourceError(
             "bad-option", "a span of time or a number of bins is wanted", wrong.span if wrong else stage.span
@@ -122,7 +126,7 @@ def chosen_span(scope: Scope, stage: Stage, arguments: StatisticsArguments, time
     if found is None:
         return scope.session.switch("timechart_span")
     # 100 is `default_time_bins` (reference/spl.md 6.3; the product's grammar says 300).
-    return nice_span(found[1] - found[0], parse_whole_word(bins) if bins is not None else 100, shortest)
+    return nice_span(found[1] - found[0], given.number("bins", 100), shortest)
 
 
 def collect_zero_filled_names(arguments: StatisticsArguments) -> set[str]:
@@ -163,7 +167,7 @@ def choose_chart_series(
     cells = [SeriesCell(name=n, column=scope.session.fresh("value"), kind=v.kind, zero=n in zeros) for n, v in values]
     how = parse_series_choice(arguments, stage)
     table = group_by_series(scope, [keys[0].text], series, cells, [v for _, v in values], stage.span)
-    form, separator = option(arguments, "format"), option(arguments, "sep")
+    given = read_options(arguments)
     return ChartSeries(
         rows=keys[0],
         columns=keys[1],
@@ -171,7 +175,7 @@ def choose_chart_series(
         table=table,
         how=how,
         picked=select_series(scope, table, how, stage.span),
-        naming=SeriesNaming(separator=separator.text if separator else ": ", form=form.text if form else ""),
+        naming=SeriesNaming(separator=given.text("sep", ": "), form=given.text("format", "")),
     )
 
 
@@ -197,7 +201,7 @@ def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word, s
     """Adds a column with the name of each row's series: null without one; `usenull=f` drops such rows."""
     value = scope.typed(key.text, key.span)
     if value.kind is Kind.LIST:
-        each = ops.list_distinct(as_multivalue(value)) if flag(arguments, "dedup_splitvals", False) else value
+        each = ops.list_distinct(as_multivalue(value)) if read_options(arguments).flag("dedup_splitvals") else value
         scope.derive([(series, each)], key.span)
         scope.node = Unnest(source=scope.node, column=series, keep_empty=True, span=key.span)
         scope.columns[series] = Kind.TEXT
@@ -207,7 +211,7 @@ def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word, s
         # A column has no empty name: the empty text is in NULL too.
         shown = ops.if_(ops.equal(shown, literal("")), literal(None), shown)
     scope.derive([(series, shown)], key.span)
-    if not flag(arguments, "usenull", True):
+    if not read_options(arguments).flag("usenull", True):
         missing = ops.is_null(Typed(Column(series, key.span), Kind.TEXT), span=key.span)
         scope.filter(ops.not_(missing, span=key.span).expression, key.span)
 
@@ -269,11 +273,10 @@ class SelectedSeries:
 
 def parse_series_choice(arguments: StatisticsArguments, stage: Stage) -> SeriesSelection:
     """What a chart says about its series; a WHERE takes the place of `limit` and `agg`."""
-    other = option(arguments, "otherstr")
-    null = option(arguments, "nullstr")
+    given = read_options(arguments)
     made = SeriesSelection(
-        other=(other.text if other else "OTHER") if flag(arguments, "useother", True) else None,
-        null=null.text if null else "NULL",
+        other=given.text("otherstr", "OTHER") if given.flag("useother", True) else None,
+        null=given.text("nullstr", "NULL"),
         span=stage.span,
     )
     return by_where(made, arguments.series) if arguments.series else by_limit(made, arguments)
@@ -297,7 +300,8 @@ def by_where(made: SeriesSelection, where: SeriesChoice) -> SeriesSelection:
 
 def by_limit(made: SeriesSelection, arguments: StatisticsArguments) -> SeriesSelection:
     """The choice that `limit` and `agg` make."""
-    limit, aggregate = option(arguments, "limit"), option(arguments, "agg")
+    given = read_options(arguments)
+    limit, aggregate = given.word("limit"), given.word("agg")
     function = field = ""
     if aggregate is not None:
         function, field = taken_apart(aggregate)

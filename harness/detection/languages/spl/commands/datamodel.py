@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.arguments import bind_options, parse_truth_word
 from harness.detection.languages.spl.cim.datasets import resolve_dataset, select_qualified, select_unqualified
 from harness.detection.languages.spl.commands.map import names_saved_search, parse_saved_text, run_saved
 from harness.detection.languages.spl.lexer import escape_search_text
@@ -134,7 +134,7 @@ def parse_pivot_part(scope: Scope, made: Pivot, name: str, part: list[Word], dat
             "sort " + " ".join(w.text if w.text in "+-" else f'"{escape_search_text(w.text)}"' for w in given)
         )
     elif name in ("rowsummary", "colsummary"):
-        if given[0].text.lower() in ("1", "t", "true"):
+        if parse_truth_word(given[0]):
             made.sums.add(name)
     elif name == "numcols":
         made.options["limit"] = given[0].text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.detection.languages.spl.arguments import bind_options, parse_whole_word
+from harness.detection.languages.spl.arguments import bind_options, split_leading_count
 from harness.detection.languages.spl.coercion import apply_to_elements, as_text, build_element_parameter, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -32,18 +32,16 @@ def return_(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 3.6
     """
     found = bind_options(stage, "*")
-    words = list(found.words)
-    # One row unless a number stands first (reference/spl.md 3.6).
-    count = parse_whole_word(words.pop(0)) if words and words[0].text.isdigit() and not words[0].quoted else 1
+    count, words = split_leading_count(found.words, 1)
     if not words and not found.options:
         raise found.error("missing-field", "`return` needs a field")
     scope.node = Limit(source=scope.node, count=count, span=stage.span)
     named = [(w.text, scope.typed(w.text, w.span)) for w in words if not w.text.startswith("$")]
     named += [(o.name, as_text(scope.typed(o.value.text))) for o in found.options.values() if isinstance(o.value, Word)]
     bare = [as_text(scope.typed(w.text[1:], w.span)) for w in words if w.text.startswith("$")]
+    bare = [v for v in bare if v.kind is not Kind.NULL] or bare[:1]
     if len(bare) > 1:
-        shown = apply(ops.list_, *(v for v in bare if v.kind is not Kind.NULL))
-        bare = [ops.list_join(shown, literal(" "))]
+        bare = [ops.list_join(apply(ops.list_, *bare), literal(" "))]
     if scope.main and scope.last:
         written_out(scope, named, bare, stage.span)
         return
@@ -87,7 +85,8 @@ def format_(scope: Scope, stage: Stage) -> None:
     joint = found.text("mvsep", "OR")
     # Columns in name order, internal fields left out (reference/spl.md 3.6).
     terms = [term(n, scope.typed(n), joint) for n in sorted(scope.columns) if n[0] not in "_@"]
-    listed = apply(ops.list_, *(t for t in terms if t.kind is not Kind.NULL)) if terms else literal("")
+    terms = [t for t in terms if t.kind is not Kind.NULL]
+    listed = apply(ops.list_, *terms) if terms else literal("")
     shown = ops.list_join(listed, literal(f" {between} ")) if terms else literal("")
     each_row = ops.concat(literal(f"{column} "), shown, literal(f" {column_end}"))
     collected = Typed(ops.collect(each_row.expression), Kind.LIST)

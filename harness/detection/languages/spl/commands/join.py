@@ -152,7 +152,6 @@ def build_partner_time_test(scope: Scope, partners: Partners, found: BoundOption
         return None
     before = found.flag("earlier", True)
     own, other = as_number(scope.typed("_time")), Typed(Column(partners.time), Kind.NUMBER)
-    # `usetime` looks at whole seconds.
     whole = [ops.floor(v) for v in (other, own)]
     return apply(ops.less_equal if before else ops.greater_equal, *whole).expression
 
@@ -214,6 +213,9 @@ def several_others(scope: Scope, stage: Stage, found: BoundOptions) -> None:
     scope.filter(all_of(tuple(build_key_conditions(scope, found.words)), stage.span), stage.span)
     kept = [n for n in scope.columns if n[0] != "@" and scope.columns[n] is not Kind.NULL]
     keys = [w.text for w in found.words]
+    # No row agrees in a column that none has: the filter has left nothing.
+    if any(k not in kept for k in keys):
+        return
     place, size = scope.session.fresh("place"), scope.session.fresh("size")
     add_row_number(scope, place, stage)
     by_keys = tuple(Column(k) for k in keys)

@@ -103,7 +103,11 @@ def extract(scope: Scope, stage: Stage) -> None:
     if document.kind is Kind.NULL:
         return
     # What automatic extraction takes for the ends of pairs.
-    pair, delimiters = literal(found.text("kvdelim", "=")), literal(found.text("pairdelim", " \n\t,;|&"))
+    texts = {name: found.text(name, usual) for name, usual in (("kvdelim", "="), ("pairdelim", " \n\t,;|&"))}
+    for name, given in texts.items():
+        if not given:
+            raise found.error("bad-option", f"`{name}` is at least one character")
+    pair, delimiters = literal(texts["kvdelim"]), literal(texts["pairdelim"])
     names = [n for n in dict.fromkeys(collect_document_names(scope)) if re.fullmatch(r"\w+", n)]
     made = ((n, ops.key_value(document, literal(n), pair, delimiters)) for n in names)
     scope.derive([(n, over_guess(scope, n, v)) for n, v in made], stage.span)

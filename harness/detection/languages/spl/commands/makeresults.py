@@ -133,11 +133,6 @@ def decode_cell(value: object) -> MadeCell:
     """A JSON value as a field holds it."""
     if isinstance(value, list):
         return tuple(v if isinstance(v, str) else json.dumps(v) for v in value) or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        # Numbers as the text that they had in the data, not as a double prints them.
-        return json.dumps(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.spl.aggregation import build_key_conditions
-from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_whole_word, split_clauses
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options, split_clauses, split_leading_count
 from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.parser import signed_item
 from harness.detection.languages.spl.registry import COMMANDS
@@ -95,10 +95,7 @@ def dedup(scope: Scope, stage: Stage) -> None:
     """
     found = bind_options(stage, "keepevents", "keepempty", "consecutive")
     parts = split_clauses(found.words, "sortby")
-    fields = parts[""]
-    count = 1
-    if fields and fields[0].text.isdigit() and not fields[0].quoted:
-        count = parse_whole_word(fields.pop(0))
+    count, fields = split_leading_count(parts[""], 1)
     if not fields:
         raise found.error("missing-field", "`dedup` needs a field")
     if "sortby" in parts:
@@ -174,10 +171,7 @@ def sort(scope: Scope, stage: Stage) -> None:
     Reference: reference/spl.md 7
     """
     found = bind_options(stage, "limit")
-    words = list(found.words)
-    count = found.number("limit", MOST_SORTED)
-    if words and words[0].text.isdigit() and not words[0].quoted:
-        count = parse_whole_word(words.pop(0))
+    count, words = split_leading_count(found.words, found.number("limit", MOST_SORTED))
     # A last `d` reverses the whole order; alone it is a field.
     turned = bool(words) and not words[-1].quoted and words[-1].text.lower() in ("d", "desc") and len(words) > 1
     if turned or (len(words) > 1 and words[-1].text.lower() in ("a", "asc") and not words[-1].quoted):

@@ -13,7 +13,7 @@ from harness.detection.languages.spl.aggregation import (
     group_in_order,
     without_missing,
 )
-from harness.detection.languages.spl.arguments import flag, option, parse_whole_word
+from harness.detection.languages.spl.arguments import read_options
 from harness.detection.languages.spl.coercion import as_number, literal
 from harness.detection.languages.spl.evaluate import EvalContext
 from harness.detection.languages.spl.field_usage import collect_fields
@@ -54,7 +54,7 @@ def stats(scope: Scope, stage: Stage) -> None:
     arguments = require_statistics(stage)
     if not arguments.measures:
         raise SourceError("missing-aggregate", f"`{stage.name}` needs an aggregate", stage.span, help="such as `count`")
-    without_missing(scope, arguments.keys, distinct=flag(arguments, "dedup_splitvals", False))
+    without_missing(scope, arguments.keys, distinct=read_options(arguments).flag("dedup_splitvals"))
     sparks: dict[str, Measure] = {}
     group_in_order(scope, arguments, expand_measures(scope, arguments, sparks), stage.span)
     draw_sparklines(scope, sparks, stage.span)
@@ -152,16 +152,16 @@ def streamstats(scope: Scope, stage: Stage) -> None:
         by_each_value(scope, stage, arguments, streamstats)
         return
     rows = counted_window(arguments)
-    current = flag(arguments, "current", True)
+    current = read_options(arguments).flag("current", True)
     keys = distinct_keys(scope, arguments.keys)
     partition: list[Expression] = [Column(k.text) for k in keys]
     before = list(scope.columns)
     begins = plan_resets(scope, arguments, keys)
     add_reset_parts(scope, stage, begins)
     partition += [Column(part) for part in begins.parts]
-    time_range = window_of_time(option(arguments, "time_window"))
+    time_range = window_of_time(read_options(arguments).word("time_window"))
     time = None if time_range is None else as_number(scope.typed("_time")).expression
-    if rows and keys and time is None and flag(arguments, "global", True):
+    if rows and keys and time is None and read_options(arguments).flag("global", True):
         number = scope.session.fresh("place")
         add_global_row_number(scope, stage, keys, number)
         time, time_range, rows = Column(number), float(rows if current else rows + 1), 0
@@ -184,8 +184,8 @@ def streamstats(scope: Scope, stage: Stage) -> None:
 
 def counted_window(arguments: StatisticsArguments) -> int:
     """How many rows a window has; 0 for all of them."""
-    window = option(arguments, "window")
-    rows = parse_whole_word(window) if window is not None else 0
+    window = read_options(arguments).word("window")
+    rows = read_options(arguments).number("window", 0)
     if rows < 0 and window is not None:
         raise SourceError("bad-option", f"`{window.text[:40]}` is no number of rows", window.span, help="write `5`")
     if rows > WIDEST_WINDOW and window is not None:
@@ -223,7 +223,7 @@ def plan_resets(scope: Scope, arguments: StatisticsArguments, keys: list[Word]) 
     shifted: list[tuple[tuple[str, Expression], ...]] = []
     starts: list[Typed] = []
     one = literal(1.0)
-    if flag(arguments, "reset_on_change", False) and keys:
+    if read_options(arguments).flag("reset_on_change") and keys:
         marks = {k.text: scope.session.fresh("before") for k in keys}
         shifted.append(tuple((b, ops.lag(Column(k), one.expression)) for k, b in marks.items()))
         for key, mark in marks.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.detection.languages.spl.aggregation import Measured, expand_measures, group_rows, without_missing
-from harness.detection.languages.spl.arguments import BoundOptions, bind_options, flag, option, parse_whole_word
+from harness.detection.languages.spl.arguments import BoundOptions, bind_options, read_options
 from harness.detection.languages.spl.coercion import as_number, is_numeric_text, literal
 from harness.detection.languages.spl.commands.bin import (
     Floor,
@@ -59,7 +59,8 @@ def timechart(scope: Scope, stage: Stage) -> None:
     arguments = require_statistics(stage)
     time = as_number(scope.typed("_time"))
     written = chosen_span(scope, stage, arguments, time)
-    span, word = span_unit(written), option(arguments, "span")
+    span, given = span_unit(written), read_options(arguments)
+    word = given.word("span")
     if span is None or span[0] <= 0:
         raise SourceError("bad-option", f"`{written[:40]}` is no span of time", word.span if word else stage.span)
     zone, seconds = scope.settings.zone, seconds_of(written) or 1.0
@@ -74,7 +75,7 @@ def timechart(scope: Scope, stage: Stage) -> None:
         group_rows(scope, (rows,), found, stage.span)
     else:
         key = arguments.keys[0]
-        size = own_option(arguments, (rows, key), 1, "span") if option(arguments, "span") is not word else None
+        size = own_option(arguments, (rows, key), 1, "span") if given.word("span") is not word else None
         if size is not None:
             scope.derive([(key.text, bin_value(scope, as_number(scope.typed(key.text)), size, key.text))], size.span)
         series = scope.session.fresh("series")
@@ -85,7 +86,7 @@ def timechart(scope: Scope, stage: Stage) -> None:
         zeros = table.zeros
     # Series that nobody could name are rows still, not columns whose gaps could be filled.
     known = not arguments.keys or not scope.open
-    if known and time.kind is not Kind.NULL and flag(arguments, "cont", True):
+    if known and time.kind is not Kind.NULL and given.flag("cont", True):
         # Steps of the calendar are found by their start, others have one width.
         floor = (lambda moved: floor_to(moved, span, zone)) if span[1] else None
         fill_axis_gaps(scope, "_time", seconds, floor, zeros, stage.span)
@@ -138,7 +139,7 @@ def width(
         ends = ask_extent(scope, value, stage.span)
         if ends is None:
             return None
-        bins = parse_whole_word(found.word("bins")) if found.word("bins") else 100  # type: ignore[arg-type]
+        bins = found.number("bins", 100)
         extent = ends[1] - ends[0]
         written = nice_span(extent, max(bins, 1), 0.0) if field == "_time" else str(nice_step(extent, max(bins, 1)))
     if is_numeric_text(written) and float(written) > 0:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.aggregates import build_aggregate
 from harness.detection.languages.spl.aggregation import group_rows, without_missing
-from harness.detection.languages.spl.arguments import bind_options, find_unnamed_effect, parse_whole_word, split_clauses
+from harness.detection.languages.spl.arguments import (
+    bind_options,
+    find_unnamed_effect,
+    split_clauses,
+    split_leading_count,
+)
 from harness.detection.languages.spl.coercion import (
     apply_to_elements,
     as_number,
@@ -46,10 +51,8 @@ def rank_combinations(scope: Scope, stage: Stage, *, descending: bool) -> None:
     """Counts, shares and places of combinations."""
     found = bind_options(stage, *TOP_OPTIONS)
     parts = split_clauses(found.words, "by")
-    fields, by = parts[""], parts.get("by", [])
-    most = found.number("limit", 10)
-    if fields and fields[0].text.isdigit() and not fields[0].quoted:
-        most = parse_whole_word(fields.pop(0))
+    most, fields = split_leading_count(parts[""], found.number("limit", 10))
+    by = parts.get("by", [])
     if not fields:
         raise found.error("missing-field", f"`{stage.name}` needs a field")
     count, percent = found.text("countfield", "count"), found.text("percentfield", "percent")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.detection.languages.spl.aggregation import expand_measures, group_rows, without_missing
-from harness.detection.languages.spl.arguments import flag, option
+from harness.detection.languages.spl.arguments import read_options
 from harness.detection.languages.spl.cim.dataset import CimDataset, split_names
 from harness.detection.languages.spl.cim.datasets import (
     add_fields,
@@ -59,12 +59,13 @@ def tstats(scope: Scope, stage: Stage) -> None:
     arguments = require_statistics(stage)
     if not arguments.measures:
         raise SourceError("missing-aggregate", "`tstats` needs an aggregate", stage.span, help="such as `count`")
+    given = read_options(arguments)
     # Whether summaries exist changes nothing here: all data is searched (reference/spl.md 9.1); the values are checked.
     for name in ("summariesonly", "allow_old_summaries", "local", "include_reduced_buckets"):
-        flag(arguments, name, False)
-    unfinished, more = flag(arguments, "prestats", False), flag(arguments, "append", False)
+        given.flag(name)
+    unfinished, more = given.flag("prestats"), given.flag("append")
     if more and not unfinished:
-        word = option(arguments, "append") or stage
+        word = given.word("append") or stage
         raise SourceError("bad-option", "`append=t` needs `prestats=t`", word.span, help="write `prestats=t append=t`")
     if not scope.first and not more:
         raise SourceError("not-first", "`tstats` begins a search", stage.span, help="write `| append [| tstats ...]`")
@@ -160,7 +161,7 @@ def apply_tstats_where(scope: Scope, stage: Stage, arguments: StatisticsArgument
 
 def floor_time_to_span(scope: Scope, arguments: StatisticsArguments) -> None:
     """Moves `_time` down to its span if it is a BY field with one."""
-    word = option(arguments, "span")
+    word = read_options(arguments).word("span")
     if word is None or not any(k.text == "_time" for k in arguments.keys):
         return
     span = span_unit(word.text)
@@ -173,7 +174,7 @@ def floor_time_to_span(scope: Scope, arguments: StatisticsArguments) -> None:
 
 def fill_by_fields(scope: Scope, arguments: StatisticsArguments) -> None:
     """Gives BY fields a value where they have none."""
-    word = option(arguments, "fillnull_value")
+    word = read_options(arguments).word("fillnull_value")
     if word is None:
         return
     added = []
@@ -201,7 +202,7 @@ def mstats(scope: Scope, stage: Stage) -> None:
     arguments = require_statistics(stage)
     apply_tstats_where(scope, stage, arguments)
     keys = arguments.keys
-    if option(arguments, "span") is not None:
+    if read_options(arguments).word("span") is not None:
         keys = (Word("_time", False, stage.span), *keys)
         arguments = replace(arguments, keys=keys)
         floor_time_to_span(scope, arguments)

@@ -29,7 +29,6 @@ def typer(scope: Scope, stage: Stage) -> None:
     named = []
     for name in scope.settings.eventtypes:
         conditions = of_type(scope, name, stage.span)
-        # A name may be a pattern for others too; the first condition is that of the event type itself.
         named += [ops.if_(condition, literal(name), MISSING) for condition in conditions[:1]]
     if not named:
         message = "`typer` adds nothing: the content of the run has no event types"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.detection.languages.spl.aggregation import without_missing
-from harness.detection.languages.spl.arguments import bind_options
+from harness.detection.languages.spl.arguments import bind_options, split_leading_count
 from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope, ask_rows, note_unnamed_columns
@@ -119,7 +119,7 @@ def transpose(scope: Scope, stage: Stage) -> None:
     """
     found = bind_options(stage, "column_name", "header_field", "include_empty")
     label, header = found.text("column_name", "column"), found.text("header_field", "")
-    count = int(found.words[0].text) if found.words and found.words[0].text.isdigit() else 5
+    count, _ = split_leading_count(found.words, 5)
     titles = headers(scope, stage, header, count)
     if titles is None:
         note_unnamed_columns(scope, f"values of `{header}`" if header else "the number of rows", stage.span)
