@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from harness.cli.options import PATH, in_child
-from harness.cli.rule_answers import answer_object, describe_remarks, inquire, query_events, rows_table
+from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.rule_options import choosing
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
@@ -194,6 +194,12 @@ def command(
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))
         return 0
+    print_answer(found, verbose=verbose)
+    return 0
+
+
+def print_answer(found: Found, *, verbose: bool) -> None:
+    """Rows to stdout, and what has to be known to believe them to stderr."""
     answer = found.answer
     out(rows_table(answer.rows, paper()))
     sys.stdout.flush()  # rows before remarks, also where both go to one terminal
@@ -202,4 +208,3 @@ def command(
         *describe_remarks(found, Paper(), verbose=verbose),  # plain: stderr may be another terminal, or none
     ]
     sys.stderr.write("\n".join(said) + "\n")
-    return 0

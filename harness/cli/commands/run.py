@@ -84,12 +84,10 @@ def command(
         recorded = import_module("harness.cli.recorded")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
-        code = in_child(chosen.limits, engine=chosen.engine, whole=len(rules) == 1)
-        if code is not None:
-            return code
         return on_events(rules, events, paths, chosen, as_json=as_json, verbose=verbose)
     outcomes = judge(paths, chosen)
     said = (*chosen.conditions.items(), *chosen.switches.items())
+    said += (("limits", "not hard"),) if chosen.limits.unbound else ()
     report = Report(outcomes=outcomes, engine=chosen.engine, chosen=said)
     write_reports(report, files)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
@@ -112,6 +110,9 @@ def on_events(
     if paths:
         hint = "leave PATH out, or write a scenario with `replay:` to judge recorded events"
         raise HarnessError("usage", "--events takes the place of scenarios", help=hint)
+    code = in_child(chosen.limits, engine=chosen.engine, whole=len(rules) == 1)
+    if code is not None:
+        return code
     return inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
 
 
