@@ -52,11 +52,15 @@ DEADLINE, PLACE, PLACE_SLOTS = 0, 1, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Seconds for a unit of work and bytes for the process that does it; `isolated` is whether that is a child."""
+    """Seconds for a unit of work and bytes for the process that does it; `isolated` is whether that is a child.
+
+    `unbound` is whether somebody asked for none, so that nothing sees to the limits while Python computes.
+    """
 
     seconds: float
     memory: int
     isolated: bool = False
+    unbound: bool = False
 
 
 class Board:

@@ -96,7 +96,7 @@ def add_limits(command: Decorated) -> Decorated:
         # A process with arguments of its own may fork; one that calls this command with some has threads perhaps.
         own = bool(click.get_current_context().find_root().obj)
         isolated = own and not by_name and can_supervise()
-        limits = Limits(seconds=seconds or 0, memory=memory or default_memory(), isolated=isolated)
+        limits = Limits(seconds=seconds or 0, memory=memory or default_memory(), isolated=isolated, unbound=by_name)
         return command(*arguments, limits=limits, **named)
 
     for option in reversed(LIMIT_OPTIONS):

@@ -84,6 +84,7 @@ def command(
         return on_events(rules, events, paths, chosen, as_json=as_json, verbose=verbose)
     outcomes = judge(paths, chosen)
     said = (*chosen.conditions.items(), *chosen.switches.items())
+    said += (("limits", "not hard"),) if chosen.limits.unbound else ()
     report = Report(outcomes=outcomes, engine=chosen.engine, chosen=said)
     write_reports(report, files)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
