@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from harness.cli.options import PATH
-from harness.cli.rule_answers import answer_object, describe_remarks, inquire, query_events, rows_table
+from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.rule_options import choosing
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
@@ -153,6 +153,14 @@ def census_object(found: Census) -> dict[str, Any]:
     }
 
 
+def query_one(rule: Path, events: Sequence[Path], options: RunOptions, *, explained: bool) -> Found:
+    """What one rule finds. Raises HarnessError where it cannot be run."""
+    found = next(query_events([rule], events, options, explained=explained))
+    if isinstance(found, Broken):
+        raise found.error
+    return found
+
+
 @click.command("query")
 @click.argument("rule", type=PATH)
 @click.option(
@@ -188,9 +196,7 @@ def command(
     forms = rule_paths(rule) or [rule]
     if len(forms) > 1:
         return inquire(forms, events, chosen, as_json=as_json, verbose=verbose)
-    found = next(query_events(forms, events, chosen, explained=verbose))
-    if isinstance(found, Broken):
-        raise found.error
+    found = query_one(forms[0], events, chosen, explained=verbose)
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))
         return 0
