@@ -145,7 +145,6 @@ def test_no_operation_of_the_plan_is_named_by_a_text():
     assert {sort: len(places) for sort, places in HARNESS.string_operations.items()} == {"calls": 0, "patterns": 0}
 
 
-@pytest.mark.xfail(strict=True, reason="1.98 of 100 are")
 def test_at_least_2_in_100_lines_are_comments():
     whole, trailing = (sum(m.comments[sort] for m in HARNESS.modules) for sort in (0, 1))
     assert percentage(whole + trailing, sum(m.lines for m in HARNESS.modules)) >= 2
