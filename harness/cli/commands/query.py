@@ -153,6 +153,14 @@ def census_object(found: Census) -> dict[str, Any]:
     }
 
 
+def query_one(rule: Path, events: Sequence[Path], options: RunOptions, *, explained: bool) -> Found:
+    """What one rule finds. Raises HarnessError where it cannot be run."""
+    found = next(query_events([rule], events, options, explained=explained))
+    if isinstance(found, Broken):
+        raise found.error
+    return found
+
+
 @click.command("query")
 @click.argument("rule", type=PATH)
 @click.option(
@@ -192,10 +200,7 @@ def command(
     forms = rule_paths(rule) or [rule]
     if len(forms) > 1:
         return inquire(forms, events, chosen, as_json=as_json, verbose=verbose)
-    found = next(query_events(forms, events, chosen, explained=verbose))
-    if isinstance(found, Broken):
-        raise found.error
-    show_answer(found, as_json=as_json, verbose=verbose)
+    show_answer(query_one(forms[0], events, chosen, explained=verbose), as_json=as_json, verbose=verbose)
     return 0
 
 

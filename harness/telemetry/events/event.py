@@ -206,3 +206,14 @@ def from_epoch(text: str) -> int | None:
     if digits > 17:
         return number // 1000
     return number * unit + (int(fraction.ljust(6, "0")[:6]) * unit // 1_000_000 if fraction else 0)
+
+
+def parse_times(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of texts as times; null for what is none, or none that can be."""
+    try:
+        # Arrow reads a whole column or none: one unreadable time sends all of them through Python.
+        times = texts.cast(pa.timestamp("us")).cast(TIME_TYPE)
+    except pa.ArrowInvalid:
+        micros = [parse_microseconds(text) for text in texts.to_pylist()]
+        times = pa.chunked_array([pa.array(micros, pa.int64()).cast(TIME_TYPE)])
+    return drop_impossible_times(times)

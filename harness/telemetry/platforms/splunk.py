@@ -15,13 +15,11 @@ from harness.telemetry.events.event import (
     CAUSE,
     METADATA_FIELDS,
     TIME,
-    TIME_TYPE,
     Events,
     Telemetry,
-    drop_impossible_times,
     fill_times,
     find_arrival,
-    parse_microseconds,
+    parse_times,
 )
 from harness.telemetry.events.raw_text import RAW_FIELD, build_native_texts
 from harness.telemetry.events.text_columns import (
@@ -295,15 +293,7 @@ def build_splunk_time(events: Events, written: pa.ChunkedArray, read_from: str) 
     happened = list_event_fields(events).get("UtcTime") if read_from == "UtcTime" and is_windows(events) else None
     if happened is None or isinstance(happened, str):
         return build_epoch_column(written, 1)
-    values = happened.cast(pa.string())
-    try:
-        # Arrow reads a whole column or none: one unreadable time sends all of them through Python.
-        times = values.cast(pa.timestamp("us")).cast(TIME_TYPE)
-    except pa.ArrowInvalid:
-        times = pa.chunked_array(
-            [pa.array([parse_microseconds(v) for v in values.to_pylist()], pa.int64()).cast(TIME_TYPE)]
-        )
-    return build_epoch_column(pc.coalesce(drop_impossible_times(times), written), 1)
+    return build_epoch_column(pc.coalesce(parse_times(happened.cast(pa.string())), written), 1)
 
 
 def metadata(events: Events, conditions: Mapping[str, str]) -> dict[str, Field | None]:
