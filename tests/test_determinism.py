@@ -24,11 +24,7 @@ from tests.cli.command_line import detlab
 
 ROOT = Path(__file__).parents[1]
 PACK = ROOT / "scenarios" / "T1583.004"
-COMMAND = [
-    sys.executable,
-    "-c",
-    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from harness.cli.main import main; main()",
-]
+PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from harness.cli.main import main; main()"
 SURROUNDINGS = (
     {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C"},
     {"PYTHONHASHSEED": "4242", "TZ": "Pacific/Auckland", "LC_ALL": "C.UTF-8"},
