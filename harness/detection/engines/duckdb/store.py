@@ -14,7 +14,13 @@ import duckdb
 import pyarrow as pa
 
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.statistics import STATISTIC_MACROS, find_macros
+from harness.detection.engines.duckdb.statistics import (
+    SQUARES_MACRO,
+    SQUARES_NEEDED,
+    SQUARES_STAND_IN,
+    STATISTIC_MACROS,
+    find_macros,
+)
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
@@ -100,10 +106,7 @@ class DuckDBStore:
         for name in PART.findall(text) if self.arriving else ():
             if name in self.arriving:
                 self.create(name, self.arriving.pop(name))
-        for macro in find_macros(text):
-            if macro not in self.macros:
-                self.macros.add(macro)
-                self.connection.execute(f"CREATE MACRO {macro} AS {STATISTIC_MACROS[macro]}")
+        self.define_macros(text)
         try:
             return self.attempt(text)
         except duckdb.Error as error:
@@ -113,7 +116,25 @@ class DuckDBStore:
             message = str(error).partition("\n")[0].strip() or type(error).__name__
             raise HarnessError("engine", f"DuckDB gave up: {message}") from error
 
+    def define_macros(self, text: str) -> None:
+        """Creates the macros that a statement names, if they are not there yet."""
+        for macro in find_macros(text):
+            if macro not in self.macros:
+                self.macros.add(macro)
+                body = SQUARES_STAND_IN if macro == SQUARES_MACRO else STATISTIC_MACROS[macro]
+                self.connection.execute(f"CREATE MACRO {macro} AS {body}")
+
     def attempt(self, text: str) -> duckdb.DuckDBPyConnection:
+        """Runs a statement; once more where it is the first to need the squares of fractions."""
+        try:
+            return self.attempt_without_statistics(text)
+        except duckdb.ConversionException as error:
+            if SQUARES_NEEDED not in str(error):
+                raise
+        self.connection.execute(f"CREATE OR REPLACE MACRO {SQUARES_MACRO} AS {STATISTIC_MACROS[SQUARES_MACRO]}")
+        return self.attempt_without_statistics(text)
+
+    def attempt_without_statistics(self, text: str) -> duckdb.DuckDBPyConnection:
         """Runs a statement; once more, without the optimizer's statistics, where they make DuckDB lose it."""
         if self.cautious:
             # Only before the next statement, since the rows of this one are still being fetched from the connection.
