@@ -27,8 +27,12 @@ from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.relation import Stored
 from harness.diagnostics import HarnessError
+<<<<<<< HEAD
 from harness.scratch_folder import ScratchFolder
 from harness.supervisor import Board, default_memory, measure_seconds_left, time_limit_error
+=======
+from harness.supervisor import Board, default_memory, measure_seconds_left, memory_error, time_limit_error
+>>>>>>> p3
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
@@ -109,6 +113,9 @@ class DuckDBStore:
         self.define_macros(text)
         try:
             return self.attempt(text)
+        except duckdb.OutOfMemoryException as error:
+            # It spills where it can; some of its operators must hold everything at once.
+            raise memory_error(Board.current.memory) from error
         except duckdb.Error as error:
             self.dead = isinstance(error, GONE)
             self.lost = isinstance(error, duckdb.ConnectionException) or "has been invalidated" in str(error)
@@ -230,6 +237,8 @@ class DuckDBStore:
         except duckdb.ConnectionException as error:
             self.dead = self.lost = True
             raise HarnessError("engine", f"DuckDB gave up: {error}") from error
+        except duckdb.OutOfMemoryException as error:
+            raise memory_error(Board.current.memory) from error
         self.execute(f"CREATE TABLE {name} AS SELECT * FROM arriving")
         self.connection.unregister("arriving")
 
