@@ -27,12 +27,8 @@ from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.relation import Stored
 from harness.diagnostics import HarnessError
-<<<<<<< HEAD
 from harness.scratch_folder import ScratchFolder
-from harness.supervisor import Board, default_memory, measure_seconds_left, time_limit_error
-=======
 from harness.supervisor import Board, default_memory, measure_seconds_left, memory_error, time_limit_error
->>>>>>> p3
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
