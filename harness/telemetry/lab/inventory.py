@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +18,10 @@ from harness.telemetry.lab.secret import Secret, SecretSource
 
 LARGEST_INVENTORY = 1 << 20
 LONGEST_TIMEOUT = 600
+# RFC 1035, 2.3.4; underscores are in the names of Windows hosts.
+LONGEST_NAME = 253
+LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+HOST_LABELS = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 
 CHANNELS = (
     "Microsoft-Windows-Sysmon/Operational",
@@ -186,6 +192,8 @@ def check_host_entry(name: str, entry: HostEntry, document: Document) -> None:
     def refuse(key: str, message: str, help: str) -> None:
         raise SourceError("unsafe-host", message, document.span(["hosts", name, key]), help=help)
 
+    if not is_address(entry.address):
+        refuse("address", f"`{entry.address[:100]}` is no name and no address of a host", "write 192.0.2.10 or a name")
     if entry.scheme not in ("https", "http"):
         refuse("scheme", f"`scheme` cannot be `{entry.scheme}`", "one of https, http")
     if entry.scheme == "http" and entry.authentication in (Authentication.BASIC, Authentication.CERTIFICATE):
@@ -202,3 +210,11 @@ def check_host_entry(name: str, entry: HostEntry, document: Document) -> None:
             refuse(key, f"`{key}` is a number of seconds up to {LONGEST_TIMEOUT}", "leave it out")
     if entry.port is not None and not 0 < entry.port < 65536:
         refuse("port", f"{entry.port} is no port", "5986 is usual for https")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is a host's name in ASCII or an IP address; the HTTP clients fail on others in many ways."""
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return len(text) <= LONGEST_NAME and HOST_LABELS.fullmatch(text) is not None

@@ -80,3 +80,15 @@ def test_what_is_unsafe_or_unknown_is_refused(added, message):
 def test_no_inventory_says_where_one_comes_from(tmp_path):
     with pytest.raises(HarnessError, match=r"copy lab/hosts\.example\.yaml"):
         read_inventory(tmp_path / "hosts.yaml")
+
+
+@pytest.mark.parametrize("address", [".internal", "a..b", "a b", "a/b", "*", "x" * 64, "192.0.2.10:5986", "u@host"])
+def test_an_address_that_is_none_is_refused_at_its_line(address):
+    shown = refusal(SMALL.replace("192.0.2.10", f'"{address}"'))
+    assert shown.startswith(f"error[unsafe-host]: `{address}` is no name and no address of a host\n --> hosts.yaml:4:")
+
+
+@pytest.mark.parametrize("address", ["win10", "WIN_10.lab.local", "2001:db8::5", "fe80::1%eth0", "192.0.2.10"])
+def test_names_and_addresses_of_both_kinds_are_taken(address):
+    found = inventory(SMALL.replace("192.0.2.10", f'"{address}"'))
+    assert found.host("win10").entry.address == address
