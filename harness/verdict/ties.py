@@ -43,7 +43,7 @@ def find_ties(plan: Plan, run: Callable[[Node], ResultRows]) -> dict[int, tuple[
     `run` gives the rows of a node, with the number of each one's case where there are several.
     """
     found: dict[int, list[Tie]] = {}
-    for node, thresholds in tie_nodes(plan.node):
+    for node, thresholds in find_tie_nodes(plan.node):
         rows = run(node)
         for row in rows.rows:
             cells = dict(zip(rows.columns, row, strict=True))
@@ -82,7 +82,7 @@ def describe_ties(ties: Sequence[Tie]) -> Iterator[Finding]:
         )
 
 
-def tie_nodes(root: Node) -> list[tuple[Node, list[Threshold]]]:
+def find_tie_nodes(root: Node) -> list[tuple[Node, list[Threshold]]]:
     """For each condition with thresholds of rounded values the rows in which one of these is a tie."""
     found = []
     for node, several in find_thresholds_by_node(root):
@@ -98,7 +98,7 @@ def select_ties(source: Node, thresholds: Sequence[Threshold]) -> Node:
     """The rows of a relation with a tie: the compared values and the fields that name the group."""
     near = any_of(tuple(is_near(t) for t in thresholds))
     values: list[Named] = [(f"{TIED} {i}", ops.add(t.side, Literal(0.0))) for i, t in enumerate(thresholds)]
-    fields: list[Named] = [(n, Column(n)) for n in group_fields(source)]
+    fields: list[Named] = [(n, Column(n)) for n in list_group_fields(source)]
     return Select(source=Filter(source=source, condition=near), columns=(*values, *fields))
 
 
@@ -108,7 +108,7 @@ def is_near(threshold: Threshold) -> Expression:
     return ops.less_equal(distance, Literal(threshold.rounding))
 
 
-def group_fields(source: Node) -> list[str]:
+def list_group_fields(source: Node) -> list[str]:
     """The fields by which rows were grouped last, as far as they are still there."""
     node: Node | None = source
     while node is not None and not isinstance(node, Aggregate):

@@ -120,7 +120,10 @@ def find_thresholds(root: Node) -> tuple[Threshold, ...]:
 def find_thresholds_by_node(root: Node) -> Iterator[tuple[Node, tuple[Threshold, ...]]]:
     """The nodes that compare aggregated values with literals, and the thresholds of each."""
     above = {id(n) for n in split_at_last_grouping(root)[0]}
-    aggregated, rounded = columns_by_node(root, collect_aggregated_columns), columns_by_node(root, collect_rounded)
+    aggregated, rounded = (
+        map_columns_by_node(root, collect_aggregated_columns),
+        map_columns_by_node(root, collect_rounded_columns),
+    )
     for node in walk_nodes(root):
         found = tuple(find_node_thresholds(node, aggregated, rounded, free=id(node) in above))
         if found:
@@ -138,7 +141,7 @@ def split_at_last_grouping(root: Node) -> tuple[tuple[Node, ...], Node]:
     return tuple(reversed(above)), node
 
 
-def columns_by_node(
+def map_columns_by_node(
     root: Node, collect: Callable[[Node, Sequence[frozenset[str]]], frozenset[str]]
 ) -> Mapping[int, frozenset[str]]:
     """For each node's id some of its columns, collected from those of the nodes below."""
@@ -171,7 +174,7 @@ def collect_aggregated_columns(node: Node, below: Sequence[frozenset[str]]) -> f
             return below[0] if below else frozenset()
 
 
-def collect_rounded(node: Node, below: Sequence[frozenset[str]]) -> frozenset[str]:
+def collect_rounded_columns(node: Node, below: Sequence[frozenset[str]]) -> frozenset[str]:
     """The columns that hold the result of a rounded operation."""
     match node:
         case Aggregate(keys=keys, measures=measures):

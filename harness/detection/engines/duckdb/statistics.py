@@ -20,12 +20,12 @@ from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn
 
 
-def power(exponent: int) -> str:
+def spell_whole(exponent: int) -> str:
     """A power of two as DuckDB reads an INT128."""
     return f"CAST({1 << exponent} AS HUGEINT)"
 
 
-def double(exponent: int) -> str:
+def spell_double(exponent: int) -> str:
     """A power of two as DuckDB reads a double."""
     return f"{2.0**exponent!r}" if "e" in repr(2.0**exponent) else f"{2.0**exponent!r}e0"
 
@@ -44,8 +44,9 @@ def compute_in_steps(steps: Sequence[Mapping[str, str]], result: str) -> str:
 def join_parts(whole: str, part: str) -> str:
     """The double next to a whole and a fraction in units of 2^-90."""
     # The carry goes to the nearest whole, so that whole and fraction cannot cancel each other out.
-    carry = f"CAST(round(CAST({part} AS DOUBLE) * {double(-90)}) AS HUGEINT)"
-    return f"CAST({whole} + {carry} AS DOUBLE) + CAST({part} - {carry} * {power(90)} AS DOUBLE) * {double(-90)}"
+    carry = f"CAST(round(CAST({part} AS DOUBLE) * {spell_double(-90)}) AS HUGEINT)"
+    rest = f"CAST({part} - {carry} * {spell_whole(90)} AS DOUBLE) * {spell_double(-90)}"
+    return f"CAST({whole} + {carry} AS DOUBLE) + {rest}"
 
 
 def sum_of_list(numbers: str, macro: str) -> str:
@@ -55,27 +56,27 @@ def sum_of_list(numbers: str, macro: str) -> str:
 
 # A double has 53 bits: one of 2^-37 and more has none below 2^-90. The square of one below 2^45 leaves an INT128 room
 # for the squares of 2^37 rows.
-LEAST = double(-37)
+LEAST = spell_double(-37)
 SMALL_WHOLE = "(x = trunc(x) AND abs(x) < 2147483648e0)"
-SQUARED = f"(abs(x) < {double(45)} AND abs(x) >= {LEAST})"
+SQUARED = f"(abs(x) < {spell_double(45)} AND abs(x) >= {LEAST})"
 # Veltkamp's half of a double and Dekker's product: a square is exactly x * x and this error.
 HALF = "(x * 134217729e0 - (x * 134217729e0 - x))"
 ERROR = f"((({HALF} * {HALF} - x * x) + 2e0 * {HALF} * (x - {HALF})) + (x - {HALF}) * (x - {HALF}))"
 
 ROW_MACROS: Mapping[str, str] = {
-    "whole_part(x)": f"CASE WHEN abs(x) < {double(62)} THEN CAST(trunc(x) AS BIGINT) END",
+    "whole_part(x)": f"CASE WHEN abs(x) < {spell_double(62)} THEN CAST(trunc(x) AS BIGINT) END",
     "fraction_part(x)": (
-        f"CASE WHEN x <> trunc(x) AND abs(x) >= {LEAST} THEN CAST((x - trunc(x)) * {double(90)} AS HUGEINT) END"
+        f"CASE WHEN x <> trunc(x) AND abs(x) >= {LEAST} THEN CAST((x - trunc(x)) * {spell_double(90)} AS HUGEINT) END"
     ),
-    "beyond_sum(x)": f"CASE WHEN abs(x) >= {double(62)} OR (x <> 0e0 AND abs(x) < {LEAST}) THEN x END",
+    "beyond_sum(x)": f"CASE WHEN abs(x) >= {spell_double(62)} OR (x <> 0e0 AND abs(x) < {LEAST}) THEN x END",
     "small_square(x)": f"CASE WHEN {SMALL_WHOLE} THEN CAST(x AS BIGINT) * CAST(x AS BIGINT) END",
     "square_whole(x)": (
         f"CASE WHEN {SQUARED} AND NOT {SMALL_WHOLE}"
         f" THEN CAST(trunc(x * x) AS HUGEINT) + CAST(trunc({ERROR}) AS HUGEINT) END"
     ),
     "square_fraction(x)": (
-        f"CASE WHEN {SQUARED} AND x <> trunc(x) THEN CAST((x * x - trunc(x * x)) * {double(90)} AS HUGEINT)"
-        f" + CAST(({ERROR} - trunc({ERROR})) * {double(90)} AS HUGEINT) END"
+        f"CASE WHEN {SQUARED} AND x <> trunc(x) THEN CAST((x * x - trunc(x * x)) * {spell_double(90)} AS HUGEINT)"
+        f" + CAST(({ERROR} - trunc({ERROR})) * {spell_double(90)} AS HUGEINT) END"
     ),
     "beyond_square(x)": f"CASE WHEN x <> 0e0 AND NOT {SQUARED} THEN x END",
     # Pairs of a regression: sums of products of small whole numbers; all others are a list.
@@ -91,7 +92,7 @@ SUM_MACROS: Mapping[str, str] = {
     # By halves: DuckDB 2.0.0 casts some integers above 2^53 to a double that is not the nearest.
     "nearest_double(h)": (
         f"CASE WHEN abs(h) < {1 << 62} THEN CAST(CAST(h AS BIGINT) AS DOUBLE)"
-        f" ELSE CAST(CAST(h // {1 << 62} AS BIGINT) AS DOUBLE) * {double(62)}"
+        f" ELSE CAST(CAST(h // {1 << 62} AS BIGINT) AS DOUBLE) * {spell_double(62)}"
         f" + CAST(CAST(h % {1 << 62} AS BIGINT) AS DOUBLE) END"
     ),
     "sorted_sum(l)": "coalesce(list_aggregate(list_sort(CAST(l AS DOUBLE[])), 'sum'), 0e0)",
@@ -117,10 +118,10 @@ SQUARES_STEPS: tuple[Mapping[str, str], ...] = (
         "t2": "t2",
         "f2": "f2",
     },
-    {"w": f"s.t + s.f // {power(90)}", "g": f"s.f % {power(90)}"},
+    {"w": f"s.t + s.f // {spell_whole(90)}", "g": f"s.f % {spell_whole(90)}"},
     {
-        "mean": f"(CAST(s.w AS DOUBLE) + CAST(s.g AS DOUBLE) * {double(-90)}) / nullif(CAST(s.m AS DOUBLE), 0e0)",
-        "p": f"CASE WHEN abs(s.w) < s.m * {1 << 31} THEN {power(30)} ELSE {power(0)} END",
+        "mean": f"(CAST(s.w AS DOUBLE) + CAST(s.g AS DOUBLE) * {spell_double(-90)}) / nullif(CAST(s.m AS DOUBLE), 0e0)",
+        "p": f"CASE WHEN abs(s.w) < s.m * {1 << 31} THEN {spell_whole(30)} ELSE {spell_whole(0)} END",
     },
     {"c": "CAST(round(s.mean * CAST(s.p AS DOUBLE)) AS HUGEINT)", "u": "2 * s.g"},
     {
@@ -131,28 +132,29 @@ SQUARES_STEPS: tuple[Mapping[str, str], ...] = (
     {
         "i1": "s.c * s.q",
         "i2": "s.c * s.r",
-        "i3": f"s.c * (s.u // {power(60)})",
-        "i4": f"s.c * ((s.u % {power(60)}) // {power(30)})",
-        "i5": f"s.c * (s.u % {power(30)})",
+        "i3": f"s.c * (s.u // {spell_whole(60)})",
+        "i4": f"s.c * ((s.u % {spell_whole(60)}) // {spell_whole(30)})",
+        "i5": f"s.c * (s.u % {spell_whole(30)})",
     },
     {
         "whole": (
-            f"s.t2 - (s.i1 // s.p + s.i2 // (s.p * s.p) + s.i3 // (s.p * {power(30)}) + s.i4 // (s.p * {power(60)}))"
+            "s.t2 - (s.i1 // s.p + s.i2 // (s.p * s.p)"
+            f" + s.i3 // (s.p * {spell_whole(30)}) + s.i4 // (s.p * {spell_whole(60)}))"
         ),
         "part": (
-            f"s.f2 - ((s.i1 % s.p) * ({power(90)} // s.p)"
-            f" + (s.i2 % (s.p * s.p)) * ({power(90)} // (s.p * s.p))"
-            f" + (s.i3 % (s.p * {power(30)})) * ({power(60)} // s.p)"
-            f" + (s.i4 % (s.p * {power(60)})) * ({power(30)} // s.p) + s.i5 // s.p)"
+            f"s.f2 - ((s.i1 % s.p) * ({spell_whole(90)} // s.p)"
+            f" + (s.i2 % (s.p * s.p)) * ({spell_whole(90)} // (s.p * s.p))"
+            f" + (s.i3 % (s.p * {spell_whole(30)})) * ({spell_whole(60)} // s.p)"
+            f" + (s.i4 % (s.p * {spell_whole(60)})) * ({spell_whole(30)} // s.p) + s.i5 // s.p)"
         ),
-        "s": f"CAST(s.a * ({power(90)} // s.p) + s.g AS DOUBLE) * {double(-90)}",
+        "s": f"CAST(s.a * ({spell_whole(90)} // s.p) + s.g AS DOUBLE) * {spell_double(-90)}",
         "size": "CAST(s.m AS DOUBLE)",
     },
     {
         "squares": f"{join_parts('s.whole', 's.part')} - s.s * s.s / s.size",
         "centre": "CAST(s.c AS DOUBLE) / CAST(s.p AS DOUBLE) + s.s / s.size",
         # What the last bits of the sums can make of numbers that are all the same.
-        "noise": f"s.size * CASE WHEN s.p > 1 THEN {double(-88)} ELSE {double(-52)} END",
+        "noise": f"s.size * CASE WHEN s.p > 1 THEN {spell_double(-88)} ELSE {spell_double(-52)} END",
     },
 )
 """The steps from sums to the squares of deviations; each reads the values of those before it."""
