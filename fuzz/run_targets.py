@@ -28,7 +28,7 @@ SAMPLES = (SHARED / "samples" / "dev" / "falcon" / "events.ndjson",)
 # Rows of each kind: enough for groups, windows and sequences, few enough for some runs a second.
 ROWS_OF_A_KIND = 4
 PATIENCE = 20.0
-# The longest published queries (parsers of 10 KiB and more) take up to 12 s of CPU each, which is for `make bench`.
+# Long ones only repeat what short ones have and run seldom; chosen, no source.
 LONGEST_SEED = 2_000
 
 
