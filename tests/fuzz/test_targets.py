@@ -34,7 +34,7 @@ def test_a_target_keeps_its_promise_for_some_seconds(name):
 def test_seeds_are_inputs_that_are_taken(name):
     target = TARGETS[name]
     taken = 0
-    seeds = target.seeds()[:4]
+    seeds = target.seeds()[:2]
     for data in seeds:
         try:
             target.check(data)

@@ -19,7 +19,7 @@ from harness.telemetry.lab.secret import Secret, SecretSource
 LARGEST_INVENTORY = 1 << 20
 LONGEST_TIMEOUT = 600
 # RFC 1035, 2.3.4; underscores are in the names of Windows hosts.
-LONGEST_NAME = 253
+LONGEST_HOST_NAME = 253
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 HOST_LABELS = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 
@@ -217,4 +217,4 @@ def is_address(text: str) -> bool:
     try:
         return bool(ipaddress.ip_address(text))
     except ValueError:
-        return len(text) <= LONGEST_NAME and HOST_LABELS.fullmatch(text) is not None
+        return len(text) <= LONGEST_HOST_NAME and HOST_LABELS.fullmatch(text) is not None
