@@ -17,8 +17,8 @@ from harness.detection.language import Plan, Query, Settings, Strictness, langua
 from harness.detection.plan.expressions import EVENT_COLUMN, Column
 from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.diagnostics import HarnessError, SourceError, explain_failure
-from harness.scenario.pack import LibraryRule
 from harness.scenario.rule import Rule, read_rule
+from harness.scenario.rule_library import LibraryRule
 from harness.supervisor import Crew, Death, Limits, Send, can_supervise, default_memory, mark_place, unit_of_work
 from harness.telemetry.events.event import CAUSE, Telemetry, merge_telemetry
 from harness.telemetry.platform import View

@@ -16,7 +16,7 @@ from harness.detection.language import Strictness, list_languages
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.coverage import encode_coverage, format_coverage
-from harness.scenario.pack import LibraryRule, list_library_rules
+from harness.scenario.rule_library import LibraryRule, list_library_rules
 from harness.supervisor import Limits
 from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 
