@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from shutil import rmtree
 from typing import ClassVar, Never
 
 from harness.diagnostics import HarnessError
+from harness.scratch_folder import ScratchFolder
 
 if sys.platform != "win32":
     import resource
@@ -209,8 +209,8 @@ class Child:
         """Forks; in the child `pid` is 0. `close` are ends of pipes of others, which only the parent needs."""
         self.limits, self.board = limits, Board(limits.memory)
         self.received, self.sent = Pipe(duplex=False)
-        # What a killed child spilled is removed by its parent.
-        self.folder = tempfile.mkdtemp(prefix="detlab-")
+        # What a killed child spilled is removed by its parent, and by the next start where that was killed too.
+        self.scratch = ScratchFolder("detlab-")
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
@@ -228,7 +228,7 @@ class Child:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         if hard == resource.RLIM_INFINITY or most < hard:
             resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-        tempfile.tempdir = self.folder
+        tempfile.tempdir = str(self.scratch.path)
         Board.current = self.board
 
     def find_excess(self) -> HarnessError | None:
@@ -254,7 +254,7 @@ class Child:
         _, status, used = os.wait4(self.pid, 0)
         self.received.close()
         os.close(self.pages)
-        rmtree(self.folder, ignore_errors=True)
+        self.scratch.remove()
         # In KiB on Linux.
         self.peak = used.ru_maxrss << 10
         return os.waitstatus_to_exitcode(status)
