@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import Events, Telemetry
 from harness.telemetry.events.input import Stream
 from harness.telemetry.events.text_columns import encode_text, list_event_fields
@@ -94,11 +95,15 @@ def compare_with_recorded(
 
 
 def recorded_in(file: Path, *, alone: bool) -> Iterator[Events]:
-    """The events of a file; one among many that is no log is passed over."""
+    """The events of a file; one among many that is no log, or of which nothing can be read, is passed over."""
     if alone:
         yield from read_telemetry(file).events
-        return
-    yield from read_telemetry(file).events if is_readable_file(file) else ()
+    elif is_readable_file(file):
+        try:
+            yield from read_telemetry(file).events
+        except HarnessError as error:
+            if error.code != "no-events":
+                raise
 
 
 def is_readable_file(file: Path) -> bool:
