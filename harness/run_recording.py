@@ -59,6 +59,8 @@ class RecordedBench(Bench):
             return
         for signal in body.telemetry:
             yield Visibility(scenario=scenario, signal=signal, counted=count_signal(own, signal))
+        if not body.expect:
+            return
         # The signals were counted above, so the bench must not count them over all events again.
         bare = msgspec.structs.replace(scenario, body=msgspec.structs.replace(body, telemetry=()))
         yield from super().judge(bare)
