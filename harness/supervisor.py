@@ -112,6 +112,11 @@ def begin_unit(seconds: float) -> None:
     Board.current.slots[DEADLINE] = time.monotonic() + seconds
 
 
+def end_unit() -> None:
+    """Ends the unit of work: what is left, as printing the rows, is not the rule's and is not cut in the middle."""
+    Board.current.slots[DEADLINE] = 0.0
+
+
 def mark_place(*place: int) -> None:
     """Says what the work is on, for whoever has to tell why it ended."""
     for slot, number in enumerate(place, PLACE):

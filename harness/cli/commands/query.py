@@ -20,6 +20,7 @@ from harness.report.console import Paper, format_count
 from harness.report.formats.json import VERSION, dumps
 from harness.run import Answer, Bench, RunOptions
 from harness.scenario.foreign_rule import rule_paths
+from harness.supervisor import end_unit
 from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.simulation.behaviour import parse_duration
 from harness.telemetry.simulation.world.dataset import is_dataset, open_dataset
@@ -206,6 +207,7 @@ def command(
 
 def show_answer(found: Found, *, as_json: bool, verbose: bool) -> None:
     """Prints the rows, and what has to be known to believe them."""
+    end_unit()
     if as_json:
         out(dumps({"document": "query", "version": VERSION, **answer_object(found)}))
         return
