@@ -9,10 +9,10 @@ run: $(READY)
 	@$(BIN)/detlab run
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow"
 
 test-all: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q
 
 check: $(READY)
 	$(BIN)/ruff check .

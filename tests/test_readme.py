@@ -68,8 +68,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# A page's later sessions read what its earlier ones wrote: all of them in one process, in order.
-@pytest.mark.xdist_group("sessions")
 @pytest.mark.parametrize("session", SESSIONS, ids=str)
 def test_a_session_prints_what_the_page_shows(session: Session, checkout: Path) -> None:
     printed = run([command for command, _ in session.commands], checkout)
