@@ -242,6 +242,11 @@ MEASURE_MACROS: Mapping[str, str] = {
         " THEN nearest_double(n * q - t * t) / nearest_double(CAST(n AS HUGEINT) * d)"
         " ELSE squares_within(n, d, t, f, coalesce(q, 0) + coalesce(t2, 0), coalesce(f2, 0), beyond) END"
     ),
+    # Most thresholds are on counts, and DuckDB plans this in a tenth of the time.
+    "count_variance(n, less, t, q)": (
+        "CASE WHEN n > less THEN nearest_double(n * q - t * t)"
+        " / nearest_double(CAST(n AS HUGEINT) * CAST(n - less AS HUGEINT)) END"
+    ),
     "regression(n, sy, sx, syy, sxx, sxy, beyond)": compute_in_steps(
         REGRESSION_STEPS, "struct_pack(slope := s.slope, intercept := s.intercept, r_squared := s.r_squared)"
     ),
@@ -262,6 +267,12 @@ STATISTIC_MACROS = {**ROW_MACROS, **SUM_MACROS, **MEASURE_MACROS}
 """By name with parameters; each uses only those before it."""
 
 
+def sum_whole(around: Around, x: SQL, power: int = 1) -> SQL:
+    """The sum of counts, or of their squares, as an INT128."""
+    whole = b.cast(x, "BIGINT" if power == 1 else "INT128")
+    return around("sum", whole if power == 1 else b.sql_infix(exp.Mul, whole, whole.copy()))
+
+
 def spell_parts(around: Around, x: SQL) -> tuple[SQL, SQL, SQL]:
     """The sums of wholes and fractions, and the list of what is beyond them."""
     far = fn("beyond_sum", x)
@@ -271,6 +282,8 @@ def spell_parts(around: Around, x: SQL) -> tuple[SQL, SQL, SQL]:
 @DUCKDB.spell(ops.sum)
 def duckdb_sum(around: Around, x: SQL) -> SQL:
     """The sum, the same in any order."""
+    if around.whole:
+        return fn("nearest_double", sum_whole(around, x))
     return fn("exact_sum", *spell_parts(around, x))
 
 
@@ -284,6 +297,8 @@ def duckdb_mean(around: Around, x: SQL) -> SQL:
 def spell_variance(around: Around, x: SQL, sample: bool) -> SQL:
     """The squares of deviations through the count, or through one less."""
     count = around("count", x)
+    if around.whole:
+        return fn("count_variance", count, b.sql_integer(int(sample)), sum_whole(around, x), sum_whole(around, x, 2))
     whole, fraction, _ = spell_parts(around, x)
     far = fn("beyond_square", x)
     return fn(
