@@ -60,6 +60,12 @@ SWITCHES = (
         settle='createEvents(["t=1", "t=2"]) | kvParse() | @timestamp := t | tail(2)',
     ),
     Switch(
+        name="equal-times",
+        values=("as-recorded", "reversed"),
+        question="which of several events of one time comes first: the one recorded first, or last?",
+        settle="bring events of one time, and look at `head(1)`",
+    ),
+    Switch(
         name="regex-lines",
         values=("text", "lines"),
         question="without flags, are ^ and $ in regex() and replace() the ends of the text, or those of each line?",

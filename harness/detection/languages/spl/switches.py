@@ -75,6 +75,12 @@ ALL: tuple[Switch, ...] = (
         settle='| makeresults count=2 | streamstats count as n | eval k=if(n=1,"b","a") | stats count by k',
     ),
     Switch(
+        name="equal_times",
+        values=("as-recorded", "reversed"),
+        question="which of several events of one time comes first: the one recorded first, or last?",
+        settle="bring events of one time, and look at `index=* | head 1`",
+    ),
+    Switch(
         name="stats_of_nothing",
         values=("row", "none"),
         question="Q14: does stats without BY and without a count give a row where there are no events?",
