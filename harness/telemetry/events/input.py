@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,7 +31,8 @@ from harness.telemetry.events.event import (
     merge_telemetry,
 )
 from harness.telemetry.events.text_columns import map_distinct_values
-from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows, repair_values
+from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
+from harness.telemetry.events.windows_values import restore_values
 
 BLOCK = 1 << 20
 LONGEST_RECORD = 16 << 20
@@ -169,10 +171,14 @@ class EventTables:
     """What readers fill: records of any kinds in the order of the input, and its damages."""
 
     def __init__(self) -> None:
+        """Begins without any; `shapes` and `unknown` tell of each file what its events were, for who asks."""
         self._kinds: dict[tuple[str, str], KindTable] = {}
         self._damages: list[Damage] = []
         self._more_damages = 0
         self._whole: list[Telemetry] = []
+        self.added = 0
+        self.shapes: dict[str, Counter[str]] = {}
+        self.unknown: dict[str, Counter[tuple[str, ...]]] = {}
         self._without_time = self._impossible_time = 0
 
     def take(self, whole: Telemetry) -> None:
@@ -184,10 +190,12 @@ class EventTables:
             self._without_time += times.null_count
             self._impossible_time += possible.null_count - times.null_count
             events.append(each.with_columns(each.columns.set_column(at, TIME, possible)))
+        self.added += len(whole)
         self._whole.append(replace(whole, events=tuple(events)))
 
     def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts) -> None:
         """Takes one record: its time in microseconds since 1970, if it has one, and its fields as text."""
+        self.added += 1
         if time is None:
             self._without_time += 1
         elif not -FARTHEST_TIME <= time <= FARTHEST_TIME:
@@ -201,12 +209,30 @@ class EventTables:
             rows = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
         rows.add(time, fields)
 
-    def damage(self, place: str, message: str) -> None:
+    def damage(self, place: str, message: str, *, misread: bool = False) -> None:
         """Keeps a damage; beyond MOST_DAMAGES they are only counted."""
         if len(self._damages) < MOST_DAMAGES:
-            self._damages.append(Damage(place=place, message=message))
+            self._damages.append(Damage(place=place, message=message, misread=misread))
         else:
             self._more_damages += 1
+
+    def misread(self, place: str, message: str) -> None:
+        """Keeps that events were read, but perhaps not as what they are."""
+        self.damage(place, message, misread=True)
+
+    def count_shapes(
+        self, name: str, shapes: Mapping[str, int], unknown: Mapping[tuple[str, ...], int] | None = None
+    ) -> None:
+        """Takes how many events of a file were of which shape, and the field names of those of none."""
+        self.shapes.setdefault(name, Counter()).update(shapes)
+        if unknown:
+            self.unknown.setdefault(name, Counter()).update(unknown)
+
+    def count_rest(self, name: str, shape: str, before: int) -> None:
+        """Counts the events that were added since there were `before`, and that nobody counted, as of one shape."""
+        rest = self.added - before - sum(self.shapes.get(name, Counter()).values())
+        if rest > 0:
+            self.count_shapes(name, {shape: rest})
 
     @property
     def complete(self) -> bool:
@@ -288,10 +314,12 @@ def tidy_events(events: Events) -> Events:
     constants: dict[str, str] = {}
     columns: dict[str, pa.ChunkedArray] = {}
     windows = is_windows(events)
+    provider = find_constant_value(events, "Provider_Name") if windows else ""
     for name in events.columns.column_names:
         column = events.columns.column(name)
         if name not in (TIME, CAUSE):
-            column = map_distinct_values(column, repair_values if windows else keep_values)
+            restore = restore_values(name, provider, events.kind) if windows else keep_values
+            column = map_distinct_values(column, restore)
             if column is None:
                 continue
             # Constants decide later which kinds a rule needs at all, without a look at any row.
@@ -300,6 +328,13 @@ def tidy_events(events: Events) -> Events:
                 continue
         columns[name] = column
     return Events(sensor=events.sensor, kind=events.kind, constants=constants, columns=pa.table(columns))
+
+
+def find_constant_value(events: Events, name: str) -> str:
+    """The value that a field has in all events; empty where there are several or none."""
+    if name in events.constants or name not in events.columns.column_names:
+        return events.constants.get(name, "")
+    return the_one_value(events.columns.column(name)) or ""
 
 
 def keep_values(values: pa.Array) -> pa.Array:
