@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import gzip
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,7 @@ from harness.telemetry.events.event import (
     drop_impossible_times,
     merge_telemetry,
 )
+from harness.telemetry.events.packing import Packing, find_packing, unpack_blocks
 from harness.telemetry.events.text_columns import map_distinct_values
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
 from harness.telemetry.events.windows_values import restore_values
@@ -38,57 +40,55 @@ BLOCK = 1 << 20
 LONGEST_RECORD = 16 << 20
 """No record of any format is longer; what is longer is damage and is skipped without being held."""
 
-# The sample of 11,321 events packs 18 to 1; a bomb packs 1,000 to 1, which is gzip's own limit.
-UNPACKED_FREELY = 256 << 20
-LARGEST_RATIO = 300
-"""A gzip file may unpack to this many times its size, or to 256 MiB; logs rarely reach 60."""
-
-GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A file of events; `damage` is told the place and what could not be read there."""
+    """A file of events, or one `member` of an archive; `damage` is told the place and what could not be read there."""
 
     path: Path
     name: str
     damage: Callable[[str, str], None] = field(compare=False)
+    member: str = ""
 
     def blocks(self) -> Iterator[bytes]:
-        """The content, unpacked if it is gzip, in pieces of about a mebibyte."""
+        """The content, unpacked if it is packed, in pieces of about a mebibyte."""
         try:
-            with self.path.open("rb") as file:
-                yield from self._unpacked(file) if self.packed else iter(lambda: file.read(BLOCK), b"")
-        except OSError as error:
-            raise HarnessError("unreadable", f"{self.name}: {error.strerror or error}") from error
+            with self.open() as file:
+                packing = self.packing
+                if packing is None:
+                    yield from iter(lambda: file.read(BLOCK), b"")
+                else:
+                    size = self.path.stat().st_size
+                    yield from unpack_blocks(packing, file, size, BLOCK, lambda text: self.damage(self.name, text))
+        # An encrypted member is a RuntimeError.
+        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise HarnessError("unreadable", f"{self.name}: {describe_fault(error)}") from error
 
-    def _unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
-        total, most = 0, max(UNPACKED_FREELY, LARGEST_RATIO * self.path.stat().st_size)
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            while True:
-                try:
-                    # read1: read() would lose what was unpacked before an error.
-                    block = unpacked.read1(BLOCK)
-                except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                    self.damage(self.name, f"gzip data end here: {str(error).lower()}")
-                    return
-                if not block:
-                    return
-                total += len(block)
-                if total > most:
-                    self.damage(self.name, f"gzip data unpack to more than {most >> 20} MiB; the rest is not read")
-                    return
-                yield block
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The file, or the member of the archive, as it lies on disk."""
+        if not self.member:
+            with self.path.open("rb") as file:
+                yield file
+            return
+        with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as held:
+            yield held
+
+    @property
+    def packed(self) -> bool:
+        """Whether the content is not what lies on disk."""
+        return self.packing is not None or bool(self.member)
 
     @cached_property
-    def packed(self) -> bool:
-        """Whether the file is gzip."""
+    def packing(self) -> Packing | None:
+        """How the file is packed."""
         try:
-            with self.path.open("rb") as file:
-                return file.read(2) == GZIP
-        except OSError as error:
-            raise HarnessError("unreadable", f"{self.name}: {error.strerror or error}") from error
+            with self.open() as file:
+                return find_packing(file.read(6))
+        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise HarnessError("unreadable", f"{self.name}: {describe_fault(error)}") from error
 
     @cached_property
     def head(self) -> bytes:
@@ -148,6 +148,11 @@ class Stream:
                 rest, skipping = b"", True
         if text := rest.strip():
             yield number + 1, text
+
+
+def describe_fault(error: Exception) -> str:
+    """What the system or a library says of a file that cannot be opened, in lower case."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 # Records of a kind held as Python objects at once; chosen.

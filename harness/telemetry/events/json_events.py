@@ -12,7 +12,14 @@ from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
 from harness.telemetry.events.json_values import flat_fields
 from harness.telemetry.events.shape_reading import EventReading, build_reading, find_shape
-from harness.telemetry.events.windows_event import fields_of_event, from_rendered, list_event_data, sensor_of
+from harness.telemetry.events.windows_event import (
+    LINUX_CHANNEL,
+    LINUX_METADATA,
+    fields_of_event,
+    from_rendered,
+    list_event_data,
+    sensor_of,
+)
 from harness.telemetry.shape import Envelope, list_envelopes
 from harness.telemetry.shapes.splunk import object_in
 
@@ -110,6 +117,8 @@ class JsonEvents:
         """Adds a Windows event whose fields have the log's own names."""
         at = parse_microseconds(fields.get("SystemTime"))
         self.shapes[shape] += 1
+        if fields.get("Channel") == LINUX_CHANNEL:
+            metadata = {**LINUX_METADATA, **metadata}
         self.put(sensor_of(fields.get("Channel")), fields.get("EventID", ""), at, {**fields, **metadata}, time)
 
     def add_fields(

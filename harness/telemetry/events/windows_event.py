@@ -39,6 +39,11 @@ SYSTEM_FIELDS = (
 """Fields of an event's System element in the order in which Windows writes them."""
 
 
+# As the add-on for Sysmon for Linux has them, whose events are Windows' XML behind a syslog header.
+LINUX_CHANNEL = "Linux-Sysmon/Operational"
+LINUX_METADATA = {"source": "Syslog:Linux-Sysmon/Operational", "sourcetype": "sysmon:linux"}
+
+
 @cache
 def map_windows_sensors() -> Mapping[str, WindowsChannel]:
     """The channel of each sensor that writes one. Raises HarnessError where two sensors write the same."""
