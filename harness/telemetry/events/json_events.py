@@ -108,7 +108,9 @@ class JsonEvents:
         if text.lstrip().startswith("<") or 0 <= begin < end:
             self.add_windows(fields_of_event(text[max(begin, 0) : end + 8 if end > 0 else None]), metadata, time, shape or "xml")
         elif CLASSIC_START.search(text):
-            self.add_fields(read_classic_text(text), metadata, time, shape or "classic_text", 0)
+            # The text's own time has no zone, the envelope's has.
+            known = {"_time": time} if time else {}
+            self.add_fields({**read_classic_text(text), **known}, metadata, time, shape or "classic_text")
         else:
             self.shapes[shape or "text"] += 1
             self.put("text", metadata.get("sourcetype", ""), None, {**metadata, "_raw": text}, time)

@@ -25,6 +25,14 @@ PROVIDER_CHANNELS = {
 }
 """The channel to which a provider writes, where it is one only."""
 
+PROVIDER_GUIDS = {
+    "Microsoft-Windows-Sysmon": "{5770385F-C22A-43E0-BF4C-06F5698FFBD9}",
+    "Microsoft-Windows-Security-Auditing": "{54849625-5478-4994-A5BA-3E3B0328C30D}",
+    "Microsoft-Windows-PowerShell": "{a0c1853b-5c40-4b15-8766-3cf1c58f985a}",
+    "Microsoft-Windows-Windows Defender": "{11cd958a-c507-4ef3-b3f2-5fd9dfbd2c78}",
+}
+"""Identities of providers as Windows prints them, in the case of their manifest, which decoders and shippers change."""
+
 CHANNEL_PROVIDERS = {
     channel.lower(): provider
     for provider, channel in PROVIDER_CHANNELS.items()

@@ -142,9 +142,10 @@ def name_windows_fields(shape: Shape, flat: Flat) -> Iterable[tuple[str, str]]:
             if shape.names[name]:
                 later.append(name)
             continue
-        new = name_by_prefix(shape, name)
-        if new is None and shape.beside and not left_out.fullmatch(name):
-            new = name
+        if shape.beside:
+            new = None if left_out.fullmatch(name) else name
+        else:
+            new = name_by_prefix(shape, name)
         # A single unnamed datum is a list of one: another event of the kind may have more.
         new = "Data[0]" if new == "Data" else new
         if new is not None and new not in found.values():
@@ -162,8 +163,6 @@ def name_by_prefix(shape: Shape, name: str) -> str | None:
     for prefix in shape.data:
         if name.startswith(prefix):
             return name[len(prefix) :]
-    if shape.beside:
-        return name if name in SYSTEM_FIELDS else None
     for prefix in shape.system:
         # Without a prefix a dot begins an object that is another's, such as `host.name`.
         if name.startswith(prefix) and (prefix or "." not in name) and (found := system_field(name[len(prefix) :])):
@@ -394,6 +393,7 @@ def locate_windows_fields(flat: Flat) -> Shape | None:
         names={} if data else {n: found for n, found in own.items() if found not in doubled},
         time=tuple(n for n in flat if fold_name(n.rpartition(".")[2]) in TIME_NAMES) or TIME_FIELD_NAMES,
         spelling=NameSpelling.CHANGED,
+        words={"Qualifiers": {"0": ""}},
     )
 
 

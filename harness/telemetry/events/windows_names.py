@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from harness.telemetry.events.windows_event import SYSTEM_FIELDS
-
 SPELLINGS = {
     "Provider_Name": "provider providername provider_name system_provider_name source sourcename eventsourcename",
     "Provider_Guid": "providerguid providerid sourceguid",
-    "EventID": "eventid eventcode id eventidvalue eventidentifier eventidtext",
+    "EventID": "eventid eventcode id eventidvalue eventidid eventidentifier eventidtext",
     "Version": "version eventversion",
     "Level": "level eventlevel severitylevel leveltext",
     "Task": "task taskcategoryid eventcategory",
     "Opcode": "opcode opcodevalue opcodeid",
-    "Keywords": "keywords keyword",
+    "Keywords": "keywords keyword keywords0",
     "SystemTime": "timecreated timecreatedsystemtime systemtime timegenerated",
     "EventRecordID": "eventrecordid recordid recordnumber eventrecordnumber",
     "Correlation_ActivityID": "activityid correlationactivityid correlation",
@@ -37,10 +35,9 @@ LEVEL_NUMBERS = {
     "critical": "1",
     "error": "2",
     "warning": "3",
-    "info": "4",
-    "information": "4",
-    "informational": "4",
     "verbose": "5",
+    "successaudit": "0",
+    "failureaudit": "0",
 }
 """Names of levels (winmeta.xml) with shippers."""
 
@@ -53,7 +50,6 @@ KEYWORD_BITS = {
     "wdidiagnostic": 1 << 50,
     "wdicontext": 1 << 49,
     "responsetime": 1 << 48,
-    "none": 0,
 }
 """Names of the keywords that all channels share (winmeta.xml)."""
 
@@ -72,20 +68,19 @@ def system_field(name: str) -> str | None:
     return NAMES_BY_SPELLING.get(fold_name(name))
 
 
-def is_system_field(name: str) -> bool:
-    """Whether a name is that of a System field, spelled as we do."""
-    return name in SYSTEM_FIELDS
-
-
 @lru_cache(maxsize=256)
-def level_number(level: str) -> str:
-    """A level as the event's XML has it: a number."""
-    return LEVEL_NUMBERS.get(fold_name(level), level)
+def level_number(level: str, information: str) -> str | None:
+    """A level as the event's XML has it: a number, that of `information` given; None for an unknown word."""
+    folded = fold_name(level)
+    return information if folded in ("info", "information", "informational") else LEVEL_NUMBERS.get(folded)
 
 
 @lru_cache(maxsize=1024)
-def hexadecimal_keywords(keywords: str) -> str:
-    """Keywords as the event's XML has them; shippers print a signed number, hexadecimal digits or words."""
+def hexadecimal_keywords(keywords: str) -> str | None:
+    """Keywords as the event's XML has them; shippers print a signed number, hexadecimal digits or words.
+
+    None for words that not all channels share.
+    """
     text = keywords.strip()
     if text.lstrip("-").isdecimal() and len(text) <= 20:
         # The same 64 bits: -9223372036854775808 is 0x8000000000000000.
@@ -94,7 +89,7 @@ def hexadecimal_keywords(keywords: str) -> str:
         return text.lower()
     words = [fold_name(word) for word in re.split(r"[,;|]", text.strip("[]")) if word.strip()]
     if not words or any(word not in KEYWORD_BITS for word in words):
-        return keywords
+        return None
     bits = AUDIT_CHANNEL if any(word.startswith("audit") for word in words) else 0
     for word in words:
         bits |= KEYWORD_BITS[word]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.events.manifests import list_typed_names
+from harness.telemetry.events.manifests import PROVIDER_GUIDS, list_typed_names
 from harness.telemetry.events.text_columns import without_empty
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, repair_values
 from harness.telemetry.events.windows_names import braced_guid, hexadecimal_keywords, level_number
@@ -25,21 +26,29 @@ ISO_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d"
 def restore_values(name: str, provider: str, kind: str) -> Callable[[pa.Array], pa.Array]:
     """What is to be done to the distinct values of a field of the events of one kind."""
     if name in SYSTEM_FIELDS:
-        return lambda values: restore_system_values(name, without_empty(repair_values(values)))
+        return lambda values: restore_system_values(name, provider, without_empty(repair_values(values)))
     hexadecimal, guids = list_typed_names(provider, kind)
     if name in hexadecimal:
         return restore_hexadecimal
     return restore_guids if name in guids else repair_values
 
 
-def restore_system_values(name: str, values: pa.Array) -> pa.Array:
+def restore_system_values(name: str, provider: str, values: pa.Array) -> pa.Array:
     """Values of a System field: levels and keywords as numbers, a GUID in braces, times only where they are ISO."""
     if name == "Level":
-        return change_odd_values(values, r"^\d+$", level_number)
+        # Security's events are of level 0, which Windows shows as Information too.
+        information = "0" if provider == "Microsoft-Windows-Security-Auditing" else "4"
+        return change_odd_values(values, r"^\d+$", lambda text: level_number(text, information))
     if name == "Keywords":
         return change_odd_values(values, r"^0x[0-9a-f]+$", hexadecimal_keywords)
-    if name in ("Provider_Guid", "Correlation_ActivityID", "Correlation_RelatedActivityID"):
-        return change_odd_values(values, r"^\{", braced_guid)
+    if name == "Provider_Guid":
+        known = PROVIDER_GUIDS.get(provider, "")
+        braced = change_odd_values(values, r"^\{", braced_guid)
+        return change_odd_values(braced, f"^{re.escape(known)}$", lambda text: restore_case(text, known)) if known else braced
+    if name in ("Correlation_ActivityID", "Correlation_RelatedActivityID"):
+        return restore_guids(values)
+    if name == "Security_UserID":
+        return change_odd_values(values, r"^S-1-", lambda text: None if text == "N/A" else text)
     if name == "SystemTime":
         return change_odd_values(values, ISO_TIME, lambda text: None)
     if name in COUNTED:
@@ -49,6 +58,11 @@ def restore_system_values(name: str, values: pa.Array) -> pa.Array:
         # A word for it is in the language of a machine, and no rule asks for that.
         return change_odd_values(values, r"^\d+$", lambda text: known.get(text.lower()))
     return values
+
+
+def restore_case(text: str, known: str) -> str:
+    """The known spelling of a text that differs from it in case alone."""
+    return known if text.lower() == known.lower() else text
 
 
 def change_odd_values(values: pa.Array, usual: str, change: Callable[[str], str | None]) -> pa.Array:

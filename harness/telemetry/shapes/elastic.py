@@ -88,8 +88,10 @@ def finish_ecs(fields: dict[str, str], event: Mapping[str, str]) -> None:
     if "Protocol" in fields:
         for name in ("SourceHostname", "SourcePortName", "DestinationHostname", "DestinationPortName"):
             fields.setdefault(name, "-")
-    if fields.get("Channel", "").startswith("Microsoft-Windows-Sysmon"):
-        fields.setdefault("RuleName", "-")
+    fields.setdefault("RuleName", "-")
+    # The module makes Sysmon's own time the event's.
+    if "@timestamp" in event:
+        fields.setdefault("UtcTime", event["@timestamp"].replace("T", " ").removesuffix("Z"))
 
 
 HASHES = ("sha1", "md5", "sha256")

@@ -18,7 +18,9 @@ def open_gelf(value: Mapping[str, Any]) -> OpenedEvent | None:
     time = value.get("timestamp")
     # A message may be all that names the data.
     message = {"Message": value["full_message"]} if "full_message" in value and "Message" not in own else {}
-    return OpenedEvent(inner={**message, **own}, time=None if time is None else str(time), shape="gelf")
+    # NXLog's own times are local, without a zone: the message's tells it.
+    utc = {"@timestamp": time} if "SourceModuleType" in own and "@timestamp" not in own else {}
+    return OpenedEvent(inner={**message, **own, **utc}, time=None if time is None else str(time), shape="gelf")
 
 
 def open_graylog(value: Mapping[str, Any]) -> OpenedEvent | None:

@@ -134,6 +134,8 @@ SHAPES = (
         data=("EventData.",),
         # EventType is a word for the level, EventCategory the task.
         names={"EventType": "Level", "Sid": "Security_UserID", "Message": "", "Data": "", "date": ""},
+        # A number of classic events, 0 in all others.
+        words={"Qualifiers": {"0": ""}},
         inserts="StringInserts",
         message="Message",
         time=("TimeGenerated", "TimeWritten", "@timestamp", "date"),
@@ -155,9 +157,9 @@ SHAPES = (
             "Type": "Level",
             "Sid": "Security_UserID",
         },
-        left_out="EventType|OpCode|TaskCategory|User|SidType|CategoryString|Message|TimeWritten",
+        left_out="EventType|OpCode|TaskCategory|User|SidType|CategoryString|Message|TimeWritten|_time",
         message="Message",
-        time=("TimeWritten", "_time"),
+        time=("_time", "TimeWritten"),
     ),
     Shape(
         name="flat",

@@ -100,7 +100,7 @@ DNS = {
     "EventRecordID": "713935",
     "Execution_ThreadID": "4472",
     "Execution_ProcessID": "6348",
-    "Correlation_ActivityID": "{30000001-0000-e600-d01b-d781cc187811}",
+    "Correlation_ActivityID": "{30000001-0000-E600-D01B-D781CC187811}",
     "Security_UserID": "S-1-5-18",
     "Computer": "IT001.shire.com",
     "QueryName": "watson.microsoft.com",
