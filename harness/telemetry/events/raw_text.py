@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.events.event import METADATA_FIELDS, TIME, Events
-from harness.telemetry.events.json_events import FALCON_KINDS
+from harness.telemetry.shapes.falcon import FALCON_KINDS
 from harness.telemetry.events.text_columns import (
     LIST_MEMBER,
     Field,

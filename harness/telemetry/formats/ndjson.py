@@ -21,10 +21,14 @@ FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 # Possessive: a string without an end must not be tried again from each of its characters.
 OBJECT_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+(")?|[{}]|\n', re.S)
 BETWEEN = b" \t\r\n,[]"
+# evtx_dump numbers the objects that it prints.
+RECORD_LINE = re.compile(rb"Record \d+\r?\n")
 
 
 def recognises(head: bytes) -> bool:
     """Whether content that begins so is JSON."""
+    found = RECORD_LINE.match(head)
+    head = head[found.end() :] if found else head
     return head.startswith((b"{", b"[{", b"[ ", b"[\n", b"[\r", b"[]")) or head == b"["
 
 
@@ -49,7 +53,9 @@ def read(stream: Stream, tables: EventTables) -> None:
 
 def one_a_line(stream: Stream) -> bool:
     """Whether the first lines are objects of their own: most decode, as they would not if one object filled many."""
-    first = [line for line in stream.text_head.split(b"\n")[:20] if line.strip()]
+    lines = [line for line in stream.text_head.split(b"\n")[:20] if line.strip()]
+    # Of numbered objects those that fill a line are found by their braces too, so that no number is told as damage.
+    first = lines if not RECORD_LINE.match(lines[0] + b"\n") else [b"["]
     # The last of the lines may be cut by the head's length, so it need not decode.
     return not first[0].startswith(b"[") and sum(is_whole_object(line) for line in first) * 2 > len(first) - 1
 
@@ -137,7 +143,7 @@ class Splitter:
             self.depth, self.told = 0, at
         if self.depth == 0:
             between = self.buffer[self.told : at].strip(BETWEEN)
-            if between:
+            if between and not RECORD_LINE.fullmatch(between + b"\n"):
                 self.stream.damage(self.place(self.line), f"no JSON object: `{shorten_bytes(between)}`")
             self.start, self.started_on = at, self.line
         self.depth += 1
