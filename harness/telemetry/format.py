@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from harness.diagnostics import HarnessError, did_you_mean, explain_failure
 from harness.telemetry.events.event import Damage, Telemetry
@@ -32,6 +32,16 @@ class TelemetryReader(Protocol):
         """Adds every record that can be read to the tables, and a damage for each part that cannot."""
 
 
+class TextReader(Protocol):
+    """A format whose records are text, or have one: a module in `formats/` with these two beside the others."""
+
+    def records(self, stream: Stream) -> Iterator[Any]:
+        """The records of a file again, for each that `read` begins one."""
+
+    def event_texts(self, record: Any) -> Sequence[str]:
+        """The texts of the events in a record, without a collector's envelope."""
+
+
 def list_readers() -> tuple[str, ...]:
     """Names of all formats that can be read."""
     return list_formats("read")
@@ -48,6 +58,7 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     tables = EventTables()
     for file in find_event_files(path):
         name = str(file.relative_to(path)) if file != path else file.name
+        tables.open_file(file)
         try:
             read_file(Stream(file, name, tables.damage), tables, plain)
         # One file that cannot be read must not take the events of the others with it.
@@ -73,6 +84,15 @@ def read_file(stream: Stream, tables: EventTables, plain: Input | None) -> None:
         plain_text.index_plain_text(stream, tables, plain)
     else:
         raise unreadable(stream)
+
+
+def text_reader_of(stream: Stream) -> TextReader:
+    """The reader of the recorded text of a file's events. Raises HarnessError where there is none any more."""
+    reader = reader_of(stream)
+    if reader is None or not hasattr(reader, "event_texts"):
+        raise HarnessError("changed-events", f"{stream.path} has changed since its events were read")
+    found: TextReader = reader  # type: ignore[assignment]
+    return found
 
 
 def nothing_read(path: Path, damages: Sequence[Damage]) -> HarnessError:

@@ -16,6 +16,14 @@ TIME = "@time"
 CAUSE = "@cause"
 UNLABELLED = -1
 
+RECORD = "@record"
+"""Which record of its file an event is; null where the file holds no more of it than its fields say."""
+RECORD_FILE = "@file"
+"""The path of the file that an event's text is kept in."""
+
+NO_FIELDS = frozenset({TIME, CAUSE, RECORD, RECORD_FILE})
+"""Columns of events that are none of their fields."""
+
 # What Splunk keeps of each event beside its text.
 METADATA_FIELDS = ("index", "source", "sourcetype", "host")
 
@@ -49,10 +57,11 @@ class Events:
 
     `sensor` is the folder's word (`sysmon`, `windows_security`, `falcon`); `kind` the sensor's own (`3`,
     `NetworkConnectIP4`). `constants` are fields with one value in all of these events (Channel, Provider_Name,
-    EventID). `columns` are the others, text as `TEXT_TYPE`; a null is an absent field, "" an empty one. Two columns are
-    not fields: `@time` (`TIME_TYPE`, when the event was written, null where
+    EventID). `columns` are the others, text as `TEXT_TYPE`; a null is an absent field, "" an empty one. Some columns
+    are not fields: `@time` (`TIME_TYPE`, when the event was written, null where
     nobody can say) and `@cause` (int32, index into `Telemetry.causes`,
-    `UNLABELLED` where nobody said).
+    `UNLABELLED` where nobody said), and of events that were read from text `@record` (int64) and `@file`
+    (`TEXT_TYPE`), by which `telemetry/recorded_text.py` finds their text again.
 
     Windows System fields have the names Provider_Name, Provider_Guid, EventID, Version, Level, Task, Opcode, Keywords,
     SystemTime, EventRecordID, Correlation_ActivityID, Execution_ProcessID, Execution_ThreadID, Channel, Computer and
@@ -70,7 +79,7 @@ class Events:
     @property
     def fields(self) -> tuple[str, ...]:
         """Names of all fields, constant ones first."""
-        return (*self.constants, *(n for n in self.columns.column_names if n not in (TIME, CAUSE)))
+        return (*self.constants, *(n for n in self.columns.column_names if n not in NO_FIELDS))
 
     def with_columns(self, columns: pa.Table) -> Events:
         """The same kind of events with other rows or fields."""

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +19,9 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import (
     CAUSE,
     FARTHEST_TIME,
+    NO_FIELDS,
+    RECORD,
+    RECORD_FILE,
     TEXT_TYPE,
     TIME,
     TIME_TYPE,
@@ -161,6 +165,9 @@ CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", 
 
 EventTexts = Mapping[str, str]
 
+# A record may be an answer of a service that lists events: so many of one answer have numbers of their own.
+MEMBERS_OF_RECORD = 1 << 20
+
 # As an index or a repository does with what it cannot read a time from: it arrived with the last of the others.
 PLACED = "they stand at the end of the known times"
 
@@ -174,6 +181,21 @@ class EventTables:
         self._more_damages = 0
         self._whole: list[Telemetry] = []
         self._without_time = self._impossible_time = 0
+        self._file = ""
+        self._record: int | None = None
+        self._next = 0
+
+    def open_file(self, path: Path) -> None:
+        """Called before a file is read; records are counted anew."""
+        self._file, self._record, self._next = str(path), None, 0
+
+    def begin_record(self, *, keep: bool = True) -> None:
+        """Called for each record before its events are added; with `keep` its text is found again by its number.
+
+        A record whose text its fields say entirely needs none.
+        """
+        self._record = self._next * MEMBERS_OF_RECORD if keep else None
+        self._next += 1
 
     def take(self, whole: Telemetry) -> None:
         """Takes tables that are ready, with their causes, as this program writes them."""
@@ -199,7 +221,9 @@ class EventTables:
                 self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
                 return
             rows = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
-        rows.add(time, fields)
+        rows.add(time, fields, self._record, self._file)
+        if self._record is not None:
+            self._record += 1
 
     def damage(self, place: str, message: str) -> None:
         """Keeps a damage; beyond MOST_DAMAGES they are only counted."""
@@ -247,16 +271,23 @@ class KindTable:
         self.known: object = None
         self.rows: list[EventTexts] = []
         self.times: list[int | None] = []
+        self.records: list[int | None] = []
+        self.file = ""
         self.parts: list[pa.Table] = []
 
-    def add(self, time: int | None, fields: EventTexts) -> None:
-        """Takes one record; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
+    def add(self, time: int | None, fields: EventTexts, record: int | None = None, file: str = "") -> None:
+        """Takes one record, and where its text lies; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
+        # A part holds records of one file, so that the file's name is one value of it.
+        if file != self.file and self.rows:
+            self.flush()
+        self.file = file
         # Records of a kind mostly have the same names as the one before: one comparison instead of a merge.
         if fields.keys() != self.known:
             self.names.update(dict.fromkeys(fields))
             self.known = fields.keys()
         self.rows.append(fields)
         self.times.append(time)
+        self.records.append(record)
         if len(self.rows) >= TABLE_ROWS_AT_ONCE:
             self.flush()
 
@@ -269,10 +300,15 @@ class KindTable:
             TIME: pa.array(self.times, pa.int64()).cast(TIME_TYPE),
             CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(self.rows)),
         }
+        records = pa.array(self.records, pa.int64())
+        if records.null_count < len(records):
+            columns[RECORD] = records
+            file = pa.array([self.file] if self.rows else [], pa.string())
+            columns[RECORD_FILE] = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(records), np.int32)), file)
         for name in self.names:
             columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
         self.parts.append(pa.table(columns))
-        self.rows, self.times = [], []
+        self.rows, self.times, self.records = [], [], []
 
     def events(self) -> Events:
         """The whole table; System fields with one value in all of it are constants."""
@@ -290,7 +326,7 @@ def tidy_events(events: Events) -> Events:
     windows = is_windows(events)
     for name in events.columns.column_names:
         column = events.columns.column(name)
-        if name not in (TIME, CAUSE):
+        if name not in NO_FIELDS:
             column = map_distinct_values(column, repair_values if windows else keep_values)
             if column is None:
                 continue

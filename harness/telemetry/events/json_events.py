@@ -12,7 +12,7 @@ import msgspec
 
 from harness.telemetry.events.event import METADATA_FIELDS, parse_microseconds
 from harness.telemetry.events.input import EventTables
-from harness.telemetry.events.json_values import flat_fields
+from harness.telemetry.events.json_values import flat_fields, print_json_value
 from harness.telemetry.events.windows_event import (
     fields_of_event,
     find_provider_channel,
@@ -354,10 +354,8 @@ class JsonEvents:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
         if not isinstance(value, dict):
             raise ValueError(f"no JSON object: `{str(value)[:60]}`")
-        # An answer of a service has little beside its list; an event that happens to have such a member has more.
-        if len(value) <= 5 and (
-            listed := next((value[n] for n in EVENT_LIST_KEYS if is_object_list(value.get(n))), None)
-        ):
+        listed = list_answer_events(value)
+        if listed is not None:
             for item in listed:
                 self.add_object(item)
         else:
@@ -413,6 +411,32 @@ class JsonEvents:
         for guess, count in self.guessed.items():
             if guess:
                 self.tables.damage(self.name, f"{count} events {guess}")
+
+
+def list_answer_events(value: Any) -> list[Any] | None:
+    """The events that an answer of a service lists; None for a value that is an event itself."""
+    # An answer of a service has little beside its list; an event that happens to have such a member has more.
+    if not isinstance(value, dict) or len(value) > 5:
+        return None
+    return next((value[n] for n in EVENT_LIST_KEYS if is_object_list(value.get(n))), None)
+
+
+def unwrapped_text(value: Any) -> str | None:
+    """The text of an event that lies in the envelope of an index; None for an object that is the event itself."""
+    inner = value
+    for _ in range(MOST_ENVELOPES):
+        if not isinstance(inner, dict):
+            break
+        result = inner.get("result")
+        if inner.get("event") is not None and COLLECTOR.issuperset(inner):
+            inner = inner["event"]
+        elif isinstance(result, dict) and isinstance(result.get("_raw"), str):
+            inner = result["_raw"]
+        elif isinstance(inner.get("_source"), dict) and ("_index" in inner or "_id" in inner):
+            inner = inner["_source"]
+        else:
+            break
+    return None if inner is value else print_json_value(inner)
 
 
 def is_object_list(value: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.events.event import CAUSE, TEXT_TYPE, TIME, Events, Telemetry
+from harness.telemetry.events.event import NO_FIELDS, TEXT_TYPE, Events, Telemetry
 from harness.telemetry.simulation.identity import Bytes, Integers, build_fixed_width_texts
 
 Field: TypeAlias = "str | pa.ChunkedArray"
@@ -21,7 +21,7 @@ Field: TypeAlias = "str | pa.ChunkedArray"
 
 def list_event_fields(events: Events) -> dict[str, Field]:
     """Each field of the events and what it holds, constant ones first."""
-    columns = {n: events.columns.column(n) for n in events.columns.column_names if n not in (TIME, CAUSE)}
+    columns = {n: events.columns.column(n) for n in events.columns.column_names if n not in NO_FIELDS}
     return {**events.constants, **columns}
 
 

@@ -10,7 +10,8 @@ import msgspec
 
 from harness.telemetry.events.event import Telemetry
 from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
-from harness.telemetry.events.json_events import JsonEvents
+from harness.telemetry.events.json_events import EVENT_LIST_KEYS, JsonEvents, list_answer_events, unwrapped_text
+from harness.telemetry.events.json_values import print_json_value
 from harness.telemetry.events.raw_text import json_texts, stamp_fields, write_lines
 
 # A fraction stays the text that was written: 1.10 is not 1.1 in a log.
@@ -21,6 +22,7 @@ FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 # Possessive: a string without an end must not be tried again from each of its characters.
 OBJECT_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+(")?|[{}]|\n', re.S)
 BETWEEN = b" \t\r\n,[]"
+ENVELOPE_KEY = re.compile(rb'"(?:event|result|_source|' + "|".join(EVENT_LIST_KEYS).encode() + rb')"\s*:')
 
 
 def recognises(head: bytes) -> bool:
@@ -31,9 +33,9 @@ def recognises(head: bytes) -> bool:
 def read(stream: Stream, tables: EventTables) -> None:
     """Adds every readable object; a damage names its line."""
     events = JsonEvents(stream.name, tables)
-    records = stream.lines() if one_a_line(stream) else find_objects(stream)
-    for line, text in records:
+    for line, text in find_texts(stream):
         place = f"{stream.name}: line {line}"
+        tables.begin_record()
         try:
             value = DECODE.decode(text)
         except FAILURES as error:
@@ -45,6 +47,31 @@ def read(stream: Stream, tables: EventTables) -> None:
         except (ValueError, RecursionError) as error:
             tables.damage(place, str(error))
     events.done()
+
+
+def find_texts(stream: Stream) -> Iterator[tuple[int, bytes]]:
+    """Each line, or each object that fills many, and the line on which it starts."""
+    return stream.lines() if one_a_line(stream) else find_objects(stream)
+
+
+def records(stream: Stream) -> Iterator[bytes]:
+    """The text of each object again."""
+    return (text for _, text in find_texts(stream))
+
+
+def event_texts(record: bytes) -> list[str]:
+    """The text of each event in an object."""
+    # Most records are events themselves, and need not be decoded again to be seen as such.
+    if not ENVELOPE_KEY.search(record):
+        return [record.decode("utf-8", "replace")]
+    try:
+        value = DECODE.decode(record)
+    except FAILURES as error:
+        value = repair_utf8(record, error)
+    listed = list_answer_events(value)
+    if listed is None:
+        return [unwrapped_text(value) or record.decode("utf-8", "replace")]
+    return [unwrapped_text(item) or print_json_value(item) for item in listed]
 
 
 def one_a_line(stream: Stream) -> bool:

@@ -35,6 +35,7 @@ from harness.telemetry.events.text_columns import (
 )
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
 from harness.telemetry.platform import Condition, View
+from harness.telemetry.recorded_text import read_recorded_texts
 from harness.telemetry.sensor import SplunkInput, sensor_names
 from harness.telemetry.sensor import sensor as sensor_of
 
@@ -246,13 +247,20 @@ class SplunkPlatform:
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a search sees it; metadata that an input recorded stays unless a condition is given."""
         arrival = find_arrival(telemetry)
+        texts = read_recorded_texts(telemetry) if raw else (None,) * len(telemetry.events)
         return tuple(
-            build_splunk_view(events, numbers, conditions, raw, arrival) for numbers, events in number_events(telemetry)
+            build_splunk_view(events, numbers, conditions, raw, arrival, text)
+            for (numbers, events), text in zip(number_events(telemetry), texts, strict=True)
         )
 
 
 def build_splunk_view(
-    events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool, arrival: int
+    events: Events,
+    numbers: pa.Array,
+    conditions: Mapping[str, str],
+    raw: bool,
+    arrival: int,
+    recorded_text: pa.ChunkedArray | None = None,
 ) -> View:
     """Events of one kind: `_time`, metadata, extracted fields, those of the add-ons, `_raw` where `raw` asks for it."""
     recorded = {n: f for n, f in list_event_fields(events).items() if n != RAW_FIELD or events.sensor != "text"}
@@ -273,7 +281,7 @@ def build_splunk_view(
             found.setdefault(name, field)
     # Built only on demand: the text of each event costs more than all of its fields.
     if raw:
-        found[RAW_FIELD] = build_native_texts(events)
+        found[RAW_FIELD] = build_native_texts(events, recorded_text)
     # Splunk cleans names: one that is left without any character is no field, and no search could name it.
     found.pop("", None)
     columns = {n: f for n, f in found.items() if f is not None and not isinstance(f, str)}
