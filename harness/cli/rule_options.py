@@ -94,7 +94,7 @@ def add_plain_text_input(
     given = Input(
         sourcetype=sourcetype,
         source=source or "",
-        host=host or "localhost",
+        host=host or "",
         props=props,
         transforms=settings.transforms,
     )

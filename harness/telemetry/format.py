@@ -20,6 +20,8 @@ from harness.telemetry.simulation.world.dataset import is_dataset, telemetry
 FORMATS_FOLDER = Path(__file__).parent / "formats"
 # With --sourcetype these alone keep their format: what is text is the log that Splunk would index.
 BINARY = ("evtx", "parquet")
+EVENT_LOG_SOURCETYPE = re.compile(r"(?:Xml)?WinEventLog(?::|$)", re.I)
+"""Sourcetypes of Windows event logs: files of one are event logs, whatever their format."""
 
 
 class TelemetryReader(Protocol):
@@ -50,7 +52,8 @@ def list_readers() -> tuple[str, ...]:
 def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     """The events of a file, or of all files in a folder and below in the order of their names, nobody's doing yet.
 
-    With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has. Raises
+    With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has, unless its
+    sourcetype is that of event logs; those have the sourcetype, source and host that it says. Raises
     HarnessError for a path that is not there, cannot be opened or holds no known format.
     """
     if is_dataset(path):
@@ -58,7 +61,6 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     tables = EventTables()
     for file in find_event_files(path):
         name = str(file.relative_to(path)) if file != path else file.name
-        tables.open_file(file)
         try:
             read_file(Stream(file, name, tables.damage), tables, plain)
         # One file that cannot be read must not take the events of the others with it.
@@ -77,13 +79,20 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
 
 def read_file(stream: Stream, tables: EventTables, plain: Input | None) -> None:
     """Adds the events of one file. Raises HarnessError where it is empty or of no known format."""
-    reader = reader_of(stream, BINARY if plain else None)
+    reader = reader_of(stream, BINARY if plain and not EVENT_LOG_SOURCETYPE.match(plain.sourcetype) else None)
+    tables.open_file(stream.path, say_metadata(plain) if reader and plain else None)
     if reader:
         reader.read(stream, tables)
     elif plain and stream.text_head:
         plain_text.index_plain_text(stream, tables, plain)
     else:
         raise unreadable(stream)
+
+
+def say_metadata(given: Input) -> dict[str, str]:
+    """What is said of files of event logs, which a collector would have set."""
+    said = {"sourcetype": given.sourcetype, "source": given.source, "host": given.host}
+    return {name: value for name, value in said.items() if value}
 
 
 def text_reader_of(stream: Stream) -> TextReader:

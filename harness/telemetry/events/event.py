@@ -85,6 +85,11 @@ class Events:
         """The same kind of events with other rows or fields."""
         return replace(self, columns=columns)
 
+    def with_constants(self, constants: Mapping[str, str]) -> Events:
+        """The same events with these fields in all of them, in place of what they had."""
+        kept = [n for n in self.columns.column_names if n not in constants]
+        return replace(self, constants={**self.constants, **constants}, columns=self.columns.select(kept))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:

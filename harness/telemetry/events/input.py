@@ -182,12 +182,17 @@ class EventTables:
         self._whole: list[Telemetry] = []
         self._without_time = self._impossible_time = 0
         self._file = ""
+        self._metadata: Mapping[str, str] = {}
         self._record: int | None = None
         self._next = 0
 
-    def open_file(self, path: Path) -> None:
-        """Called before a file is read; records are counted anew."""
+    def open_file(self, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+        """Called before a file is read; records are counted anew, and its events have these metadata if any are given.
+
+        What a person says of a file counts more than what it says itself.
+        """
         self._file, self._record, self._next = str(path), None, 0
+        self._metadata = metadata or {}
 
     def begin_record(self, *, keep: bool = True) -> None:
         """Called for each record before its events are added; with `keep` its text is found again by its number.
@@ -205,7 +210,7 @@ class EventTables:
             possible = drop_impossible_times(times)
             self._without_time += times.null_count
             self._impossible_time += possible.null_count - times.null_count
-            events.append(each.with_columns(each.columns.set_column(at, TIME, possible)))
+            events.append(each.with_columns(each.columns.set_column(at, TIME, possible)).with_constants(self._metadata))
         self._whole.append(replace(whole, events=tuple(events)))
 
     def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts) -> None:
@@ -221,7 +226,7 @@ class EventTables:
                 self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
                 return
             rows = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
-        rows.add(time, fields, self._record, self._file)
+        rows.add(time, {**fields, **self._metadata} if self._metadata else fields, self._record, self._file)
         if self._record is not None:
             self._record += 1
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 import pyarrow as pa
@@ -185,7 +185,7 @@ DEEPEST_XML = 50
 
 
 def fields_of_event(xml: str) -> dict[str, str]:
-    """System fields, then data in their order; of a repeated name the first value counts.
+    """System fields, then data in their order; of a repeated name the first value has the name, the next `name[1]`.
 
     Text as the log itself prints it goes a fast way, all else is scanned. Raises ValueError for what is no XML.
     """
@@ -224,15 +224,15 @@ def scanned_whole(xml: str) -> list[Leaf]:
 
 
 def merge_system_and_data(system: Iterable[tuple[str, str | None]], data: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Both parts as one; a datum named as a System field is told apart by `Data_`."""
+    """Both parts as one; a datum named as a System field is told apart by `Data_`, a repeated one by its number."""
     # An empty System element (<Correlation/>) is an absent field, an empty datum an empty text.
     fields = {name: value for name, value in system if value}
     for name, value in data:
         if name in SYSTEM_NAMED:
             name = f"Data_{name}"
-        # As Splunk's extraction without MV_ADD (spl.md 11.2).
-        if name not in fields:
-            fields[name] = value
+        if name in fields:
+            name = next(numbered for n in count(1) if (numbered := f"{name}[{n}]") not in fields)
+        fields[name] = value
     return fields
 
 

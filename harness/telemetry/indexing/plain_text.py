@@ -209,6 +209,9 @@ LONGEST_PUNCT = 50
 WORD_OR_BREAK = re.compile(r"[^\W_]+|[\r\n]+")
 
 
+LOCAL_HOST = "localhost"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """Settings for reading plain files: metadata, and the stanzas of props.conf and transforms.conf.
@@ -218,7 +221,7 @@ class Input:
 
     sourcetype: str
     source: str = ""
-    host: str = "localhost"
+    host: str = ""
     index: str = "main"
     props: Props = field(default_factory=dict)
     transforms: Props = field(default_factory=dict)
@@ -227,7 +230,12 @@ class Input:
 def index_plain_text(stream: Stream, tables: EventTables, given: Input) -> None:
     """Adds every event of a file under its sourcetype; events that go to nullQueue are left out."""
     source = given.source or str(stream.path)
-    metadata = {"index": given.index, "source": source, "sourcetype": given.sourcetype, "host": given.host}
+    metadata = {
+        "index": given.index,
+        "source": source,
+        "sourcetype": given.sourcetype,
+        "host": given.host or LOCAL_HOST,
+    }
     settings = effective(given.props, metadata)
     # The file's time of change is what Splunk's file inputs take for "now" (props.conf.spec, DATETIME_CONFIG).
     clock = EventClock(settings, datetime.fromtimestamp(stream.path.stat().st_mtime, UTC))

@@ -76,6 +76,9 @@ def build_logscale_view(
         found.setdefault(*field)
     if events.sensor != "falcon":
         found |= {n: f for n, f in concat_repeated_elements(recorded, len(events)).items() if n not in found}
+        # `Threat Name` of Defender is ThreatName in Sigma.
+        if conditions.get("system_names") == "sigma":
+            found |= {bare: f for n, f in recorded.items() if (bare := n.replace(" ", "")) not in found}
     if raw:
         # As it was sent: LogScale's parsers leave the text alone.
         found["@rawstring"] = fill_recorded_texts(events, recorded_text)
