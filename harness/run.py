@@ -245,7 +245,9 @@ class Bench:
         if (path, how) not in self.queries:
             self.queries[path, how] = language(rule.language).parse(rule.query, how, settings)
         query = self.queries[path, how]
-        return Trial(rule=rule, query=query, store=store, conditions=conditions, settings=settings)
+        # A team's names of its inputs hold for every scenario; what is said of one by name counts more.
+        named = {**self.contents[path.parent].inputs, **conditions}
+        return Trial(rule=rule, query=query, store=store, conditions=named, settings=settings)
 
     def conditions(self, path: Path) -> Mapping[str, str]:
         """How the platform is set up for one rule: as it was converted for, unless something else was chosen."""
