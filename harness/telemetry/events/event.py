@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.telemetry.events.time_looks import read_written_time
+
 # Names that no log has; @timestamp and @version, which Elastic's have, are fields like others.
 TIME = "@time"
 CAUSE = "@cause"
@@ -186,12 +188,14 @@ def fill_times(times: pa.ChunkedArray, arrival: int) -> pa.ChunkedArray:
     return times.fill_null(pa.scalar(arrival, TIME_TYPE)) if times.null_count else times
 
 
+# `1/2/11 1:02` and what is longer.
+SHORTEST_WRITTEN_TIME = 11
 MOMENT_ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
 def parse_microseconds(text: str | None) -> int | None:
-    """An ISO time or an epoch number (seconds, milliseconds, micro- or nanoseconds); None for all else.
+    """An ISO time, an epoch number (seconds, milliseconds, micro- or nanoseconds), or another look with a year.
 
     A time without a zone is UTC: every log that writes one so means it.
     """
@@ -203,9 +207,11 @@ def parse_microseconds(text: str | None) -> int | None:
             moment = datetime.fromisoformat(text)
             zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             return (zoned - MOMENT_ORIGIN) // MICROSECOND
-        return from_epoch(text)
+        epoch = from_epoch(text)
     except (ValueError, OverflowError):
-        return None
+        epoch = None
+    # Last, since it looks for everything.
+    return read_written_time(text) if epoch is None and len(text) >= SHORTEST_WRITTEN_TIME else epoch
 
 
 def from_epoch(text: str) -> int | None:
@@ -215,6 +221,9 @@ def from_epoch(text: str) -> int | None:
         return None
     # 11 digits of seconds reach the year 5138; 14 of milliseconds the same, 17 of microseconds too.
     digits = len(whole)
+    # Milliseconds of 14 digits lie beyond FARTHEST_TIME: it is a date and a clock, 20110331105626.
+    if digits == 14:
+        return None
     unit = 1_000_000 if digits <= 11 else 1_000 if digits <= 14 else 1
     number = int(whole)
     if digits > 17:
