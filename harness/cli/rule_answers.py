@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from harness.cli.screen import DIFFERS, out, paper
-from harness.detection.engine import ResultRows
+from harness.detection.engine import CellValue, ResultRows
 from harness.detection.language import language
 from harness.detection.language import list_languages as languages
 from harness.detection.plan.expressions import is_hidden
@@ -24,7 +25,8 @@ from harness.scenario.foreign_tests import converted_for
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
-from harness.telemetry.platform import platform
+from harness.telemetry.events.time_text import UNIX_EPOCH
+from harness.telemetry.platform import UNITS_PER_SECOND, platform
 from harness.verdict.explain import Explanation, Labels, explain, format_value
 from harness.verdict.verdict import Broken
 
@@ -161,7 +163,7 @@ def rows_table(rows: ResultRows, sheet: Paper) -> list[str]:
     """The rows as a table; too many columns for the width are written one below the other."""
     shown_at = [i for i, name in enumerate(rows.columns) if not is_hidden(name)]
     head = [rows.columns[i] for i in shown_at]
-    cells = [["" if row[i] is None else format_value(row[i]) for i in shown_at] for row in rows.rows]
+    cells = [["" if row[i] is None else format_cell(rows.columns[i], row[i]) for i in shown_at] for row in rows.rows]
     if not cells or not head:
         return []
     # One long command line should not turn the whole table on its side.
@@ -177,6 +179,24 @@ def rows_table(rows: ResultRows, sheet: Paper) -> list[str]:
             if cell:
                 lines.append(f"  {escape_controls(name).ljust(widest)}  {one_line(cell)}")
     return lines
+
+
+def format_cell(column: str, value: CellValue) -> str:
+    """A cell for people: an event's time as a time, all else as it is."""
+    per_second = UNITS_PER_SECOND.get(column)
+    if per_second is None or not is_numeric_cell(value):
+        return format_value(value)
+    return format_moment(float(value) / per_second)  # type: ignore[arg-type]
+
+
+def format_moment(seconds: float) -> str:
+    """Epoch seconds as a time in UTC, with as much of a fraction as there is; as a number where no date is so far."""
+    try:
+        moment = UNIX_EPOCH + timedelta(microseconds=round(seconds * 1e6))
+    except OverflowError:
+        return format_value(seconds)
+    fraction = f"{moment.microsecond:06}".rstrip("0")
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{'.' if fraction else ''}{fraction}Z"
 
 
 def is_numeric_cell(value: object) -> bool:
@@ -201,6 +221,10 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
             for a in answer.alerts
         ]
         yield from alert_lines(answer.alerts, sheet, evidence=behind, most_events=MOST_SHOWN_EVENTS)
+    if answer.now is not None:
+        given = answer.trial.settings.now
+        how = "as --now says" if given else "when the events end; --now TIME counts from another"
+        yield from sheet.paragraph(f"time is counted from {format_moment(answer.now)}, {how}")
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
     # A sentence for all of them; -v lists each at its place below.
@@ -233,6 +257,7 @@ def answer_object(found: Found) -> dict[str, Any]:
         "columns": [c for c in answer.rows.columns if not is_hidden(c)],
         "rows": list(row_objects(answer.rows)),
         "switches": dict(answer.plan.switches),
+        "now": None if answer.now is None else format_moment(answer.now),
         "absent": list(answer.absent),
         "rows_under_other_conditions": dict(found.others),
         "deviations": [d.as_json() for d in answer.deviations],

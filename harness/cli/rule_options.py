@@ -18,6 +18,7 @@ from harness.detection.language import Settings
 from harness.diagnostics import HarnessError
 from harness.run import RunOptions
 from harness.supervisor import Limits
+from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.indexing.plain_text import Input
 
 CONTENT_OPTIONS = (
@@ -84,6 +85,23 @@ PLAIN_TEXT_OPTIONS = (
 )
 
 
+now_option = click.option(
+    "--now",
+    metavar="TIME",
+    help="What `earliest=-24h` and now() count from (default: when the events end).",
+)
+
+
+def parse_now(text: str | None) -> float:
+    """A time in epoch seconds, 0 for none. Raises HarnessError for what is no time."""
+    if text is None:
+        return 0.0
+    micros = parse_microseconds(text)
+    if micros is None or micros <= 0:
+        raise HarnessError("bad-time", f"--now {text} is no time after 1970", help="write --now 2026-03-03T09:12:00Z")
+    return micros / 1e6
+
+
 def plain_text(command: Decorated) -> Decorated:
     """Adds the options; the command gets them as `sourcetype`, `source` and `host`."""
     for option in reversed(PLAIN_TEXT_OPTIONS):
@@ -133,9 +151,9 @@ def add_rule_options(command: options.Decorated) -> options.Decorated:
             switches=named.pop("switch"),
             seed=named.pop("seed"),
             limits=complete(named.pop("limits")),
-            settings=build_settings(content),
+            settings=replace(build_settings(content), now=parse_now(named.pop("now"))),
         )
         chosen = add_plain_text_input(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
         return command(*arguments, chosen=chosen, **named)
 
-    return plain_text(contents(options.add_judging_options(wrapped)))  # type: ignore[return-value]
+    return plain_text(now_option(contents(options.add_judging_options(wrapped))))  # type: ignore[return-value]
