@@ -78,10 +78,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The rows of a rule on recorded events, with alerts, plan, deviations, damages and absent fields.
-
-    `now` is the time that the rule counts from in epoch seconds, None where it asks for none.
-    """
+    """The rows of a rule on recorded events, with alerts, plan, deviations, damages and absent fields."""
 
     rule: Rule
     rows: ResultRows
@@ -92,7 +89,6 @@ class Answer:
     events: int
     absent: tuple[str, ...]
     trial: Trial
-    now: float | None = None
 
 
 class Bench:
@@ -248,10 +244,8 @@ class Bench:
         settings = replace(self.settings(path), switches=switches)
         if (path, how) not in self.queries:
             self.queries[path, how] = language(rule.language).parse(rule.query, how, settings)
-        query = self.queries[path, how]
-        # A team's names of its inputs hold for every scenario; what is said of one by name counts more.
         named = {**self.contents[path.parent].inputs, **conditions}
-        return Trial(rule=rule, query=query, store=store, conditions=named, settings=settings)
+        return Trial(rule=rule, query=self.queries[path, how], store=store, conditions=named, settings=settings)
 
     def conditions(self, path: Path) -> Mapping[str, str]:
         """How the platform is set up for one rule: as it was converted for, unless something else was chosen."""
@@ -281,8 +275,6 @@ class Bench:
         store = self.stored(events, window)
         trial = self.trial(path, "lenient", store, self.conditions(path), self.options.switches)
         plan = trial.plan()
-        # A question to the events costs more than the answer is worth.
-        now = trial.now if not plan.asked and trial.asks_for_time(plan) else None
         # A world reads from its files what the plan needs, so the plan comes first.
         store.prepare(plan.node)
         # Twice, with provenance for the alerts and without for the rows: 0.74 s and 0.71 s on a million events.
@@ -300,7 +292,6 @@ class Bench:
             events=size,
             absent=trial.absent(plan, alerts),
             trial=trial,
-            now=now,
         )
 
 

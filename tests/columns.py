@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from harness.telemetry.events.event import RECORD, RECORD_FILE, Events
+from harness.telemetry.events.event import RECORD_FILE, RECORD_NUMBER, Events
 from harness.telemetry.events.text_columns import encode_text
 
 
@@ -16,5 +16,5 @@ def text_column(values: Sequence[str | None]) -> pa.ChunkedArray:
 
 def list_rows(events: Events) -> list[dict[str, Any]]:
     """The columns of events row by row, without where their texts lie."""
-    kept = [n for n in events.columns.column_names if n not in (RECORD, RECORD_FILE)]
+    kept = [n for n in events.columns.column_names if n not in (RECORD_NUMBER, RECORD_FILE)]
     return list(events.columns.select(kept).to_pylist())

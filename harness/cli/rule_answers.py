@@ -42,12 +42,14 @@ MOST_KINDS = 8
 class Found:
     """An answer; its explanation where one was asked for or no row came out.
 
-    `others` are conditions of the platform under which there would be rows, each with their number.
+    `others` are conditions of the platform under which there would be rows, each with their number; `now` is the time
+    that the rule counts from in epoch seconds, None where it asks for none.
     """
 
     answer: Answer
     explanation: Explanation | None
     others: tuple[tuple[str, int], ...] = ()
+    now: float | None = None
 
 
 def query_events(
@@ -76,7 +78,10 @@ def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: b
         labels = Labels(malicious=frozenset(range(total)), total=total)
         explanation = explain(answer.plan, bench.engine, labels)
     empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
-    return Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else ())
+    # A question to the events costs more than this is worth.
+    counts = not answer.plan.asked and answer.trial.asks_for_time(answer.plan)
+    now = answer.trial.now if counts else None
+    return Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else (), now=now)
 
 
 def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
@@ -221,10 +226,10 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
             for a in answer.alerts
         ]
         yield from alert_lines(answer.alerts, sheet, evidence=behind, most_events=MOST_SHOWN_EVENTS)
-    if answer.now is not None:
+    if found.now is not None:
         given = answer.trial.settings.now
         how = "as --now says" if given else "when the events end; --now TIME counts from another"
-        yield from sheet.paragraph(f"time is counted from {format_moment(answer.now)}, {how}")
+        yield from sheet.paragraph(f"time is counted from {format_moment(found.now)}, {how}")
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
     # A sentence for all of them; -v lists each at its place below.
@@ -257,7 +262,7 @@ def answer_object(found: Found) -> dict[str, Any]:
         "columns": [c for c in answer.rows.columns if not is_hidden(c)],
         "rows": list(row_objects(answer.rows)),
         "switches": dict(answer.plan.switches),
-        "now": None if answer.now is None else format_moment(answer.now),
+        "now": None if found.now is None else format_moment(found.now),
         "absent": list(answer.absent),
         "rows_under_other_conditions": dict(found.others),
         "deviations": [d.as_json() for d in answer.deviations],

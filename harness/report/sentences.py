@@ -40,7 +40,7 @@ LONGEST_CLAUSE = 48
 LONGEST_VALUE = 60
 MOST_CLAUSES = 2
 # The literal parts of a pattern: what stands between its stars and quotes.
-LITERAL = re.compile(r'[^\s"*=(),]{2,}')
+PATTERN_TEXT = re.compile(r'[^\s"*=(),]{2,}')
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 SHORTEST_COMMON = 3
 # Comparing costs the product of the lengths.
@@ -55,7 +55,7 @@ def find_line_number(span: Span) -> int:
 def find_telling_parts(value: str, clause: str) -> list[str]:
     """What of a value tells why a clause fails: what it has in common with the clause's texts, and XML's entities."""
     found = []
-    for literal in LITERAL.findall(clause):
+    for literal in PATTERN_TEXT.findall(clause):
         wanted, held = literal.lower()[:LONGEST_COMPARED], one_line(value).lower()[:LONGEST_COMPARED]
         same = SequenceMatcher(None, wanted, held, autojunk=False).find_longest_match()
         if same.size >= SHORTEST_COMMON:

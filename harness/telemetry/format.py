@@ -37,7 +37,7 @@ class TelemetryReader(Protocol):
 class TextReader(Protocol):
     """A format whose records are text, or have one: a module in `formats/` with these two beside the others."""
 
-    def records(self, stream: Stream) -> Iterator[Any]:
+    def list_records(self, stream: Stream) -> Iterator[Any]:
         """The records of a file again, for each that `read` begins one."""
 
     def event_texts(self, record: Any) -> Sequence[str]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.events.event import RECORD, RECORD_FILE, Events, Telemetry
+from harness.telemetry.events.event import RECORD_FILE, RECORD_NUMBER, Events, Telemetry
 from harness.telemetry.events.input import MEMBERS_OF_RECORD, Stream
 from harness.telemetry.format import text_reader_of
 
@@ -43,7 +43,7 @@ def read_file_texts(path: Path, tables: Sequence[RecordedTexts]) -> None:
     records = {place // MEMBERS_OF_RECORD for place in wanted}
     stream = Stream(path, path.name, lambda place, message: None)
     reader = text_reader_of(stream)
-    for number, record in enumerate(reader.records(stream)):
+    for number, record in enumerate(reader.list_records(stream)):
         if number not in records:
             continue
         for member, text in enumerate(reader.event_texts(record)):
@@ -91,12 +91,12 @@ class RecordedTexts:
 
 def find_text_places(events: Events) -> dict[str, tuple[Numbers, Numbers]]:
     """By file the rows whose text lies there, and which of its records that is."""
-    if RECORD not in events.columns.column_names:
+    if RECORD_NUMBER not in events.columns.column_names:
         return {}
     # A file's name is few characters and mostly one value: codes, not texts, are compared.
     files = events.columns.column(RECORD_FILE).unify_dictionaries().combine_chunks()
     files = files.combine_chunks() if isinstance(files, pa.ChunkedArray) else files
-    records = events.columns.column(RECORD)
+    records = events.columns.column(RECORD_NUMBER)
     known = ~np.asarray(records.is_null())
     codes = np.asarray(files.indices.fill_null(-1))
     numbers = np.asarray(records.fill_null(-1).to_numpy())

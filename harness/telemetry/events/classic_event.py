@@ -44,12 +44,12 @@ SHOWN_VALUES = {
     "Keywords": {"0x8020000000000000": "Audit Success", "0x8010000000000000": "Audit Failure"},
 }
 OTHER_KEYWORDS = "None"
-TYPES = {"0": "Information", "1": "Error", "2": "Error", "3": "Warning", "4": "Information", "5": "Information"}
+LEVEL_WORDS = {"0": "Information", "1": "Error", "2": "Error", "3": "Warning", "4": "Information", "5": "Information"}
 
-ACCOUNT = ("Security ID", "Account Name", "Account Domain", "Logon ID")
+ACTOR = ("Security ID", "Account Name", "Account Domain", "Logon ID")
 AUDIT_LABELS = {
-    **dict(zip(("SubjectUserSid", "SubjectUserName", "SubjectDomainName", "SubjectLogonId"), ACCOUNT, strict=True)),
-    **dict(zip(("TargetUserSid", "TargetUserName", "TargetDomainName", "TargetLogonId"), ACCOUNT, strict=True)),
+    **dict(zip(("SubjectUserSid", "SubjectUserName", "SubjectDomainName", "SubjectLogonId"), ACTOR, strict=True)),
+    **dict(zip(("TargetUserSid", "TargetUserName", "TargetDomainName", "TargetLogonId"), ACTOR, strict=True)),
     "TargetSid": "Security ID",
     "NewProcessId": "New Process ID",
     "NewProcessName": "New Process Name",
@@ -117,7 +117,7 @@ def list_classic_fields(events: Events, recorded: Mapping[str, Field]) -> Iterat
         if name in recorded:
             yield heading, show_values(name, recorded[name])
     if "Level" in recorded:
-        yield "Type", map_distinct_values(recorded["Level"], lambda v: replace_values(v, TYPES, "Information"))
+        yield "Type", map_distinct_values(recorded["Level"], lambda v: replace_values(v, LEVEL_WORDS, "Information"))
     labels = find_labels(events)
     members: dict[str, list[Field]] = {}
     for name, field in recorded.items():

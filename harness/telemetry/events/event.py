@@ -18,12 +18,12 @@ TIME = "@time"
 CAUSE = "@cause"
 UNLABELLED = -1
 
-RECORD = "@record"
+RECORD_NUMBER = "@record"
 """Which record of its file an event is; null where the file holds no more of it than its fields say."""
 RECORD_FILE = "@file"
 """The path of the file that an event's text is kept in."""
 
-NO_FIELDS = frozenset({TIME, CAUSE, RECORD, RECORD_FILE})
+NO_FIELDS = frozenset({TIME, CAUSE, RECORD_NUMBER, RECORD_FILE})
 """Columns of events that are none of their fields."""
 
 # What Splunk keeps of each event beside its text.

@@ -20,8 +20,8 @@ from harness.telemetry.events.event import (
     CAUSE,
     FARTHEST_TIME,
     NO_FIELDS,
-    RECORD,
     RECORD_FILE,
+    RECORD_NUMBER,
     TEXT_TYPE,
     TIME,
     TIME_TYPE,
@@ -307,7 +307,7 @@ class KindTable:
         }
         records = pa.array(self.records, pa.int64())
         if records.null_count < len(records):
-            columns[RECORD] = records
+            columns[RECORD_NUMBER] = records
             file = pa.array([self.file] if self.rows else [], pa.string())
             columns[RECORD_FILE] = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(records), np.int32)), file)
         for name in self.names:

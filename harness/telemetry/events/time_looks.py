@@ -31,17 +31,16 @@ DOT_CLOCK = r"(?P<h>[01]?\d|2[0-4])\.(?P<M>[0-5]\d)\.(?P<S>[0-6]\d)(?:[.,:](?P<f
 HALF = r"(?:\s*(?P<p>[ap]\.?m\.?)(?![a-z]))?"
 NAMES = "|".join(sorted({*ABBREVIATIONS, "UTC", "GMT", "Z"}, key=len, reverse=True))
 # Two digits of an offset are one only right behind the clock: `10:00:00 -12 files` is none.
-OFFSET = r"[+-]\d\d:?\d\d(?![\d:])"
-ZONE = (
-    rf"(?:(?P<z>[+-]\d\d(?![\d:-]))|\s*(?P<z1>(?-i:UTC|GMT)?{OFFSET}|(?-i:UTC|GMT)[+-]\d\d?(?![\d:]))"
+WRITTEN_OFFSET = r"[+-]\d\d:?\d\d(?![\d:])"
+ZONES = (
+    rf"(?:(?P<z>[+-]\d\d(?![\d:-]))|\s*(?P<z1>(?-i:UTC|GMT)?{WRITTEN_OFFSET}|(?-i:UTC|GMT)[+-]\d\d?(?![\d:]))"
     rf"|\s*\(?(?P<Z>(?-i:{NAMES})(?![A-Za-z\d])|(?-i:[A-Z])[a-z]+/(?-i:[A-Z])[A-Za-z_]+))?"
 )
 # Between clock and year a zone may have any name: there it can be nothing else.
-YEAR_BEHIND = r"(?:\s+(?P<Z1>(?-i:[A-Z]{2,5})|[+-]\d\d:?\d\d))?\s+(?P<Y1>(?:19|20)\d\d)(?![\d.:])" + ZONE.replace(
-    "<z>", "<z2>"
-).replace("<z1>", "<z3>").replace("<Z>", "<Z2>")
+ZONES_BEHIND = ZONES.replace("<z>", "<z2>").replace("<z1>", "<z3>").replace("<Z>", "<Z2>")
+YEAR_BEHIND = r"(?:\s+(?P<Z1>(?-i:[A-Z]{2,5})|[+-]\d\d:?\d\d))?\s+(?P<Y1>(?:19|20)\d\d)(?![\d.:])" + ZONES_BEHIND
 BEHIND_DATE = r"(?:\s*[T,_:-]\s*|\s+(?:at\s+)?)"
-START = r"(?<![\d.:])"
+ALONE = r"(?<![\d.:])"
 
 BARE_LOOKS = tuple(
     re.compile(written, re.I)
@@ -55,46 +54,47 @@ BARE_LOOKS = tuple(
 )
 """Days without a clock. They may be the beginning of what has one, so all other looks are tried besides."""
 
-CLOCKED = rf"{CLOCK}{HALF}{ZONE}"
+CLOCKED = rf"{CLOCK}{HALF}{ZONES}"
+CLOCK_FIRST = rf"{ALONE}{CLOCKED}[ ,-]+"
 LOOKS = (
     *(
         re.compile(written, re.I)
         for written in (
             # 2011-03-31T10:56:26.421-07:00, 2011/03/31 10:56 PM, 2011-Mar-31 10:56:26
-            rf"{START}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}{BEHIND_DATE}{CLOCKED}",
-            rf"{START}(?P<Y>\d{{4}})[-/ ]{MONTH}[-/ ]{DAY}{BEHIND_DATE}{CLOCKED}",
+            rf"{ALONE}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}{BEHIND_DATE}{CLOCKED}",
+            rf"{ALONE}(?P<Y>\d{{4}})[-/ ]{MONTH}[-/ ]{DAY}{BEHIND_DATE}{CLOCKED}",
             # 31/Mar/2011:10:56:26 -0700, Thursday, 31-Mar-11 10:56:26 GMT, 31st March 2011 10:56
             rf"(?<!\d){DAY}(?:st|nd|rd|th)?(?:\s+of)?[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}{BEHIND_DATE}{CLOCKED}",
             # 03/31/2011 10:56:26 AM, 31.03.2011 10:56:26,421, 03-31-11 10:56:26
             rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}{BEHIND_DATE}{CLOCKED}",
             # Mar 31 10:56:26 host, Thu Mar 31 10:56:26 PDT 2011, March 31st, 2011, 10:56 AM
             rf"\b{MONTH}[ ]*{DAY}(?:st|nd|rd|th)?,?\s+(?:{YEAR}[,:]?\s+(?:at\s+)?)?"
-            rf"{CLOCK}{HALF}(?:{YEAR_BEHIND}|{ZONE})",
+            rf"{CLOCK}{HALF}(?:{YEAR_BEHIND}|{ZONES})",
             # 1301590586, with a fraction or as milli-, micro- or nanoseconds
             r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<f>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
             # 20110331T105626Z, 20110331105626.123000-420 of WMI, 20110331 10:56:26
             r"(?<![\d.])(?P<Y>(?:19|20)\d\d)(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01])[T_ -]?(?P<H>[01]\d|2[0-3])"
-            rf"(?P<M>[0-5]\d)(?P<S>[0-6]\d)(?:[.,]?(?P<f>\d{{1,9}}))?(?!\d)(?:(?P<minutes>[+-]\d{{3}})(?!\d)|{ZONE})",
+            rf"(?P<M>[0-5]\d)(?P<S>[0-6]\d)(?:[.,]?(?P<f>\d{{1,9}}))?(?!\d)(?:(?P<minutes>[+-]\d{{3}})(?!\d)|{ZONES})",
             rf"(?<![\d.])(?P<Y>(?:19|20)\d\d)(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01]){BEHIND_DATE}{CLOCKED}",
             # 110331 10:56:26 of MySQL, 2011-090T10:56:26 with the day of the year
             rf"(?<![\d.])(?P<y>\d\d)(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01])\s+{CLOCKED}",
-            rf"{START}(?P<Y>\d{{4}})[-/. ](?P<j>[0-3]\d\d){BEHIND_DATE}{CLOCKED}",
+            rf"{ALONE}(?P<Y>\d{{4}})[-/. ](?P<j>[0-3]\d\d){BEHIND_DATE}{CLOCKED}",
             # The clock before its date: 10:56:26 31/Mar/2011, 10:56:26.421 03/31/2011, 10:56 AM March 31, 2011
-            rf"{START}{CLOCK}{HALF}{ZONE}[ ,-]+(?:[a-z]{{3,9}},? )?{DAY}[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}",
-            rf"{START}{CLOCK}{HALF}{ZONE}[ ,-]+(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}",
-            rf"{START}{CLOCK}{HALF}{ZONE}[ ,-]+(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}(?!\d)",
-            rf"{START}{CLOCK}{HALF}{ZONE}[ ,-]+(?:[a-z]{{3,9}},? )?{MONTH}\s+{DAY}(?:st|nd|rd|th)?,?\s+{YEAR}",
+            rf"{CLOCK_FIRST}(?:[a-z]{{3,9}},? )?{DAY}[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}",
+            rf"{CLOCK_FIRST}(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}",
+            rf"{CLOCK_FIRST}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}(?!\d)",
+            rf"{CLOCK_FIRST}(?:[a-z]{{3,9}},? )?{MONTH}\s+{DAY}(?:st|nd|rd|th)?,?\s+{YEAR}",
             # 2011-03-31-10.56.26.123456, 31-MAR-11 10.56.26.123456 AM
-            rf"{START}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONE}",
-            rf"(?<!\d){DAY}[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONE}",
-            rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONE}",
+            rf"{ALONE}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONES}",
+            rf"(?<!\d){DAY}[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONES}",
+            rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONES}",
         )
     ),
     *BARE_LOOKS,
 )
 """Splunk has the same kinds: ISO, literal months, American and European dates, mashed dates, ordinals, epochs."""
 
-CLOCK_ALONE = re.compile(rf"\A[\W_]{{0,3}}{CLOCK}{HALF}{ZONE}", re.I)
+CLOCK_ALONE = re.compile(rf"\A[\W_]{{0,3}}{CLOCK}{HALF}{ZONES}", re.I)
 """A clock at the very beginning: its day is that of the file."""
 
 # datetime.xml gives no year to what it cannot place; a date that lies further ahead is another one (MAX_DAYS_HENCE).

@@ -55,7 +55,7 @@ def read(stream: Stream, tables: EventTables) -> None:
         tables.damage(stream.name, "the log holds no records")
 
 
-def records(stream: Stream) -> Iterator[Any]:
+def list_records(stream: Stream) -> Iterator[Any]:
     """Each readable record again."""
     pieces = split_chunks(stream.blocks())
     header = next(pieces, b"")

@@ -54,7 +54,7 @@ def find_texts(stream: Stream) -> Iterator[tuple[int, bytes]]:
     return stream.lines() if one_a_line(stream) else find_objects(stream)
 
 
-def records(stream: Stream) -> Iterator[bytes]:
+def list_records(stream: Stream) -> Iterator[bytes]:
     """The text of each object again."""
     return (text for _, text in find_texts(stream))
 

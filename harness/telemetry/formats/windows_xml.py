@@ -41,7 +41,7 @@ def read(stream: Stream, tables: EventTables) -> None:
         tables.add(sensor_of(fields.get("Channel")), fields.get("EventID", ""), time, fields)
 
 
-def records(stream: Stream) -> Iterator[bytes]:
+def list_records(stream: Stream) -> Iterator[bytes]:
     """The text of each event again."""
     return (xml for _, xml in find_event_elements(stream))
 
