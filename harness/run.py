@@ -244,8 +244,8 @@ class Bench:
         settings = replace(self.settings(path), switches=switches)
         if (path, how) not in self.queries:
             self.queries[path, how] = language(rule.language).parse(rule.query, how, settings)
-        query = self.queries[path, how]
-        return Trial(rule=rule, query=query, store=store, conditions=conditions, settings=settings)
+        named = {**self.contents[path.parent].inputs, **conditions}
+        return Trial(rule=rule, query=self.queries[path, how], store=store, conditions=named, settings=settings)
 
     def conditions(self, path: Path) -> Mapping[str, str]:
         """How the platform is set up for one rule: as it was converted for, unless something else was chosen."""

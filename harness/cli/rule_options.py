@@ -18,6 +18,7 @@ from harness.detection.language import Settings
 from harness.diagnostics import HarnessError
 from harness.run import RunOptions
 from harness.supervisor import Limits
+from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.indexing.plain_text import Input
 
 CONTENT_OPTIONS = (
@@ -25,6 +26,13 @@ CONTENT_OPTIONS = (
     click.option("--lookups", multiple=True, type=PATH, metavar="PATH", help="CSV tables, transforms.conf, or an app."),
     click.option(
         "--props", multiple=True, type=PATH, metavar="PATH", help="props.conf, or an app: how Splunk extracts fields."
+    ),
+    click.option(
+        "--settings",
+        multiple=True,
+        type=PATH,
+        metavar="FILE",
+        help="A detlab.yaml that is not beside the rule: a team's names of inputs, and content.",
     ),
     click.option("--saved", multiple=True, type=PATH, metavar="PATH", help="Saved queries of LogScale, as exported."),
     click.option("--param", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="The value of a `?NAME`."),
@@ -36,12 +44,14 @@ def merge_given_content(
     lookups: tuple[Path, ...],
     props: tuple[Path, ...],
     saved: tuple[Path, ...],
+    settings: tuple[Path, ...],
     param: Mapping[str, str],
 ) -> Content:
     """What was named on the command line; only `props` says how fields are extracted."""
     # An app that is named for its macros would otherwise change which fields events have.
     others = read_content([*lookups, *macros, *saved]).without_extraction()
-    return Content(parameters=param).over(others).over(read_content(props))
+    named = read_content(settings)
+    return Content(parameters=param).over(others).over(read_content(props)).over(named)
 
 
 def contents(command: Decorated) -> Decorated:
@@ -49,7 +59,7 @@ def contents(command: Decorated) -> Decorated:
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        chosen = {name: named.pop(name) for name in ("macros", "lookups", "props", "saved", "param")}
+        chosen = {name: named.pop(name) for name in ("macros", "lookups", "props", "saved", "settings", "param")}
         return command(*arguments, content=merge_given_content(**chosen), **named)
 
     for option in reversed(CONTENT_OPTIONS):
@@ -63,12 +73,33 @@ def build_settings(content: Content) -> Settings:
 
 
 PLAIN_TEXT_OPTIONS = (
-    click.option("--sourcetype", metavar="NAME", help="Read text files as Splunk indexes events of this sourcetype."),
+    click.option(
+        "--sourcetype",
+        metavar="NAME",
+        help="Read text files as Splunk indexes events of this sourcetype; event logs have it as their own.",
+    ),
     click.option(
         "--source", metavar="NAME", help="With --sourcetype: where they come from (default: each file's path)."
     ),
     click.option("--host", metavar="NAME", help="With --sourcetype: which host wrote them (default: localhost)."),
 )
+
+
+now_option = click.option(
+    "--now",
+    metavar="TIME",
+    help="What `earliest=-24h` and now() count from (default: when the events end).",
+)
+
+
+def parse_now(text: str | None) -> float:
+    """A time in epoch seconds, 0 for none. Raises HarnessError for what is no time."""
+    if text is None:
+        return 0.0
+    micros = parse_microseconds(text)
+    if micros is None or micros <= 0:
+        raise HarnessError("bad-time", f"--now {text} is no time after 1970", help="write --now 2026-03-03T09:12:00Z")
+    return micros / 1e6
 
 
 def plain_text(command: Decorated) -> Decorated:
@@ -94,7 +125,7 @@ def add_plain_text_input(
     given = Input(
         sourcetype=sourcetype,
         source=source or "",
-        host=host or "localhost",
+        host=host or "",
         props=props,
         transforms=settings.transforms,
     )
@@ -111,16 +142,18 @@ def add_rule_options(command: options.Decorated) -> options.Decorated:
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
+        content: Content = named.pop("content")
         chosen = RunOptions(
             engine=named.pop("engine"),
             dialect=named.pop("dialect"),
-            conditions=named.pop("condition"),
+            # What a team calls its inputs holds for every scenario; what is said of one by name counts more.
+            conditions={**content.inputs, **named.pop("condition")},
             switches=named.pop("switch"),
             seed=named.pop("seed"),
             limits=complete(named.pop("limits")),
-            settings=build_settings(named.pop("content")),
+            settings=replace(build_settings(content), now=parse_now(named.pop("now"))),
         )
         chosen = add_plain_text_input(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
         return command(*arguments, chosen=chosen, **named)
 
-    return plain_text(contents(options.add_judging_options(wrapped)))  # type: ignore[return-value]
+    return plain_text(now_option(contents(options.add_judging_options(wrapped))))  # type: ignore[return-value]

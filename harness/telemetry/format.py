@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from harness.diagnostics import HarnessError, did_you_mean, explain_failure
 from harness.telemetry.events.content_looks import describe_look
@@ -22,6 +22,8 @@ from harness.telemetry.simulation.world.dataset import is_dataset, telemetry
 FORMATS_FOLDER = Path(__file__).parent / "formats"
 # With --sourcetype these alone keep their format: what is text is the log that Splunk would index.
 BINARY = ("evtx", "parquet")
+EVENT_LOG_SOURCETYPE = re.compile(r"(?:Xml)?WinEventLog(?::|$)", re.I)
+"""Sourcetypes of Windows event logs: files of one are event logs, whatever their format."""
 
 
 class TelemetryReader(Protocol):
@@ -36,6 +38,16 @@ class TelemetryReader(Protocol):
         """Adds every record that can be read to the tables, and a damage for each part that cannot."""
 
 
+class TextReader(Protocol):
+    """A format whose records are text, or have one: a module in `formats/` with these two beside the others."""
+
+    def list_records(self, stream: Stream) -> Iterator[Any]:
+        """The records of a file again, for each that `read` begins one."""
+
+    def event_texts(self, record: Any) -> Sequence[str]:
+        """The texts of the events in a record, without a collector's envelope."""
+
+
 def list_readers() -> tuple[str, ...]:
     """Names of all formats that can be read."""
     return list_formats("read")
@@ -44,7 +56,8 @@ def list_readers() -> tuple[str, ...]:
 def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     """The events of a file, or of all files in a folder and below in the order of their names, nobody's doing yet.
 
-    With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has. Raises
+    With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has, unless its
+    sourcetype is that of event logs; those have the sourcetype, source and host that it says. Raises
     HarnessError for a path that is not there, cannot be opened or holds no known format.
     """
     if is_dataset(path):
@@ -96,7 +109,8 @@ def read_file(stream: Stream, tables: EventTables, plain: Input | None) -> str:
 
     Raises HarnessError where it is empty or of no known format.
     """
-    reader = reader_of(stream, BINARY if plain else None)
+    reader = reader_of(stream, BINARY if plain and not EVENT_LOG_SOURCETYPE.match(plain.sourcetype) else None)
+    tables.open_file(stream, say_metadata(plain) if reader and plain else None)
     if reader:
         reader.read(stream, tables)
         return reader.__name__.rpartition(".")[2]
@@ -104,6 +118,21 @@ def read_file(stream: Stream, tables: EventTables, plain: Input | None) -> str:
         plain_text.index_plain_text(stream, tables, plain)
         return plain.sourcetype
     raise unreadable(stream)
+
+
+def say_metadata(given: Input) -> dict[str, str]:
+    """What is said of files of event logs, which a collector would have set."""
+    said = {"sourcetype": given.sourcetype, "source": given.source, "host": given.host}
+    return {name: value for name, value in said.items() if value}
+
+
+def text_reader_of(stream: Stream) -> TextReader:
+    """The reader of the recorded text of a file's events. Raises HarnessError where there is none any more."""
+    reader = reader_of(stream)
+    if reader is None or not hasattr(reader, "event_texts"):
+        raise HarnessError("changed-events", f"{stream.path} has changed since its events were read")
+    found: TextReader = reader  # type: ignore[assignment]
+    return found
 
 
 def nothing_read(path: Path, damages: Sequence[Damage]) -> HarnessError:

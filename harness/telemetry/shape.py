@@ -87,10 +87,12 @@ def has_mark(names: Iterable[str], mark: str) -> bool:
 class OpenedEvent:
     """What an envelope holds: an object, a text, or several; metadata, and a time for an event without its own.
 
-    `shape` names the envelope where that says more than the shape of its content.
+    `shape` names the envelope where that says more than the shape of its content; `text` is what an index held of the
+    event, where that was a text.
     """
 
     inner: Any
+    text: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     time: str | None = None
     shape: str = ""

@@ -188,7 +188,7 @@ class Attempt:
         if self.tries.events is not None:
             self.reach(CoverageStage.EVENTS)
             store = self.tries.store(self.language.platform, self.query.raw)
-            columns = store.load(self.language.platform, {}, raw=self.query.raw)
+            columns = store.load(self.language.platform, given.inputs, raw=self.query.raw)
             now = compute_search_now(self.tries.events)
             over = replace(settings, now=now, ask=store.ask)
             self.rows = len(store.engine.run(self.query.plan(columns, over).node))

@@ -89,6 +89,10 @@ def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredP
     return all(a is not UNKNOWN_TRUTH and a == b for a, b in known)
 
 
+# Ten years in seconds: no search looks further back than that and is meant.
+LATER = 3.2e8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """A rule, the events it is run on, and under which conditions."""
@@ -108,10 +112,20 @@ class Trial:
         """What the rule means over these events, which are loaded for it; its "now" is when they end."""
         columns = self.store.load(language(self.rule.language).platform, self.conditions, raw=self.query.raw)
         chosen = settings or self.settings
-        # A search over recorded events is run when they end; the day of the test would give other answers tomorrow.
-        now = chosen.now or self.store.end(self.conditions)
         with unit_of_work(self.engine.patience):
-            return self.query.plan(columns, replace(chosen, now=now, ask=self.store.ask))
+            return self.query.plan(columns, replace(chosen, now=chosen.now or self.now, ask=self.store.ask))
+
+    @property
+    def now(self) -> float:
+        """The time of the search in epoch seconds."""
+        # A search over recorded events is run when they end; the day of the test would give other answers tomorrow.
+        return self.settings.now or self.store.end(self.conditions)
+
+    def asks_for_time(self, plan: Plan) -> bool:
+        """Whether what the rule means depends on when it is run."""
+        # Years apart: if the plans are equal, the rule does not ask for the time.
+        later = replace(self.settings, now=self.now + LATER, ask=self.store.ask)
+        return self.plan(later).node != plan.node
 
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""

@@ -71,9 +71,11 @@ class TelemetryStore:
 
     def telemetry(self, conditions: Mapping[str, str]) -> Telemetry:
         """What was recorded under these conditions."""
-        key = tuple(sorted(conditions.items()))
+        # What an input is called changes nothing that was recorded.
+        recording = {name: value for name, value in conditions.items() if ":" not in name}
+        key = tuple(sorted(recording.items()))
         if key not in self.made:
-            self.made[key] = self.make(conditions)
+            self.made[key] = self.make(recording)
         return self.made[key]
 
     def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Schema:

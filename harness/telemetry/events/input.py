@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +21,9 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import (
     CAUSE,
     FARTHEST_TIME,
+    NO_FIELDS,
+    RECORD_FILE,
+    RECORD_NUMBER,
     TEXT_TYPE,
     TIME,
     TIME_TYPE,
@@ -40,6 +44,8 @@ BLOCK = 1 << 20
 LONGEST_RECORD = 16 << 20
 """No record of any format is longer; what is longer is damage and is skipped without being held."""
 
+# No path can hold it.
+MEMBER_MARK = "\0"
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -51,6 +57,17 @@ class Stream:
     name: str
     damage: Callable[[str, str], None] = field(compare=False)
     member: str = ""
+
+    @property
+    def reference(self) -> str:
+        """The file and its member as one text, by which they are found again."""
+        return f"{self.path}{MEMBER_MARK}{self.member}" if self.member else str(self.path)
+
+    @classmethod
+    def at(cls, reference: str) -> Stream:
+        """The stream of such a text; its damages were told when it was read first."""
+        path, _, member = reference.partition(MEMBER_MARK)
+        return cls(Path(path), Path(path).name, lambda place, message: None, member)
 
     def blocks(self) -> Iterator[bytes]:
         """The content, unpacked if it is packed, in pieces of about a mebibyte."""
@@ -168,6 +185,9 @@ CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", 
 
 EventTexts = Mapping[str, str]
 
+# A record may be an answer of a service that lists events: so many of one answer have numbers of their own.
+MEMBERS_OF_RECORD = 1 << 20
+
 # As an index or a repository does with what it cannot read a time from: it arrived with the last of the others.
 PLACED = "they stand at the end of the known times"
 
@@ -185,6 +205,26 @@ class EventTables:
         self.shapes: dict[str, Counter[str]] = {}
         self.unknown: dict[str, Counter[tuple[str, ...]]] = {}
         self._without_time = self._impossible_time = 0
+        self._file = ""
+        self._metadata: Mapping[str, str] = {}
+        self._record: int | None = None
+        self._next = 0
+
+    def open_file(self, stream: Stream, metadata: Mapping[str, str] | None = None) -> None:
+        """Called before a file is read; records are counted anew, and its events have these metadata if any are given.
+
+        What a person says of a file counts more than what it says itself.
+        """
+        self._file, self._record, self._next = stream.reference, None, 0
+        self._metadata = metadata or {}
+
+    def begin_record(self, *, keep: bool = True) -> None:
+        """Called for each record before its events are added; with `keep` its text is found again by its number.
+
+        A record whose text its fields say entirely needs none.
+        """
+        self._record = self._next * MEMBERS_OF_RECORD if keep else None
+        self._next += 1
 
     def take(self, whole: Telemetry) -> None:
         """Takes tables that are ready, with their causes, as this program writes them."""
@@ -194,7 +234,7 @@ class EventTables:
             possible = drop_impossible_times(times)
             self._without_time += times.null_count
             self._impossible_time += possible.null_count - times.null_count
-            events.append(each.with_columns(each.columns.set_column(at, TIME, possible)))
+            events.append(each.with_columns(each.columns.set_column(at, TIME, possible)).with_constants(self._metadata))
         self.added += len(whole)
         self._whole.append(replace(whole, events=tuple(events)))
 
@@ -212,7 +252,9 @@ class EventTables:
                 self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
                 return
             rows = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
-        rows.add(time, fields)
+        rows.add(time, {**fields, **self._metadata} if self._metadata else fields, self._record, self._file)
+        if self._record is not None:
+            self._record += 1
 
     def damage(self, place: str, message: str, *, misread: bool = False) -> None:
         """Keeps a damage; beyond MOST_DAMAGES they are only counted."""
@@ -278,16 +320,23 @@ class KindTable:
         self.known: object = None
         self.rows: list[EventTexts] = []
         self.times: list[int | None] = []
+        self.records: list[int | None] = []
+        self.file = ""
         self.parts: list[pa.Table] = []
 
-    def add(self, time: int | None, fields: EventTexts) -> None:
-        """Takes one record; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
+    def add(self, time: int | None, fields: EventTexts, record: int | None = None, file: str = "") -> None:
+        """Takes one record, and where its text lies; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
+        # A part holds records of one file, so that the file's name is one value of it.
+        if file != self.file and self.rows:
+            self.flush()
+        self.file = file
         # Records of a kind mostly have the same names as the one before: one comparison instead of a merge.
         if fields.keys() != self.known:
             self.names.update(dict.fromkeys(fields))
             self.known = fields.keys()
         self.rows.append(fields)
         self.times.append(time)
+        self.records.append(record)
         if len(self.rows) >= TABLE_ROWS_AT_ONCE:
             self.flush()
 
@@ -300,10 +349,15 @@ class KindTable:
             TIME: pa.array(self.times, pa.int64()).cast(TIME_TYPE),
             CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(self.rows)),
         }
+        records = pa.array(self.records, pa.int64())
+        if records.null_count < len(records):
+            columns[RECORD_NUMBER] = records
+            file = pa.array([self.file] if self.rows else [], pa.string())
+            columns[RECORD_FILE] = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(records), np.int32)), file)
         for name in self.names:
             columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
         self.parts.append(pa.table(columns))
-        self.rows, self.times = [], []
+        self.rows, self.times, self.records = [], [], []
 
     def events(self) -> Events:
         """The whole table; System fields with one value in all of it are constants."""
@@ -322,7 +376,7 @@ def tidy_events(events: Events) -> Events:
     provider = find_constant_value(events, "Provider_Name") if windows else ""
     for name in events.columns.column_names:
         column = events.columns.column(name)
-        if name not in (TIME, CAUSE):
+        if name not in NO_FIELDS:
             restore = restore_values(name, provider, events.kind) if windows else keep_values
             column = map_distinct_values(column, restore)
             if column is None:

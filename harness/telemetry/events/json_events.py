@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from harness.telemetry.events.classic_text import CLASSIC_START, read_classic_text
 from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
-from harness.telemetry.events.json_values import flat_fields
+from harness.telemetry.events.json_values import flat_fields, print_json_value
 from harness.telemetry.events.shape_reading import EventReading, build_reading, find_shape
 from harness.telemetry.events.windows_event import (
     LINUX_CHANNEL,
@@ -20,7 +21,7 @@ from harness.telemetry.events.windows_event import (
     list_event_data,
     sensor_of,
 )
-from harness.telemetry.shape import Envelope, list_envelopes
+from harness.telemetry.shape import Envelope, OpenedEvent, list_envelopes
 from harness.telemetry.shapes.splunk import object_in
 
 # Readings are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
@@ -43,7 +44,6 @@ class JsonEvents:
     def __init__(self, name: str, tables: EventTables) -> None:
         self.name, self.tables = name, tables
         self.readings: dict[tuple[str, ...], EventReading] = {}
-        self.envelopes: dict[tuple[str, ...], tuple[Envelope, ...]] = {}
         self.guessed: Counter[str] = Counter()
         self.shapes: Counter[str] = Counter()
         self.unknown: Counter[tuple[str, ...]] = Counter()
@@ -54,14 +54,11 @@ class JsonEvents:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
         if not isinstance(value, dict):
             raise ValueError(f"no JSON object: `{str(value)[:60]}`")
-        listed = list_answer(value)
-        if listed is None:
+        items = list_answer_items(value)
+        if items is None:
             self.add_object(value)
-            return
-        for item in listed:
-            # Graylog's and other searches have each message in an object of its own.
-            inner = next((item[k] for k in SINGLE_EVENT_KEYS if isinstance(item.get(k), dict)), None)
-            self.add_object(inner if inner is not None and len(item) <= 5 else item)
+        for item in items or ():
+            self.add_object(item)
 
     def add_object(self, value: Mapping[str, Any], depth: int = 0) -> None:
         """Adds one object without its envelopes, a collector's around a shipper's."""
@@ -70,9 +67,10 @@ class JsonEvents:
         shape = ""
         inner: Any = value
         for _ in range(MOST_ENVELOPES):
-            content = self.open(inner) if isinstance(inner, Mapping) else None
-            if content is None:
+            found = open_envelope(inner) if isinstance(inner, Mapping) else None
+            if found is None:
                 break
+            _, content = found
             inner, time, metadata = content.inner, time or content.time, {**metadata, **content.metadata}
             shape = shape or content.shape
         if isinstance(inner, str):
@@ -87,26 +85,14 @@ class JsonEvents:
         else:
             self.add_fields(flat_fields(with_named_data(inner)), metadata, time, shape, depth)
 
-    def open(self, value: Mapping[str, Any]) -> Any:
-        """What the first envelope that fits holds; None for an object that is an event itself."""
-        keys = tuple(value)
-        fitting = self.envelopes.get(keys)
-        if fitting is None:
-            fitting = tuple(envelope for envelope in list_envelopes() if envelope.fits(keys))
-            if len(self.envelopes) < MOST_READINGS:
-                self.envelopes[keys] = fitting
-        for envelope in fitting:
-            opened = envelope.open(value)
-            if opened is not None:
-                return opened
-        return None
-
     def add_text(self, text: str, metadata: Mapping[str, str], time: str | None, shape: str = "") -> None:
         """Adds an event that is a text: XML, a classic event of Windows, or a line of a plain log."""
         begin = text.find("<Event")
         end = text.rfind("</Event>")
         if text.lstrip().startswith("<") or 0 <= begin < end:
-            self.add_windows(fields_of_event(text[max(begin, 0) : end + 8 if end > 0 else None]), metadata, time, shape or "xml")
+            self.add_windows(
+                fields_of_event(text[max(begin, 0) : end + 8 if end > 0 else None]), metadata, time, shape or "xml"
+            )
         elif CLASSIC_START.search(text):
             # The text's own time has no zone, the envelope's has.
             known = {"_time": time} if time else {}
@@ -163,7 +149,7 @@ class JsonEvents:
                     inner = object_in(text)
                 except ValueError:
                     continue
-                if self.open(inner) or find_rendered_event(inner) or find_shape(flat_fields(inner)):
+                if open_envelope(inner) or find_rendered_event(inner) or find_shape(flat_fields(inner)):
                     self.add_object(inner, depth + 1)
                     return True
         return False
@@ -181,7 +167,9 @@ class JsonEvents:
             if guess:
                 self.tables.misread(self.name, f"{count} events {guess}")
         for kind, count in self.nameless.items():
-            message = f"{count} events of {kind}: neither manifest nor message tells them; a rule that reads them sees none"
+            message = (
+                f"{count} events of {kind}: neither manifest nor message tells them; a rule that reads them sees none"
+            )
             self.tables.misread(self.name, message)
         if self.unzoned:
             self.tables.misread(self.name, f"{self.unzoned} times name no zone; they are read as UTC")
@@ -197,6 +185,69 @@ def list_answer(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
     if isinstance(hits, dict) and isinstance(hits.get("hits"), list):
         return hits["hits"] if is_object_list(hits["hits"]) else None
     return next((value[n] for n in EVENT_LIST_KEYS if is_object_list(value.get(n))), None)
+
+
+def list_answer_items(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The events that an answer lists, out of the object that some searches put around each."""
+    listed = list_answer(value)
+    if listed is None:
+        return None
+    # Graylog's and other searches have each message in an object of its own.
+    inner = (next((item[k] for k in SINGLE_EVENT_KEYS if isinstance(item.get(k), dict)), None) for item in listed)
+    return [held if held is not None and len(item) <= 5 else item for item, held in zip(listed, inner, strict=True)]
+
+
+INDEX_ENVELOPES = frozenset({"splunk_hec", "splunk_export", "splunk_raw", "elastic_hit"})
+"""Those of an index, which the event did not have when it was recorded."""
+
+
+def list_event_texts(value: Any, record: str) -> Iterator[str]:
+    """The text of each event in a record, in the order in which they are added.
+
+    It is the record itself, or the part of it that is the event; the envelope of an index is none of it. Raises
+    ValueError for content that cannot be read.
+    """
+    items = list_answer_items(value) if isinstance(value, dict) else None
+    if items is None:
+        yield from list_texts_within(value, record)
+    for item in items or ():
+        yield from list_texts_within(item, None)
+
+
+def list_texts_within(value: Any, record: str | None) -> Iterator[str]:
+    """The texts of the events in one object, whose own text may be at hand."""
+    inner = held = value
+    of_index = True
+    for _ in range(MOST_ENVELOPES):
+        found = open_envelope(inner) if isinstance(inner, Mapping) else None
+        if found is None:
+            break
+        name, opened = found
+        inner = opened.inner
+        of_index = of_index and name in INDEX_ENVELOPES
+        held = (inner if opened.text is None else opened.text) if of_index else held
+    if isinstance(inner, list):
+        for item in inner:
+            yield from list_texts_within(item, None)
+    elif held is value and record is not None:
+        yield record
+    else:
+        yield print_json_value(held)
+
+
+@lru_cache(MOST_READINGS)
+def list_fitting_envelopes(keys: tuple[str, ...]) -> tuple[Envelope, ...]:
+    """The envelopes that an object with these keys may be."""
+    return tuple(envelope for envelope in list_envelopes() if envelope.fits(keys))
+
+
+def open_envelope(value: Mapping[str, Any]) -> tuple[str, OpenedEvent] | None:
+    """The first envelope that an object is, by name, and what it holds; None for an object that is an event itself."""
+    for envelope in list_fitting_envelopes(tuple(value)):
+        opened = envelope.open(value)
+        if opened is not None:
+            return envelope.name, opened
+    return None
 
 
 def is_object_list(value: Any) -> bool:
@@ -234,4 +285,3 @@ def with_named_data(value: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(held := value.get(part), dict) and ("Data" in held or "#attributes" in held or part == "UserData")
     }
     return {**value, **parts} if parts else value
-

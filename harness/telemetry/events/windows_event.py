@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 import pyarrow as pa
@@ -154,7 +154,9 @@ def name_elements(elements: Any) -> list[tuple[str, str]]:
         if not isinstance(element, dict):
             return []
         attributes = element.get("#attributes") or element.get("@attributes") or element.get("$") or element
-        name = next((attributes[k] for k in NAME_KEYS if k in attributes), None) if isinstance(attributes, dict) else None
+        name = (
+            next((attributes[k] for k in NAME_KEYS if k in attributes), None) if isinstance(attributes, dict) else None
+        )
         if not isinstance(name, str):
             # An object of names and values instead of elements, unless it is markup without a name.
             bare = isinstance(elements, list) or "#text" in element or "#attributes" in element
@@ -220,7 +222,7 @@ DEEPEST_XML = 50
 
 
 def fields_of_event(xml: str) -> dict[str, str]:
-    """System fields, then data in their order; of a repeated name the first value counts.
+    """System fields, then data in their order; of a repeated name the first value has the name, the next `name[1]`.
 
     Text as the log itself prints it goes a fast way, all else is scanned. Raises ValueError for what is no XML.
     """
@@ -259,15 +261,15 @@ def scanned_whole(xml: str) -> list[Leaf]:
 
 
 def merge_system_and_data(system: Iterable[tuple[str, str | None]], data: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Both parts as one; a datum named as a System field is told apart by `Data_`."""
+    """Both parts as one; a datum named as a System field is told apart by `Data_`, a repeated one by its number."""
     # An empty System element (<Correlation/>) is an absent field, an empty datum an empty text.
     fields = {name: value for name, value in system if value}
     for name, value in data:
         if name in SYSTEM_NAMED:
             name = f"Data_{name}"
-        # As Splunk's extraction without MV_ADD (spl.md 11.2).
-        if name not in fields:
-            fields[name] = value
+        if name in fields:
+            name = next(numbered for n in count(1) if (numbered := f"{name}[{n}]") not in fields)
+        fields[name] = value
     return fields
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
 from harness.telemetry.events.json_events import JsonEvents
+from harness.telemetry.events.raw_text import RAW_FIELD
 
 DELIMITERS = ",\t;|"
 # A name of a column: some words, no clock in it, or any line of a log with commas would be a header.
@@ -37,7 +38,9 @@ def find_delimiter(text: str) -> str | None:
     lines = lines[:-1] if len(lines) > 1 and len(text) >= 60_000 else lines
     best = ("", 1)
     for delimiter in DELIMITERS:
-        rows = [row for _, row in zip(range(ROWS_COMPARED), csv.reader(lines, delimiter=delimiter), strict=False) if row]
+        rows = [
+            row for _, row in zip(range(ROWS_COMPARED), csv.reader(lines, delimiter=delimiter), strict=False) if row
+        ]
         if not rows or not is_header(rows[0]) or len(rows[0]) <= best[1]:
             continue
         # A row may end early where a quoted cell is cut, so only complete ones count.
@@ -61,18 +64,44 @@ def is_column_name(text: str) -> bool:
 def read(stream: Stream, tables: EventTables) -> None:
     """Adds each row as an event; one that is wider than the header is damage."""
     events = JsonEvents(stream.name, tables)
-    lines = Lines(stream)
-    if stream.text_head.startswith(ZEEK.encode()):
-        read_zeek(lines, events, tables, stream.name)
-    else:
-        # Cells are bounded by the longest record of any format, not by csv's own 128 KiB.
-        csv.field_size_limit(LONGEST_RECORD)
-        read_rows(lines, find_delimiter(stream.text_head.decode("utf-8", "replace")) or ",", events, tables, stream.name)
+    for line, fields in find_rows(stream, tables.damage):
+        # Of a row that holds no text of an event its fields say all.
+        tables.begin_record(keep=RAW_FIELD in fields)
+        try:
+            events.add_object(fields)
+        except (ValueError, RecursionError) as error:
+            tables.damage(f"{stream.name}: line {line}", str(error))
     events.done()
 
 
-def read_rows(lines: Lines, delimiter: str, events: JsonEvents, tables: EventTables, name: str) -> None:
-    """Adds the rows below a header."""
+def list_records(stream: Stream) -> Iterator[dict[str, str]]:
+    """The rows again."""
+    return (fields for _, fields in find_rows(stream, lambda place, message: None))
+
+
+def event_texts(record: dict[str, str]) -> list[str]:
+    """The text of the event in a row."""
+    return [record[RAW_FIELD]]
+
+
+Row = tuple[int, dict[str, str]]
+Tell = Callable[[str, str], None]
+
+
+def find_rows(stream: Stream, damage: Tell) -> Iterator[Row]:
+    """Each row that has a cell, and the line on which it starts; what cannot be read is damage."""
+    lines = Lines(stream)
+    if stream.text_head.startswith(ZEEK.encode()):
+        yield from find_zeek_rows(lines, stream.name, damage)
+        return
+    # Cells are bounded by the longest record of any format, not by csv's own 128 KiB.
+    csv.field_size_limit(LONGEST_RECORD)
+    delimiter = find_delimiter(stream.text_head.decode("utf-8", "replace")) or ","
+    yield from find_delimited_rows(lines, delimiter, stream.name, damage)
+
+
+def find_delimited_rows(lines: Lines, delimiter: str, name: str, damage: Tell) -> Iterator[Row]:
+    """The rows below a header."""
     rows = csv.reader(skip_preamble(lines), delimiter=delimiter)
     header: list[str] = []
     while True:
@@ -82,7 +111,7 @@ def read_rows(lines: Lines, delimiter: str, events: JsonEvents, tables: EventTab
         except StopIteration:
             return
         except csv.Error as error:
-            tables.damage(f"{name}: line {line}", f"no row of a table: {str(error).lower()}")
+            damage(f"{name}: line {line}", f"no row of a table: {str(error).lower()}")
             return
         if not row:
             continue
@@ -93,19 +122,10 @@ def read_rows(lines: Lines, delimiter: str, events: JsonEvents, tables: EventTab
         if row == header:
             continue
         if len(row) > len(header):
-            tables.damage(f"{name}: line {line}", f"a row of {len(row)} cells below a header of {len(header)}")
+            damage(f"{name}: line {line}", f"a row of {len(row)} cells below a header of {len(header)}")
             continue
-        fields = {n: cell for n, cell in zip(header, row, strict=False) if n and cell not in LACKING}
-        add_row(fields, f"{name}: line {line}", events, tables)
-
-
-def add_row(fields: dict[str, str], place: str, events: JsonEvents, tables: EventTables) -> None:
-    """Adds one row; what cannot be read in it is damage."""
-    try:
-        if fields:
-            events.add_object(fields)
-    except (ValueError, RecursionError) as error:
-        tables.damage(place, str(error))
+        if fields := {n: cell for n, cell in zip(header, row, strict=False) if n and cell not in LACKING}:
+            yield line, fields
 
 
 def skip_preamble(lines: Iterator[str]) -> Iterator[str]:
@@ -117,8 +137,8 @@ def skip_preamble(lines: Iterator[str]) -> Iterator[str]:
             yield line
 
 
-def read_zeek(lines: Lines, events: JsonEvents, tables: EventTables, name: str) -> None:
-    """Adds the rows of Zeek's own tables, whose header says what stands for nothing."""
+def find_zeek_rows(lines: Lines, name: str, damage: Tell) -> Iterator[Row]:
+    """The rows of Zeek's own tables, whose header says what stands for nothing."""
     separator, header = "\t", list[str]()
     about = {"#unset_field": "-", "#empty_field": "(empty)", "#path": ""}
     for line in lines:
@@ -132,11 +152,11 @@ def read_zeek(lines: Lines, events: JsonEvents, tables: EventTables, name: str) 
         elif text:
             cells = text.split(separator)
             if len(cells) != len(header):
-                tables.damage(f"{name}: line {lines.number}", f"{len(cells)} cells below {len(header)} names")
+                damage(f"{name}: line {lines.number}", f"{len(cells)} cells below {len(header)} names")
                 continue
             there = {n: c for n, c in zip(header, cells, strict=True) if c != about["#unset_field"]}
             fields = {n: "" if c == about["#empty_field"] else c for n, c in there.items()}
-            add_row({"_path": about["#path"], **fields}, f"{name}: line {lines.number}", events, tables)
+            yield lines.number, {"_path": about["#path"], **fields}
 
 
 class Lines(Iterator[str]):

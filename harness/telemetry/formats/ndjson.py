@@ -10,7 +10,7 @@ import msgspec
 
 from harness.telemetry.events.event import Telemetry
 from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
-from harness.telemetry.events.json_events import JsonEvents
+from harness.telemetry.events.json_events import JsonEvents, list_event_texts
 from harness.telemetry.events.raw_text import json_texts, stamp_fields, write_lines
 
 # A fraction stays the text that was written: 1.10 is not 1.1 in a log.
@@ -35,9 +35,9 @@ def recognises(head: bytes) -> bool:
 def read(stream: Stream, tables: EventTables) -> None:
     """Adds every readable object; a damage names its line."""
     events = JsonEvents(stream.name, tables)
-    records = stream.lines() if one_a_line(stream) else find_objects(stream)
-    for line, text in records:
+    for line, text in find_texts(stream):
         place = f"{stream.name}: line {line}"
+        tables.begin_record()
         try:
             value = DECODE.decode(text)
         except FAILURES as error:
@@ -49,6 +49,30 @@ def read(stream: Stream, tables: EventTables) -> None:
         except (ValueError, RecursionError) as error:
             tables.damage(place, str(error))
     events.done()
+
+
+def find_texts(stream: Stream) -> Iterator[tuple[int, bytes]]:
+    """Each line, or each object that fills many, and the line on which it starts."""
+    return stream.lines() if one_a_line(stream) else find_objects(stream)
+
+
+def list_records(stream: Stream) -> Iterator[bytes]:
+    """The text of each object again."""
+    return (text for _, text in find_texts(stream))
+
+
+def event_texts(record: bytes) -> Iterator[str]:
+    """The text of each event in an object."""
+    text = record.decode("utf-8", "replace")
+    try:
+        value = DECODE.decode(record)
+    except FAILURES as error:
+        value = repair_utf8(record, error)
+    try:
+        yield from list_event_texts(value, text)
+    except (ValueError, RecursionError):
+        # Told as damage when the events were read: what is behind it in the record was not added.
+        return
 
 
 def one_a_line(stream: Stream) -> bool:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
+from harness.telemetry.events.event import CAUSE, NO_FIELDS, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.events.json_events import JsonEvents
 from harness.telemetry.events.text_columns import encode_text
@@ -132,7 +132,7 @@ def describe_layout(telemetry: Telemetry) -> dict[str, Any]:
 
 def list_field_columns(events: Events) -> list[str]:
     """Names of the columns that are fields."""
-    return [n for n in events.columns.column_names if n not in (TIME, CAUSE)]
+    return [n for n in events.columns.column_names if n not in NO_FIELDS]
 
 
 def tidy(events: Events) -> pa.Table:

@@ -46,6 +46,7 @@ def read(stream: Stream, tables: EventTables) -> None:
     """Adds every event; what stands between events and is no markup around them is damage."""
     for line, xml in find_event_elements(stream):
         place = f"{stream.name}: line {line}"
+        tables.begin_record()
         try:
             text = xml.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -60,6 +61,16 @@ def read(stream: Stream, tables: EventTables) -> None:
         if fields.get("Channel") == LINUX_CHANNEL:
             fields |= LINUX_METADATA
         tables.add(sensor_of(fields.get("Channel")), fields.get("EventID", ""), time, fields)
+
+
+def list_records(stream: Stream) -> Iterator[bytes]:
+    """The text of each event again."""
+    return (xml for _, xml in find_event_elements(stream))
+
+
+def event_texts(record: bytes) -> list[str]:
+    """The event's text."""
+    return [record.decode("utf-8", "replace")]
 
 
 def find_event_elements(stream: Stream) -> Iterator[tuple[int, bytes]]:

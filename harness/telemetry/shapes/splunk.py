@@ -18,7 +18,9 @@ def open_collector_event(value: Mapping[str, Any]) -> OpenedEvent | None:
     """The event in a collector's envelope, with the envelope's metadata."""
     if value["event"] is None or not COLLECTOR.issuperset(value):
         return None
-    return OpenedEvent(inner=read_event(value["event"]), metadata=metadata_of(value), time=text_of(value.get("time")))
+    event = value["event"]
+    text = event if isinstance(event, str) else None
+    return OpenedEvent(inner=read_event(event), text=text, metadata=metadata_of(value), time=text_of(value.get("time")))
 
 
 def open_search_result(value: Mapping[str, Any]) -> OpenedEvent | None:
@@ -33,7 +35,7 @@ def open_raw_row(value: Mapping[str, Any]) -> OpenedEvent | None:
     if not isinstance(raw, str) or "@sensor" in value:
         return None
     time = text_of(value.get("_time"))
-    return OpenedEvent(inner=read_raw(raw), metadata=metadata_of(value), time=time, shape="splunk_raw")
+    return OpenedEvent(inner=read_raw(raw), text=raw, metadata=metadata_of(value), time=time, shape="splunk_raw")
 
 
 def open_search_table(value: Mapping[str, Any]) -> OpenedEvent | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.telemetry.format import read_telemetry
+from tests.columns import list_rows
 
 SAMPLES = Path("../shared/samples")
 
@@ -20,7 +21,7 @@ def recorded(tmp_path, content, name="capture.json"):
     rows = [
         {"sensor": e.sensor, "kind": e.kind, **{n: v for n, v in {**e.constants, **row}.items() if v is not None}}
         for e in telemetry.events
-        for row in e.columns.to_pylist()
+        for row in list_rows(e)
     ]
     return rows, [str(d) for d in telemetry.damages]
 
