@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -57,9 +60,37 @@ def contents(command: Decorated) -> Decorated:
     return wrapped  # type: ignore[return-value]
 
 
-def build_settings(content: Content) -> Settings:
-    """The settings that hold for every rule."""
-    return content.settings(Settings())
+def build_settings(content: Content, now: str | None = None, zone: str | None = None) -> Settings:
+    """The settings that hold for every rule: when and where it is searched, and what it refers to."""
+    settings = Settings(now=0.0 if now is None else parse_moment(now), zone=parse_zone(zone or "UTC"))
+    return content.settings(settings)
+
+
+def parse_moment(text: str) -> float:
+    """Epoch seconds of `2024-01-31T12:00:00Z` or of a number. Raises HarnessError."""
+    try:
+        # Without a zone it would hang on the machine's.
+        moment = None if re.fullmatch(r"\d+(\.\d+)?", text) else datetime.fromisoformat(text)
+        if moment is not None and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return float(text) if moment is None else moment.timestamp()
+    except (ValueError, OverflowError) as error:
+        raise HarnessError("wrong-time", f"--now {text} is no time", help="write 2024-01-31T12:00:00Z") from error
+
+
+def parse_zone(name: str) -> str:
+    """A time zone by its name. Raises HarnessError where there is none of it."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise HarnessError("wrong-zone", f"no time zone is called {name}", help="write Europe/Berlin") from error
+    return name
+
+
+SEARCH_OPTIONS = (
+    click.option("--now", metavar="TIME", help="When the rule is run (default: a second after the last event)."),
+    click.option("--zone", metavar="NAME", help="The time zone of who runs it (default: UTC)."),
+)
 
 
 PLAIN_TEXT_OPTIONS = (
@@ -118,9 +149,12 @@ def add_rule_options(command: options.Decorated) -> options.Decorated:
             switches=named.pop("switch"),
             seed=named.pop("seed"),
             limits=complete(named.pop("limits")),
-            settings=build_settings(named.pop("content")),
+            settings=build_settings(named.pop("content"), named.pop("now"), named.pop("zone")),
         )
         chosen = add_plain_text_input(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
         return command(*arguments, chosen=chosen, **named)
 
-    return plain_text(contents(options.add_judging_options(wrapped)))  # type: ignore[return-value]
+    decorated = options.add_judging_options(wrapped)
+    for option in reversed(SEARCH_OPTIONS):
+        decorated = option(decorated)
+    return plain_text(contents(decorated))  # type: ignore[return-value]

@@ -33,6 +33,9 @@ NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 RAW_FIELD = "_raw"
 """The text of an event that was read from a plain file, which is all that there is of it."""
 
+EXPORTED_TEXTS = (RAW_FIELD, "@rawstring")
+"""What exports of both products call the text of an event, which they have beside its fields."""
+
 Piece: TypeAlias = "str | pa.ChunkedArray"
 """A part of each event's text: the same for all, or a column of text without nulls."""
 
@@ -43,7 +46,11 @@ def build_native_texts(events: Events) -> pa.ChunkedArray:
         return concat_pieces(xml_pieces(events), len(events))
     if RAW_FIELD in events.columns.column_names and events.sensor == "text":
         return events.columns.column(RAW_FIELD).cast(pa.string())
-    return json_texts(list_event_fields(events), len(events))
+    own = next((n for n in EXPORTED_TEXTS if n in events.columns.column_names), None)
+    if own is None:
+        return json_texts(list_event_fields(events), len(events))
+    rest = {n: f for n, f in list_event_fields(events).items() if n != own}
+    return pc.coalesce(events.columns.column(own).cast(pa.string()), json_texts(rest, len(events)))
 
 
 def concat_pieces(pieces: list[Piece], rows: int) -> pa.ChunkedArray:
