@@ -31,6 +31,8 @@ NATIVE_ROWS_AT_ONCE = 20_000
 RAW_FIELD = "_raw"
 """The text of an event that was read from a plain file, which is all that there is of it."""
 
+EXPORTED_TEXTS = (RAW_FIELD, "@rawstring")
+"""What exports of both products call the text of an event, which they have beside its fields."""
 # Names under which shippers keep an event's message, and decoders the event itself.
 MORE_THAN_DATA = re.compile(r'[Mm]essage"\s*:|xml_name"\s*:|"Event"\s*:')
 
@@ -50,7 +52,11 @@ def build_native_texts(events: Events, recorded: pa.ChunkedArray | None = None) 
         return concat_pieces(xml_pieces(events), len(events))
     if RAW_FIELD in events.columns.column_names and events.sensor == "text":
         return events.columns.column(RAW_FIELD).cast(pa.string())
-    return json_texts(list_event_fields(events), len(events))
+    own = next((n for n in EXPORTED_TEXTS if n in events.columns.column_names), None)
+    if own is None:
+        return json_texts(list_event_fields(events), len(events))
+    rest = {n: f for n, f in list_event_fields(events).items() if n != own}
+    return pc.coalesce(events.columns.column(own).cast(pa.string()), json_texts(rest, len(events)))
 
 
 def fill_recorded_texts(events: Events, recorded: pa.ChunkedArray | None) -> pa.ChunkedArray:

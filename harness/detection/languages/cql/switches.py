@@ -24,6 +24,12 @@ SWITCHES = (
         settle='createEvents(["a=1", "b=1"]) | kvParse() | groupBy(a)',
     ),
     Switch(
+        name="round-half",
+        values=("away", "up"),
+        question="does round() take -2.5 to -3, away from zero, or up to -2?",
+        settle='createEvents(["a=-2.5"]) | kvParse() | round(a)',
+    ),
+    Switch(
         name="division-by-zero",
         values=("null", "infinity"),
         question="is x / 0 no value, or larger than every number?",

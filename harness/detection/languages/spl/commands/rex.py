@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
-from harness.detection.languages.spl.coercion import as_multivalue, as_text, literal
+from harness.detection.languages.spl.coercion import as_multivalue, as_text, change_each, literal
 from harness.detection.languages.spl.regex import check_pattern, list_group_names
 from harness.detection.languages.spl.registry import COMMANDS, Unless
 from harness.detection.languages.spl.scope import Scope
@@ -37,7 +37,7 @@ def rex(scope: Scope, stage: Stage) -> None:
     pattern = find_rex_pattern(found)
     subject = scope.typed(field, pattern.span)
     if found.text("mode", "").lower() == "sed":
-        scope.derive([(field, apply_sed_script(as_text(subject), pattern))], stage.span)
+        scope.derive([(field, change_each(subject, lambda v: apply_sed_script(v, pattern)))], stage.span)
         return
     check_pattern(pattern.text, pattern.span)
     names = list_group_names(pattern.text)
@@ -56,7 +56,7 @@ def offsets(scope: Scope, found: BoundOptions, subject: Typed, pattern: Word, na
     """`name=first-last` of each group in the first match, its characters counted from 0."""
     if found.number("max_match", 1) != 1:
         raise scope.unsupported("`offset_field` of several matches", found.options["offset_field"].span)
-    if subject.kind in (Kind.NULL, Kind.LIST):
+    if subject.kind is Kind.NULL:
         return TYPED_NULL
     shown = []
     for name in names:
