@@ -76,15 +76,19 @@ def build_settings(content: Content, now: str | None = None, zone: str | None = 
 
 
 def parse_moment(text: str) -> float:
-    """Epoch seconds of `2024-01-31T12:00:00Z` or of a number. Raises HarnessError."""
+    """Epoch seconds of `2024-01-31T12:00:00Z` or of a number, after 1970. Raises HarnessError."""
     try:
-        # Without a zone it would hang on the machine's.
         moment = None if re.fullmatch(r"\d+(\.\d+)?", text) else datetime.fromisoformat(text)
+        # Without a zone it would hang on the machine's.
         if moment is not None and moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return float(text) if moment is None else moment.timestamp()
-    except (ValueError, OverflowError) as error:
-        raise HarnessError("wrong-time", f"--now {text} is no time", help="write 2024-01-31T12:00:00Z") from error
+        seconds = float(text) if moment is None else moment.timestamp()
+    except (ValueError, OverflowError):
+        seconds = 0.0
+    if seconds <= 0:
+        message = f"--now {text} is no time after 1970"
+        raise HarnessError("wrong-time", message, help="write 2024-01-31T12:00:00Z")
+    return seconds
 
 
 def parse_zone(name: str) -> str:

@@ -228,6 +228,22 @@ SQUARES_NEEDED = "squares of fractions are needed for so many numbers: "
 SQUARES_STAND_IN = f"CAST(concat('{SQUARES_NEEDED}', n) AS DOUBLE)"
 """The body of the macro until a statement needs it."""
 
+# A DDSketch with quadratic mapping: v = (1 + t) * 2^e falls into bucket floor(((4 - t) * t / 3 + e) * m), whose lower
+# end is found the other way round (Masson, Rim and Lee, "DDSketch", VLDB 2019; reference/cql.md, addenda).
+SKETCH_STEPS: tuple[Mapping[str, str], ...] = (
+    {"v": "abs(x)", "sign": "sign(x)", "error": "accuracy"},
+    {
+        "near": "floor(log2(nullif(s.v, 0e0)))",
+        "m": "ln(2e0) / (ln((1e0 + s.error) / (1e0 - s.error)) * 4e0 * ln(2e0) / 3e0)",
+    },
+    # The logarithm of a number next to a power of two may be that of the power.
+    {"e": "s.near + CASE WHEN s.v < pow(2e0, s.near) THEN -1 WHEN s.v >= pow(2e0, s.near + 1) THEN 1 ELSE 0 END"},
+    {"t": "s.v / pow(2e0, s.e) - 1e0"},
+    {"place": "floor(((4e0 - s.t) * s.t / 3e0 + s.e) * s.m) / s.m"},
+    {"whole": "floor(s.place)"},
+    {"size": "coalesce((3e0 - sqrt(4e0 - 3e0 * (s.place - s.whole))) * pow(2e0, s.whole), s.v)"},
+)
+
 MEASURE_MACROS: Mapping[str, str] = {
     SQUARES_MACRO: compute_in_steps(
         [
@@ -260,6 +276,7 @@ MEASURE_MACROS: Mapping[str, str] = {
         f" {sums_of_list('whole_part', 'fraction_part', 'small_square', 'square_whole', 'square_fraction')},"
         f" {list_beyond('beyond_square')})",
     ),
+    "sketched(x, accuracy)": compute_in_steps(SKETCH_STEPS, "s.sign * s.size * (1e0 + s.error)"),
 }
 """Measures from sums: `d` is what the squares are divided by, `less` how much less than the count that is."""
 
@@ -318,6 +335,20 @@ DUCKDB.spell(ops.variance_sample)(lambda around, x: spell_variance(around, x, sa
 DUCKDB.spell(ops.variance_population)(lambda around, x: spell_variance(around, x, sample=False))
 DUCKDB.spell(ops.stdev_sample)(lambda around, x: fn("sqrt", spell_variance(around, x, sample=True)))
 DUCKDB.spell(ops.stdev_population)(lambda around, x: fn("sqrt", spell_variance(around, x, sample=False)))
+
+
+@DUCKDB.spell(ops.percentile_below)
+def duckdb_percentile_below(around: Around, x: SQL, fraction: SQL) -> SQL:
+    """A member of the sorted list of all numbers: DuckDB's quantiles count the places otherwise."""
+    last = b.sql_infix(exp.Sub, around("count", x), b.sql_integer(1))
+    place = b.sql_infix(exp.Add, fn("floor", b.sql_infix(exp.Mul, fraction, last)), b.sql_integer(1))
+    return fn("list_extract", fn("list_sort", around("list", x, present=x)), b.cast(place, "BIGINT"))
+
+
+@DUCKDB.spell(ops.sketch_value)
+def duckdb_sketch_value(x: SQL, accuracy: SQL) -> SQL:
+    """The number of the bucket that `x` falls into."""
+    return fn("sketched", x, accuracy)
 
 
 def spell_regression(measure: str) -> Callable[[Around, SQL, SQL], SQL]:

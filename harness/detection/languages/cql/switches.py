@@ -12,6 +12,20 @@ SWITCHES = (
         settle='createEvents(["a=3", "a=7"]) | kvParse() | stdDev(a)',
     ),
     Switch(
+        name="percentile",
+        values=("sketch", "interpolated"),
+        # One page of the manual fits a DDSketch in all of its values, the one value of another page nothing that was
+        # tried (reference/cql.md, addenda).
+        question="does percentile() answer with the value of a sketch's bucket, or with one between two numbers?",
+        settle='createEvents(["a=12", "a=25", "a=50", "a=99"]) | kvParse() | percentile(a, percentiles=[50])',
+    ),
+    Switch(
+        name="json-numbers",
+        values=("bare", "quoted"),
+        question="does writeJson() write a number bare, or as text in quotes?",
+        settle='createEvents(["a.b=5"]) | kvParse() | writeJson(["a.b"])',
+    ),
+    Switch(
         name="missing-key",
         values=("keep", "drop"),
         question="does groupBy() of several fields form a group of events that lack one of them?",

@@ -13,6 +13,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Literal, Schema
 from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, Sort, list_sources, walk_nodes
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.values.text import lower_characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +184,7 @@ def is_known_member(values: Sequence[str]) -> bool:
 
 def same_but_for_case(values: Sequence[str]) -> bool:
     """Whether the first is one of the others but for case."""
-    # Python's lower() may make two characters of one where SQL makes one; only constants of platforms come here.
-    return values[0].lower() in [v.lower() for v in values[1:]]
+    return lower_characters(values[0]) in [lower_characters(v) for v in values[1:]]
 
 
 DECIDED: dict[Operation, Callable[[Sequence[KnownValue]], KnownValue]] = {

@@ -14,6 +14,7 @@ from typing import Any
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.values.pcre import LAST_LINE_END, PatternError, PcreReader, TwoSpellingPattern
+from harness.detection.plan.values.re2_size import exceeds_re2
 from harness.diagnostics import HarnessError
 
 __all__ = ["CaptureGroups", "PatternError", "compile_check", "list_capture_groups", "re2"]
@@ -71,7 +72,23 @@ def re2(pattern: str, flags: str = "", *, whole_match: bool = False) -> str | No
     if whole_match and LAST_LINE_END in pieces:
         return None
     prefix = f"(?{found.flags})" if found.flags else ""
-    return prefix + "".join(pieces)
+    made = prefix + "".join(pieces)
+    return None if exceeds_re2(made) else made
+
+
+def keep_one_group(pattern: str, number: int) -> str:
+    """A pattern in RE2's spelling of whose groups only that one captures, as group 1."""
+    count = 0
+
+    def free(found: re.Match[str]) -> str:
+        nonlocal count
+        if found[0] != "(":
+            return found[0]
+        count += 1
+        return "(" if count == number else "(?:"
+
+    # What cannot be an opening group first: escapes, classes, and brackets that say what they are.
+    return re.sub(r"\\.|\[(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]|\(\?|\(", free, pattern, flags=re.S)
 
 
 def inline_flags(found: TwoSpellingPattern) -> str:

@@ -1,5 +1,6 @@
 """Regular expressions in PCRE's syntax: what RE2 gets, what the library gets, and what is an error where."""
 
+import duckdb
 import pytest
 
 from harness.detection.plan.values.pcre import PatternError
@@ -143,3 +144,28 @@ def test_flags_outside_the_pattern():
 
 def test_empty_matches_do_not_divide_a_text():
     assert split_backtracking("abc", "x*", "") == ["abc"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "refused"),
+    [
+        ("(a{100}){10}", False),
+        ("(a{100}){11}", True),
+        ("(?:a{2,}){501}", True),
+        ("(?:a{2,}){500}", False),
+        ("(a{0,500}){2,3}", True),
+        ("((a{10})*){101}", True),
+        (r"(\{100}){9}x{1000}", False),
+        (r"[{]a{1000}\p{L}{9}", False),
+        (r"\p{L}{1000}", True),
+        ("(a{30}|b{30}){9}c{300}", False),
+    ],
+)
+def test_what_re2_would_have_to_copy_too_often_is_left_to_the_library(pattern, refused):
+    assert (re2(pattern) is None) == refused
+    statement = "SELECT regexp_matches('x', ?)"
+    if refused:
+        with pytest.raises(duckdb.Error):
+            duckdb.execute(statement, [pattern])
+    else:
+        assert duckdb.execute(statement, [re2(pattern)]).fetchone() == (False,)
