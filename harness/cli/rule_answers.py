@@ -18,14 +18,15 @@ from harness.report.console import Paper, escape_controls, format_count, one_lin
 from harness.report.formats.json import VERSION, broken_object, dumps, explanation_object, row_objects, rule_object
 from harness.report.query_steps import alert_lines, collect_evidence, steps_table
 from harness.report.sentences import fault, find_line_number, lenient, reads_absent, why_missed
+from harness.report.sigma_opinion import describe_opinion, encode_opinion
 from harness.run import Answer, Bench, RunOptions
-from harness.scenario.foreign_rule import container, rule_paths
-from harness.scenario.foreign_tests import converted_for
+from harness.scenario.foreign_rule import list_refusals, rule_paths
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
 from harness.telemetry.platform import platform
 from harness.verdict.explain import Explanation, Labels, explain, format_value
+from harness.verdict.sigma.opinion import SigmaOpinion, form_opinion
 from harness.verdict.verdict import Broken
 
 # All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
@@ -40,12 +41,14 @@ MOST_KINDS = 8
 class Found:
     """An answer; its explanation where one was asked for or no row came out.
 
-    `others` are conditions of the platform under which there would be rows, each with their number.
+    `others` are conditions of the platform under which there would be rows, each with their number; `opinion` is what a
+    Sigma rule finds by its own text, where it was converted as the taxonomy has it.
     """
 
     answer: Answer
     explanation: Explanation | None
     others: tuple[tuple[str, int], ...] = ()
+    opinion: SigmaOpinion | None = None
 
 
 def query_events(
@@ -74,7 +77,17 @@ def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: b
         labels = Labels(malicious=frozenset(range(total)), total=total)
         explanation = explain(answer.plan, bench.engine, labels)
     empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
-    return Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else ())
+    others = tuple(elsewhere(answer)) if empty else ()
+    opinion = ask_sigma(answer) if few and not bench.options.sigma.pipelines else None
+    return Found(answer=answer, explanation=explanation, others=others, opinion=opinion)
+
+
+def ask_sigma(answer: Answer) -> SigmaOpinion | None:
+    """What the Sigma rule that a rule was converted from finds by its own text."""
+    if answer.rule.subject is None or not answer.events:
+        return None
+    store, conditions = answer.trial.store, answer.trial.conditions
+    return form_opinion(answer.rule.subject, store.telemetry(conditions), store.views, answer.alerts)
 
 
 def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
@@ -91,7 +104,8 @@ def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
 
 def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, *, as_json: bool, verbose: bool) -> int:
     """`run --events`: every rule, or all of the pack's, on recorded events; 1 where two forms of one rule disagree."""
-    chosen = [own for rule in rules for own in rule_paths(rule) or [rule]] or pack_rules()
+    chosen = [own for rule in rules for own in rule_paths(rule, options.sigma) or [rule]] or pack_rules()
+    refused = [each for rule in rules for each in list_refusals(rule, options.sigma)]
     asked = list(query_events(chosen, events, options, explained=verbose))
     found = [each for each in asked if isinstance(each, Found)]
     broken = [each for each in asked if isinstance(each, Broken)]
@@ -102,7 +116,8 @@ def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, 
         answers = [answer_object(f) for f in found]
         failed = [broken_object(b) for b in broken]
         document = {"document": "answers", "version": VERSION, "answers": answers, "disagreements": disagreeing}
-        out(dumps({**document, "broken": failed}))
+        left_out = [{"rule": str(own), **error.as_json()} for own, error in refused]
+        out(dumps({**document, "broken": failed, "refused": left_out}))
         return code
     sheet = paper()
     for number, each in enumerate(found):
@@ -110,6 +125,9 @@ def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, 
     for failed_rule in broken:
         head = sheet.paint(f"{escape_controls(failed_rule.path)}: cannot be run", "bad")
         out(["", head, fault(failed_rule)])
+    for own, error in refused:
+        head = sheet.paint(f"{escape_controls(str(own))}: not converted", "warn")
+        out(["", head, escape_controls(error.render())])
     for sentence in disagreeing:
         out(["", *(sheet.paint(line, "bad") for line in sheet.paragraph(sentence))])
     return code
@@ -119,9 +137,8 @@ def disagreements(found: Sequence[Found]) -> Iterator[str]:
     """Rules whose conversions into several languages do not find the same events."""
     forms: dict[Path, list[Found]] = {}
     for each in found:
-        holder = container(each.answer.rule.path)
-        if holder is not None and converted_for(each.answer.rule.path):
-            forms.setdefault(holder, []).append(each)
+        if each.answer.rule.subject is not None:
+            forms.setdefault(each.answer.rule.path.with_suffix(""), []).append(each)
     for holder, same in forms.items():
         # By events and not by rows: the languages name and order their columns differently.
         events = {each.answer.rule.language: {e for a in each.answer.alerts for e in a.events} for each in same}
@@ -191,6 +208,8 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
     yield from sheet.paragraph(kinds(answer)) if answer.events else ["no event was read"]
     if answer.events and empty and (lost := why_missed(found.explanation)):
         yield from sheet.paragraph(f"line {lost[0]}: {lost[1]}" if lost[0] else lost[1])
+    for sentence in describe_opinion(found.opinion):
+        yield from sheet.paragraph(sentence)
     for condition, rows in found.others:
         yield from sheet.paragraph(f"with --condition {condition} it returns {format_count(rows, 'row')}")
     if found.explanation is not None and answer.events and (verbose or empty):
@@ -206,7 +225,7 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
     # A sentence for all of them; -v lists each at its place below.
     if answer.deviations and not verbose:
         yield from sheet.paragraph(lenient(answer.rule.name, answer.deviations))
-    for finding in (*(answer.deviations if verbose else ()), *answer.plan.findings):
+    for finding in (*answer.rule.findings, *(answer.deviations if verbose else ()), *answer.plan.findings):
         said = f"{finding.message}; {finding.help}" if finding.help else finding.message
         yield from sheet.paragraph(f"line {find_line_number(finding.span)}: {said} [{finding.code}]", indent=2)
     shown_damages = answer.damages if verbose else answer.damages[:MOST_DAMAGES]
@@ -235,8 +254,9 @@ def answer_object(found: Found) -> dict[str, Any]:
         "switches": dict(answer.plan.switches),
         "absent": list(answer.absent),
         "rows_under_other_conditions": dict(found.others),
+        "sigma": encode_opinion(found.opinion) if found.opinion else None,
         "deviations": [d.as_json() for d in answer.deviations],
-        "findings": [f.as_json() for f in answer.plan.findings],
+        "findings": [f.as_json() for f in (*answer.rule.findings, *answer.plan.findings)],
         "damages": [{"place": d.place, "message": d.message} for d in answer.damages],
         "explanation": explanation_object(found.explanation) if found.explanation else None,
     }

@@ -14,6 +14,7 @@ from harness.cli.options import PATH, Decorated, in_child
 from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
+from harness.cli.sigma_options import expand_rules
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 from harness.report.formats.terminal import Terminal
@@ -75,6 +76,7 @@ def command(
     detlab run --rule my.spl                           does my rule see the pack's attacks?
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
     """
+    rules = expand_rules(rules, chosen.sigma)
     chosen = replace(chosen, rules=rules, attack_data=attack_data)
     if replay:
         # Imported by name: a run on simulation needs nothing of the lab.

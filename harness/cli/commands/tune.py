@@ -9,9 +9,9 @@ import click
 
 from harness.cli import study_subjects
 from harness.cli.options import PATH, parse_pairs
-from harness.cli.screen import DIFFERS, out, paper
+from harness.cli.screen import DIFFERS, paper
+from harness.cli.sigma_options import Studied, show_studies
 from harness.diagnostics import HarnessError
-from harness.report.formats.json import dumps
 from harness.report.studies.plots import plot_study
 from harness.report.studies.tune import encode_tuning, format_tuning
 from harness.run import Bench, RunOptions
@@ -80,11 +80,20 @@ def command(
         exclusions=not fast,
         opinions=not fast,
     )
-    found = studied_rule(rule, paths, events, malicious, chosen, wishes)
-    if plot:
-        plot_study("tuning", found, plot)
-    show_tuning(found, as_json=as_json, write=write)
-    return DIFFERS if budget is not None and found.population.attacks and found.recommended is None else 0
+
+    def study(own: Path) -> Studied:
+        found = studied_rule(own, paths, events, malicious, chosen, wishes)
+        if plot:
+            plot_study("tuning", found, plot)
+        lacks = budget is not None and found.population.attacks and found.recommended is None
+        return Studied(
+            document=encode_tuning(found),
+            # With --write alone the patch goes to stdout, so that it can be applied.
+            lines=lambda: (found.diff or "") if write else format_tuning(found, paper()),
+            code=DIFFERS if lacks else 0,
+        )
+
+    return show_studies(rule, chosen, study, as_json=as_json)
 
 
 def studied_rule(
@@ -102,16 +111,6 @@ def studied_rule(
         if paths:
             raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
         return tune([study_subjects.build_recorded_trials(bench, rule, events, malicious, chosen.conditions)], wishes)
-
-
-def show_tuning(found: Tuning, *, as_json: bool, write: bool) -> None:
-    """Prints what was found; with `write` alone the patch goes to stdout, so that it can be applied."""
-    if as_json:
-        out(dumps(encode_tuning(found)))
-    elif write:
-        out(found.diff or "")
-    else:
-        out(format_tuning(found, paper()))
 
 
 def parse_value_list(name: str, text: str) -> tuple[float, ...]:
