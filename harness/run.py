@@ -38,11 +38,11 @@ from harness.telemetry.scenario_telemetry import check_conditions, check_scenari
 from harness.telemetry.simulation.behaviour import announce_foreign_python
 from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.alerts import Alert
+from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
 from harness.verdict.judge import Trial, TrialSet, find_reached_limits
-from harness.verdict.judge import TrialResult as Found
 from harness.verdict.store import TelemetryStore, TimeStretch, WorldStore
 from harness.verdict.ties import find_ties
-from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal, list_expectation_faults
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal
 from harness.workers import workers_for
 
 if TYPE_CHECKING:
@@ -298,45 +298,6 @@ class Bench:
             absent=trial.absent(plan, alerts),
             trial=trial,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedCase:
-    """An expectation of a scenario, and the rule set against its telemetry."""
-
-    scenario: Scenario
-    expectation: Expectation
-    number: int
-    trial: Trial
-
-
-def broken_at(scenario: Scenario, number: int, error: HarnessError) -> Broken:
-    """An expectation that could not be judged."""
-    return Broken(path=str(scenario.path), error=error, place=scenario.place("expect", number, "rule"))
-
-
-def verdict(case: ExpectedCase, finding: Found, engine_name: str) -> Verdict:
-    """A trial's result held against its expectation."""
-    trial = case.trial
-    telemetry = trial.store.telemetry(trial.conditions)
-    found = Verdict(
-        scenario=case.scenario,
-        rule=trial.rule,
-        expectation=case.expectation,
-        observed=finding.observed,
-        alerts=finding.alerts,
-        origin=telemetry.origin,
-        engine=engine_name,
-        conditions=trial.conditions,
-        switches=finding.plan.switches,
-        deviations=trial.query.deviations,
-        findings=(*trial.rule.findings, *finding.plan.findings),
-        explanation=finding.explanation,
-        absent=finding.absent,
-        flips=finding.flips,
-        damages=telemetry.damages,
-    )
-    return replace(found, complaints=tuple(list_expectation_faults(found)))
 
 
 def judge_files(

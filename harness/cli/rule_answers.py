@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ from harness.diagnostics import HarnessError, explain_failure
 from harness.report.console import Paper, escape_controls, format_count, one_line
 from harness.report.formats.json import VERSION, broken_object, dumps, explanation_object, row_objects, rule_object
 from harness.report.query_steps import alert_lines, collect_evidence, steps_table
-from harness.report.sentences import fault, find_line_number, lenient, reads_absent, why_missed
+from harness.report.sentences import fault, lenient, locate_finding, reads_absent, why_missed
 from harness.report.sigma_opinion import describe_opinion, encode_opinion
 from harness.run import Answer, Bench, RunOptions
-from harness.scenario.foreign_rule import list_refusals, rule_paths
+from harness.scenario.foreign_rule import Refusal, list_published, list_refusals, rule_paths
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
+from harness.telemetry.events.event import merge_telemetry
 from harness.telemetry.platform import platform
+from harness.telemetry.scenario_telemetry import replay
+from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.explain import Explanation, Labels, explain, format_value
 from harness.verdict.sigma.opinion import SigmaOpinion, form_opinion
 from harness.verdict.verdict import Broken
@@ -78,11 +82,11 @@ def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: b
         explanation = explain(answer.plan, bench.engine, labels)
     empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
     others = tuple(elsewhere(answer)) if empty else ()
-    opinion = ask_sigma(answer) if few and not bench.options.sigma.pipelines else None
+    opinion = ask_sigma_answer(answer) if few and not bench.options.sigma.pipelines else None
     return Found(answer=answer, explanation=explanation, others=others, opinion=opinion)
 
 
-def ask_sigma(answer: Answer) -> SigmaOpinion | None:
+def ask_sigma_answer(answer: Answer) -> SigmaOpinion | None:
     """What the Sigma rule that a rule was converted from finds by its own text."""
     if answer.rule.subject is None or not answer.events:
         return None
@@ -104,19 +108,22 @@ def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
 
 def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, *, as_json: bool, verbose: bool) -> int:
     """`run --events`: every rule, or all of the pack's, on recorded events; 1 where two forms of one rule disagree."""
-    chosen = [own for rule in rules for own in rule_paths(rule, options.sigma) or [rule]] or pack_rules()
     refused = [each for rule in rules for each in list_refusals(rule, options.sigma)]
+    chosen = [own for rule in rules for own in converted_or_itself(rule, options)] if rules else pack_rules()
     asked = list(query_events(chosen, events, options, explained=verbose))
     found = [each for each in asked if isinstance(each, Found)]
     broken = [each for each in asked if isinstance(each, Broken)]
     disagreeing = list(disagreements(found))
     # What could not be run counts more than what disagrees: it may hide anything.
     code = max((b.error.exit_code for b in broken), default=DIFFERS if disagreeing else 0)
+    opinions = {} if found or broken else ask_unconverted(refused, events, options)
+    if refused and not asked:
+        code = max(each.error.exit_code for each in refused)
     if as_json:
         answers = [answer_object(f) for f in found]
         failed = [broken_object(b) for b in broken]
         document = {"document": "answers", "version": VERSION, "answers": answers, "disagreements": disagreeing}
-        left_out = [{"rule": str(own), **error.as_json()} for own, error in refused]
+        left_out = [encode_refusal(each, opinions.get(each.path)) for each in refused]
         out(dumps({**document, "broken": failed, "refused": left_out}))
         return code
     sheet = paper()
@@ -125,12 +132,47 @@ def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, 
     for failed_rule in broken:
         head = sheet.paint(f"{escape_controls(failed_rule.path)}: cannot be run", "bad")
         out(["", head, fault(failed_rule)])
-    for own, error in refused:
-        head = sheet.paint(f"{escape_controls(str(own))}: not converted", "warn")
-        out(["", head, escape_controls(error.render())])
+    for refusal in refused:
+        head = sheet.paint(f"{escape_controls(str(refusal.path))}: not converted", "warn")
+        out(["", head, escape_controls(refusal.error.render())])
+        out([line for said in describe_opinion(opinions.get(refusal.path)) for line in sheet.paragraph(said)])
     for sentence in disagreeing:
         out(["", *(sheet.paint(line, "bad") for line in sheet.paragraph(sentence))])
     return code
+
+
+def converted_or_itself(rule: Path, options: RunOptions) -> list[Path]:
+    """Every query that a path means; none where nothing of it could be converted."""
+    return rule_paths(rule, options.sigma) or [rule] if not is_unconverted(rule, options) else []
+
+
+def is_unconverted(rule: Path, options: RunOptions) -> bool:
+    """Whether a path is a file of which no converter made anything."""
+    published = list_published(rule, options.sigma)
+    return bool(published) and all(each.error for _, each in published)
+
+
+def ask_unconverted(
+    refused: Sequence[Refusal], events: Sequence[Path], options: RunOptions
+) -> Mapping[Path, SigmaOpinion]:
+    """What Sigma rules without any query find by their own text."""
+    subjects = {each.path: each.subject for each in refused if each.subject is not None}
+    # A world is too large to be read at once.
+    if not subjects or any(is_dataset(p) for p in events):
+        return {}
+    telemetry = merge_telemetry(replay(p, plain=options.plain) for p in events)
+    found = {}
+    for path, subject in subjects.items():
+        # A placeholder without values keeps the text from being evaluated as it keeps it from being converted.
+        with suppress(HarnessError):
+            found[path] = form_opinion(subject, telemetry, (), None)
+    return found
+
+
+def encode_refusal(refusal: Refusal, opinion: SigmaOpinion | None) -> dict[str, Any]:
+    """A rule without a query for machines."""
+    sigma = encode_opinion(opinion) if opinion else None
+    return {"rule": str(refusal.path), **refusal.error.as_json(), "sigma": sigma}
 
 
 def disagreements(found: Sequence[Found]) -> Iterator[str]:
@@ -227,7 +269,7 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         yield from sheet.paragraph(lenient(answer.rule.name, answer.deviations))
     for finding in (*answer.rule.findings, *(answer.deviations if verbose else ()), *answer.plan.findings):
         said = f"{finding.message}; {finding.help}" if finding.help else finding.message
-        yield from sheet.paragraph(f"line {find_line_number(finding.span)}: {said} [{finding.code}]", indent=2)
+        yield from sheet.paragraph(f"{locate_finding(finding, answer.rule.query)}: {said} [{finding.code}]", indent=2)
     shown_damages = answer.damages if verbose else answer.damages[:MOST_DAMAGES]
     for damage in shown_damages:
         yield from sheet.paragraph(f"damaged: {damage}", indent=2)

@@ -76,7 +76,7 @@ def expand_rules(paths: Sequence[Path], choice: SigmaChoice) -> tuple[Path, ...]
 
 def describe_refusals(path: Path, choice: SigmaChoice) -> list[str]:
     """A sentence for each rule of a path that no converter made anything of."""
-    return [f"{own}: {error.message}" for own, error in list_refusals(path, choice)]
+    return [f"{each.path}: {each.error.message}" for each in list_refusals(path, choice)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def show_studies(rule: Path, chosen: RunOptions, study: Callable[[Path], Studied
     Of several rules those that cannot be studied are told beside the others, unless it is all of them.
     """
     forms = expand_rule(rule, chosen.sigma)
-    refused = [(own, error) for own, error in list_refusals(rule, chosen.sigma)]
+    refused = [(each.path, each.error) for each in list_refusals(rule, chosen.sigma)]
     if len(forms) == 1 and not refused:
         found = study(forms[0])
         out(dumps(dict(found.document)) if as_json else found.lines())
@@ -109,7 +109,7 @@ def show_studies(rule: Path, chosen: RunOptions, study: Callable[[Path], Studied
         raise refused[0][1]
     if as_json:
         studies = [{"rule": str(own), **found.document} for own, found in done]
-        failed = [{"rule": str(own), **error.as_json()} for own, error in refused]
+        failed = [{"rule": str(own), **reason.as_json()} for own, reason in refused]
         out(dumps({"document": "studies", "version": VERSION, "studies": studies, "refused": failed}))
     else:
         sheet = paper()
@@ -117,6 +117,6 @@ def show_studies(rule: Path, chosen: RunOptions, study: Callable[[Path], Studied
             out([sheet.paint(str(own), "strong")])
             out(found.lines())
             out("\n")
-        for own, error in refused:
-            out([sheet.paint(f"{own}: cannot be run", "bad"), escape_controls(error.render())])
+        for own, reason in refused:
+            out([sheet.paint(f"{own}: cannot be run", "bad"), escape_controls(reason.render())])
     return max(found.code for _, found in done)

@@ -20,6 +20,9 @@ def describe_opinion(opinion: SigmaOpinion | None) -> Iterator[str]:
         yield f"{head}, so the rule is what sees none"
         yield from describe_misses(opinion)
         return
+    if opinion.alone:
+        yield head
+        return
     if opinion.agrees:
         yield f"{head}, as the conversion finds"
         return

@@ -119,14 +119,25 @@ def rule_paths(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> list[Path]:
     """
     found = list_published(path, choice)
     converted = [own for own, rule in found if rule.error is None]
-    if found and not converted:
-        raise next(rule.error for _, rule in found if rule.error)
+    for _, rule in found:
+        if rule.error is not None and not converted:
+            raise rule.error
     return converted
 
 
-def list_refusals(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> list[tuple[Path, HarnessError]]:
-    """The paths of a foreign file's rules that no converter made anything of, with its reasons."""
-    return [(own, rule.error) for own, rule in list_published(path, choice) if rule.error]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A rule of a foreign file that no converter made anything of, and why."""
+
+    path: Path
+    error: HarnessError
+    subject: SigmaSubject | None
+
+
+def list_refusals(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> list[Refusal]:
+    """The rules that a path means and that have no query."""
+    published = list_published(path, choice)
+    return [Refusal(path=own, error=rule.error, subject=rule.subject) for own, rule in published if rule.error]
 
 
 def list_published(path: Path, choice: SigmaChoice) -> list[tuple[Path, Published]]:

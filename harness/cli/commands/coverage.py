@@ -68,11 +68,8 @@ def command(
         covered = list(cover(found, tried, progress))
     finally:
         progress.done()
-    out(
-        dumps(encode_coverage(covered))
-        if as_json
-        else format_coverage(covered, paper(), events=events, verbose=verbose)
-    )
+    text = dumps(encode_coverage(covered)) if as_json else ""
+    out(text or format_coverage(covered, paper(), events=events, verbose=verbose))
     return 0 if all(each.runs for each in covered) else DIFFERS
 
 

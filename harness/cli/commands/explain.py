@@ -19,7 +19,7 @@ from harness.report.console import Paper, one_line
 from harness.report.formats.json import VERSION, dumps, evidence_object, verdict_object
 from harness.report.query_steps import Evidence, collect_evidence, verdict_lines
 from harness.run import Bench, RunOptions
-from harness.scenario.foreign_rule import rule_paths
+from harness.scenario.foreign_rule import list_published
 from harness.scenario.foreign_tests import scenarios_of
 from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import Scenario, judged_by, read_scenario
@@ -49,7 +49,7 @@ def command(
     detlab explain my.spl --events capture.evtx
     """
     # A Sigma rule may be a scenario too, by its regression data; with events it is meant as a rule.
-    forms = rule_paths(path, chosen.sigma) if events or not path.is_file() else []
+    forms = list_published(path, chosen.sigma) if events or not path.is_file() else []
     is_rule = bool(forms) or path.suffix.lstrip(".") in languages()
     code = in_child(chosen.limits, engine=chosen.engine, whole=is_rule and len(forms) < 2)
     if code is not None:

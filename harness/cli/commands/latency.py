@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -71,22 +73,33 @@ def command(
     if schedule.every <= timedelta(0):
         raise HarnessError("wrong-parameter", "--every is a duration above nothing", help="write --every 15m")
     stretch = parse_option_duration(within, "--within")
-
-    def study(own: Path) -> Studied:
-        with Bench(chosen) as bench:
-            attacks = [s for s in study_subjects.build_trials(bench, own, paths) if s.label is Label.MALICIOUS]
-            if not attacks:
-                raise HarnessError("no-attacks", "none of these scenarios is an attack", help="name some that are")
-            found = measure_latency(attacks, schedule, [stretch * n / starts for n in range(starts)])
-        if plot:
-            plot_study("latency", found, plot)
-        return Studied(
-            document=told.encode_latency(found),
-            lines=lambda: told.format_latency(found, paper()),
-            code=DIFFERS if any(d.caught < d.unlimited for d in found.delays) else 0,
-        )
-
+    moments = [stretch * n / starts for n in range(starts)]
+    study = partial(study_latency, paths=paths, schedule=schedule, moments=moments, plot=plot, chosen=chosen)
     return show_studies(rule, chosen, study, as_json=as_json)
+
+
+def study_latency(
+    rule: Path,
+    *,
+    paths: Sequence[Path],
+    schedule: Schedule,
+    moments: Sequence[timedelta],
+    plot: Path | None,
+    chosen: RunOptions,
+) -> Studied:
+    """How late one rule is."""
+    with Bench(chosen) as bench:
+        attacks = [s for s in study_subjects.build_trials(bench, rule, paths) if s.label is Label.MALICIOUS]
+        if not attacks:
+            raise HarnessError("no-attacks", "none of these scenarios is an attack", help="name some that are")
+        found = measure_latency(attacks, schedule, moments)
+    if plot:
+        plot_study("latency", found, plot)
+    return Studied(
+        document=told.encode_latency(found),
+        lines=lambda: told.format_latency(found, paper()),
+        code=DIFFERS if any(d.caught < d.unlimited for d in found.delays) else 0,
+    )
 
 
 def parse_option_duration(text: str, option: str) -> timedelta:

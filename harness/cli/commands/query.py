@@ -20,7 +20,7 @@ from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
 from harness.report.formats.json import VERSION, dumps
 from harness.run import Answer, Bench, RunOptions
-from harness.scenario.foreign_rule import list_refusals
+from harness.scenario.foreign_rule import list_published
 from harness.supervisor import end_unit
 from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.simulation.behaviour import parse_duration
@@ -191,9 +191,8 @@ def command(
     detlab query my.cql --events fdr/ --json | jq .rows
     """
     # Each stretch and each of several forms is a unit of work of its own.
-    forms = expand_rule(rule, chosen.sigma)
     # Of several forms each is told, so one that is left when the others were refused is told as one of several.
-    several = len(forms) + len(list_refusals(rule, chosen.sigma)) > 1
+    several = len(list_published(rule, chosen.sigma)) > 1
     code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every or several))
     if code is not None:
         return code
@@ -207,7 +206,8 @@ def command(
         return show_studies(rule, chosen, study, as_json=as_json)
     if several:
         return inquire([rule], events, chosen, as_json=as_json, verbose=verbose)
-    show_answer(query_one(forms[0], events, chosen, explained=verbose), as_json=as_json, verbose=verbose)
+    own = expand_rule(rule, chosen.sigma)[0]
+    show_answer(query_one(own, events, chosen, explained=verbose), as_json=as_json, verbose=verbose)
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -70,9 +71,8 @@ def command(
     detlab tune server.spl --events world.parquet --budget 5 --write
     detlab tune server.spl --values TotalConnections=5,10,20,40 --plot tuning.svg
     """
-    axes = {name: parse_value_list(name, text) for name, text in values.items()}
     wishes = Wishes(
-        values=axes,
+        values={name: parse_value_list(name, text) for name, text in values.items()},
         steps=steps,
         budget=budget,
         confidence=confidence,
@@ -80,20 +80,23 @@ def command(
         exclusions=not fast,
         opinions=not fast,
     )
+    study = partial(studied_rule, paths=paths, events=events, malicious=malicious, chosen=chosen, wishes=wishes)
+    # With --write alone the patch goes to stdout, so that it can be applied.
+    shown = partial(describe_study, study, plot=plot, write=write)
+    return show_studies(rule, chosen, shown, as_json=as_json)
 
-    def study(own: Path) -> Studied:
-        found = studied_rule(own, paths, events, malicious, chosen, wishes)
-        if plot:
-            plot_study("tuning", found, plot)
-        lacks = budget is not None and found.population.attacks and found.recommended is None
-        return Studied(
-            document=encode_tuning(found),
-            # With --write alone the patch goes to stdout, so that it can be applied.
-            lines=lambda: (found.diff or "") if write else format_tuning(found, paper()),
-            code=DIFFERS if lacks else 0,
-        )
 
-    return show_studies(rule, chosen, study, as_json=as_json)
+def describe_study(study: Callable[[Path], Tuning], rule: Path, *, plot: Path | None, write: bool) -> Studied:
+    """What was found out of one rule, for machines and people; with `write` the patch alone."""
+    found = study(rule)
+    if plot:
+        plot_study("tuning", found, plot)
+    lacks = found.budget is not None and found.population.attacks and found.recommended is None
+    return Studied(
+        document=encode_tuning(found),
+        lines=lambda: (found.diff or "") if write else format_tuning(found, paper()),
+        code=DIFFERS if lacks else 0,
+    )
 
 
 def studied_rule(

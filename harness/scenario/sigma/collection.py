@@ -24,7 +24,7 @@ from harness.scenario.sigma.rule import (
     read_sigma_document,
 )
 
-SUFFIXES = (".yml", ".yaml")
+SIGMA_SUFFIXES = (".yml", ".yaml")
 PLACEHOLDERS_BESIDE = "placeholders.yml"
 LARGEST_SIGMA_FILE = 4 << 20
 
@@ -151,7 +151,7 @@ def find_in_folder(
     path: Path, name: str, values: Mapping[str, tuple[str, ...]]
 ) -> tuple[SigmaRule | SigmaCorrelation, Any] | None:
     """The rule of an id or a name in another file of the folder or below."""
-    for other in find_files(path.parent, *SUFFIXES):
+    for other in find_files(path.parent, *SIGMA_SUFFIXES):
         # Text is searched before YAML is parsed: a repository has thousands of files.
         if other != path and name.encode() in read_bytes(other):
             for document, content in read_folder_part(other, values):

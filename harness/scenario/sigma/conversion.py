@@ -96,9 +96,11 @@ def convert_for(subject: SigmaSubject, choice: SigmaChoice, backend: SigmaBacken
         # Copied: pySigma changes what it is given.
         collection = SigmaCollection.from_dicts(deepcopy(list(subject.written)))
         made = backend.make(pipeline, **options)
-        queries = choose_queries(made.convert(collection, **late))
+        queries = list_queries(made.convert(collection, **late))
         fields = {k: tuple(sorted(v)) for k, v in made.last_processing_pipeline.field_mappings.items() if k}
-        return Conversion(text=str(queries[subject.condition]), pipelines=names, fields=fields)
+        # Of a correlation over others the inner ones come first.
+        query = queries[subject.condition] if isinstance(subject.rule, SigmaRule) else queries[-1]
+        return Conversion(text=str(query), pipelines=names, fields=fields)
     except HarnessError as error:
         return Conversion(error=error, pipelines=names, fields={})
     # Anything: a back end's own defect must not take the other language with it.
@@ -106,7 +108,7 @@ def convert_for(subject: SigmaSubject, choice: SigmaChoice, backend: SigmaBacken
         return Conversion(error=build_refusal(subject, backend, error), pipelines=names, fields={})
 
 
-def choose_queries(converted: Any) -> Sequence[Any]:
+def list_queries(converted: Any) -> Sequence[Any]:
     """The queries of a conversion; some formats give one text for all."""
     return converted if isinstance(converted, list) else [converted]
 

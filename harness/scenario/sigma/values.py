@@ -99,8 +99,8 @@ SigmaMatcher = (
 )
 """What one value of an item asks of a field."""
 
-WRITTEN = re.compile(r"\\([*?\\])|([*?])|([^\\*?]+|\\)")
-PLACEHOLDER = re.compile(r"(?<!\\)%([^%\s]+)%")
+SIGMA_PARTS = re.compile(r"\\([*?\\])|([*?])|([^\\*?]+|\\)")
+PLACEHOLDER_NAME = re.compile(r"(?<!\\)%([^%\s]+)%")
 SWITCH = re.compile(rf"\B[{DASHES}]\b")
 COMPARISONS = ("lt", "lte", "gt", "gte")
 TIME_PARTS = ("minute", "hour", "day", "week", "month", "year")
@@ -115,7 +115,7 @@ MODIFIERS = (*OTHER_MODIFIERS, "windash", *AFFIXES, *ENCODINGS, *COMPARISONS, *T
 def parse_sigma_text(text: str) -> Parts:
     r"""The parts of a text: `*` and `?` are wildcards, a backslash takes that from them and is itself otherwise."""
     found: list[str | Wildcard] = []
-    for escaped, wildcard, plain in WRITTEN.findall(text):
+    for escaped, wildcard, plain in SIGMA_PARTS.findall(text):
         append_part(found, Wildcard(wildcard) if wildcard else escaped or plain)
     return tuple(found)
 
@@ -156,7 +156,7 @@ def apply_modifiers(
 
 def expand_placeholders(value: object, given: PlaceholderValues) -> Sequence[object]:
     """The texts that a text with placeholders stands for; the placeholder itself where it has no values."""
-    named = PLACEHOLDER.search(value) if isinstance(value, str) else None
+    named = PLACEHOLDER_NAME.search(value) if isinstance(value, str) else None
     if named is None or not isinstance(value, str):
         return (value,)
     values = given(named[1])
@@ -182,7 +182,7 @@ def build_matchers(value: object, modifiers: Sequence[str], span: Span) -> Seque
             raise SourceError("sigma-value", "`exists` takes true or false", span)
         return (Presence(value),)
     if kind in COMPARISONS or kind in TIME_PARTS:
-        number = as_number(value, kind, span)
+        number = read_bound(value, kind, span)
         return (Bound(kind, number) if kind in COMPARISONS else TimePart(kind, int(number)),)
     if value is None:
         return (NoValue(),)
@@ -209,7 +209,7 @@ def spell_value(value: object) -> str:
     return str(value)
 
 
-def as_number(value: object, modifier: str, span: Span) -> float:
+def read_bound(value: object, modifier: str, span: Span) -> float:
     """The number of a modifier that compares numbers."""
     try:
         if isinstance(value, int | float | str) and not isinstance(value, bool):

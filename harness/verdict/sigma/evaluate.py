@@ -98,7 +98,7 @@ def compare_fields(
     found = np.zeros(rows, dtype=bool)
     for one in ones:
         for other in others:
-            for row in np.flatnonzero(one.present() & other.present()):
+            for row in np.flatnonzero(one.present() & other.present()).tolist():
                 text, wanted = one.text(row) or "", other.text(row) or ""
                 found[row] |= holds_text(text.lower(), wanted.lower(), reference)
     return found

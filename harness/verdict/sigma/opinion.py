@@ -56,11 +56,13 @@ class NearMiss:
 class SigmaOpinion:
     """What a rule finds by its own text, against what its conversion found.
 
-    `hits` are events, or groups of them for a correlation. `added` are events that only the conversion found. `source`
+    `hits` are events, or groups of them for a correlation. `alone`: there is no query to set it against. `added` are
+    events that only the conversion found. `source`
     is how many events are of the rule's log source at all; `misses` says what keeps the nearest of them from the rule.
     """
 
     hits: int
+    alone: bool = False
     lost: tuple[LostHit, ...] = ()
     added: tuple[int, ...] = ()
     source: int = 0
@@ -169,20 +171,24 @@ def describe_miss(item: DetectionItem, table: EventTable, row: int) -> NearMiss:
 
 
 def form_opinion(
-    subject: SigmaSubject, telemetry: Telemetry, views: Sequence[View], alerts: Sequence[Alert]
+    subject: SigmaSubject, telemetry: Telemetry, views: Sequence[View], alerts: Sequence[Alert] | None
 ) -> SigmaOpinion:
-    """What the rule finds by its own text, and what becomes of it. Raises HarnessError where nobody can tell."""
+    """What the rule finds by its own text, and what becomes of it; without `alerts` there is no query to compare.
+
+    Raises HarnessError where nobody can tell.
+    """
     evaluation = SigmaEvaluation(subject, telemetry)
     hits = evaluation.hits()
-    found = {event for alert in alerts for event in alert.events}
+    found = {event for alert in alerts or () for event in alert.events}
     meant = {event for hit in hits for event in hit.events}
     # An alert of a correlation is found where one of its events is: products cut time in their own way.
-    lost = [hit for hit in hits if not found.intersection(hit.events)]
-    source, misses = 0, ()
+    lost = [hit for hit in hits if not found.intersection(hit.events)] if alerts is not None else []
+    source, misses = 0, tuple[NearMiss, ...]()
     if not hits and isinstance(subject.rule, SigmaRule):
         source, misses = evaluation.find_near_misses(subject.rule)
     return SigmaOpinion(
         hits=len(hits),
+        alone=alerts is None,
         lost=tuple(classify_losses(evaluation, lost, views)),
         added=tuple(sorted(found - meant)),
         source=source,
