@@ -25,7 +25,7 @@ from harness.detection.language import (
     language,
 )
 from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
-from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
+from harness.scenario.foreign_tests import converted_for, expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, list_generators, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
@@ -314,7 +314,10 @@ def judge_files(
         for number, path in enumerate(found):
             try:
                 with bench.unit(WHOLE, WHOLE):
-                    read = scenarios_of(path, bench.options.attack_data, bench.options.sigma) or [read_scenario(path)]
+                    sigma = bench.options.sigma
+                    read = scenarios_of(path, bench.options.attack_data, sigma) or [
+                        read_scenario(path) if own else expand_expectations(read_scenario(path), sigma)
+                    ]
                 scenarios += ((number, judged_by(scenario, own) if own else scenario) for scenario in read)
             except Exception as error:
                 results[number].append(Broken(path=str(path), error=explain_failure(error)))

@@ -16,6 +16,7 @@ from harness.cli.sigma_options import add_sigma_options
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.foreign_rule import container
+from harness.scenario.foreign_tests import expand_expectations
 from harness.scenario.pack import find_scenarios, resolve_beside
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
 from harness.telemetry.events.event import merge_telemetry
@@ -76,7 +77,7 @@ def plot(command: options.Decorated) -> options.Decorated:
 def find_rule_scenarios(rule: Path, paths: Sequence[Path]) -> list[Scenario]:
     """The scenarios under these paths, else those in the rule's own folder and below."""
     folder = require_rule(rule)
-    found = [read_scenario(p) for p in find_scenarios(list(paths) or [folder])]
+    found = [expand_expectations(read_scenario(p)) for p in find_scenarios(list(paths) or [folder])]
     if not found:
         where = ", ".join(map(str, paths)) or str(folder)
         raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="name a folder with scenarios")

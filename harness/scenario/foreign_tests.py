@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
+
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.document import Document, load
-from harness.scenario.foreign_rule import as_texts_tuple, find_published_rule
+from harness.scenario.foreign_rule import KNOWN, as_texts_tuple, find_published_rule
 from harness.scenario.foreign_rule import rule_paths as rules_of
 from harness.scenario.scenario import Expectation, Label, Outcome, Replay, Scenario, ScenarioBody
 from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
@@ -65,6 +67,28 @@ def of_sigma(path: Path, document: Document, choice: SigmaChoice) -> Iterator[Sc
         title = f"{document.value.get('title')}: {entry.get('name') or f'test {number}'}"
         count = entry.get("match_count")
         yield scenario(path, document, title, [events], int(count) if count is not None else None, choice)
+
+
+def expand_expectations(scenario: Scenario, choice: SigmaChoice = DEFAULT_CHOICE) -> Scenario:
+    """The scenario with every rule of a file in a format of others where it names the file itself.
+
+    Further ones come last, so that the others keep their places.
+    """
+    first: list[Expectation] = []
+    further: list[Expectation] = []
+    for expectation in scenario.body.expect:
+        named = Path(expectation.rule)
+        # By suffix first: most rules are files of a language, and nothing is read of those.
+        forms = rules_of(scenario.file(expectation.rule), choice) if named.suffix in KNOWN else []
+        own = [msgspec.structs.replace(expectation, rule=str(named.parent / form.name)) for form in forms]
+        if forms and forms[0].parent.name == named.name:
+            own = [msgspec.structs.replace(expectation, rule=str(named / form.name)) for form in forms]
+        first.append(own[0] if own else expectation)
+        further += own[1:]
+    if not any(Path(e.rule).suffix in KNOWN for e in scenario.body.expect):
+        return scenario
+    body = msgspec.structs.replace(scenario.body, expect=(*first, *further))
+    return msgspec.structs.replace(scenario, body=body)
 
 
 def converted_for(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> dict[str, str]:

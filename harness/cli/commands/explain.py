@@ -20,7 +20,7 @@ from harness.report.formats.json import VERSION, dumps, evidence_object, verdict
 from harness.report.query_steps import Evidence, collect_evidence, verdict_lines
 from harness.run import Bench, RunOptions
 from harness.scenario.foreign_rule import list_published
-from harness.scenario.foreign_tests import scenarios_of
+from harness.scenario.foreign_tests import expand_expectations, scenarios_of
 from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import Scenario, judged_by, read_scenario
 from harness.verdict.judge import Trial
@@ -61,7 +61,12 @@ def command(
         return inquire([path], events, chosen, as_json=as_json, verbose=True)
     if events:
         raise HarnessError("usage", f"--events needs a rule, and {path} is none", help="`detlab explain --help`")
-    scenarios = [s for p in find_scenarios([path]) for s in scenarios_of(p, choice=chosen.sigma) or [read_scenario(p)]]
+    scenarios = [
+        scenario
+        for each in find_scenarios([path])
+        for scenario in scenarios_of(each, choice=chosen.sigma)
+        or [expand_expectations(read_scenario(each), chosen.sigma)]
+    ]
     found = explain_scenarios(scenarios, path, expand_rules(rules, chosen.sigma), chosen)
     if as_json:
         verdicts = [{**verdict_object(v), "evidence": [list(map(evidence_object, e)) for e in es]} for v, es in found]
