@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +81,8 @@ def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: b
         explanation = explain(answer.plan, bench.engine, labels)
     empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
     others = tuple(elsewhere(answer)) if empty else ()
-    opinion = ask_sigma_answer(answer) if few and not bench.options.sigma.pipelines else None
+    known = few and answer.events <= MOST_EVENTS_TRIED and not bench.options.sigma.pipelines
+    opinion = ask_sigma_answer(answer) if known else None
     return Found(answer=answer, explanation=explanation, others=others, opinion=opinion)
 
 
@@ -161,12 +161,8 @@ def ask_unconverted(
     if not subjects or any(is_dataset(p) for p in events):
         return {}
     telemetry = merge_telemetry(replay(p, plain=options.plain) for p in events)
-    found = {}
-    for path, subject in subjects.items():
-        # A placeholder without values keeps the text from being evaluated as it keeps it from being converted.
-        with suppress(HarnessError):
-            found[path] = form_opinion(subject, telemetry, (), None)
-    return found
+    opinions = {path: form_opinion(subject, telemetry, (), None) for path, subject in subjects.items()}
+    return {path: opinion for path, opinion in opinions.items() if opinion}
 
 
 def encode_refusal(refusal: Refusal, opinion: SigmaOpinion | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import CAUSE, TIME, Events
+from harness.telemetry.events.json_values import flat_fields
+from harness.telemetry.events.raw_text import RAW_FIELD
 from harness.telemetry.events.windows_event import is_windows
 from harness.telemetry.simulation.activity import BooleanArray, Integers
 
@@ -45,12 +49,16 @@ class FieldTexts:
 
 @dataclass(slots=True)
 class EventTable:
-    """Events of one kind by their fields; `windows` says that they are records of a Windows event log."""
+    """Events of one kind by their fields; `windows` says that they are records of a Windows event log.
+
+    An `exact` one has its fields under no other names: a query finds them so or not at all.
+    """
 
     rows: int
     constants: Mapping[str, str]
     columns: pa.Table
     windows: bool = False
+    exact: bool = False
     known: dict[str, tuple[FieldTexts, ...]] = field(default_factory=dict)
 
     def names(self) -> Iterator[str]:
@@ -62,8 +70,9 @@ class EventTable:
         """The texts of a field; several for a list, none where no event has it."""
         if name not in self.known:
             found = [n for n in self.names() if n == name or LIST_FIELD.sub("", n) == name]
-            # Sigma's names have no blanks where Windows' have some (`Threat Name`).
-            found = found or [n for n in self.names() if n.replace(" ", "") == name.replace(" ", "")]
+            if not found and not self.exact:
+                # Sigma's names have no blanks where Windows' have some (`Threat Name`).
+                found = [n for n in self.names() if n.replace(" ", "") == name.replace(" ", "")]
             self.known[name] = tuple(texts for n in found for texts in self.read(n))
         return self.known[name]
 
@@ -98,5 +107,28 @@ def encode_column(column: pa.Array | pa.ChunkedArray, *, first: bool = False) ->
 
 
 def read_events(events: Events) -> EventTable:
-    """Recorded events of one kind."""
+    """Recorded events of one kind. Raises HarnessError for plain text whose fields only its index knows."""
+    if events.sensor == "text":
+        return read_json_texts(events)
     return EventTable(len(events), events.constants, events.columns, windows=is_windows(events))
+
+
+def read_json_texts(events: Events) -> EventTable:
+    """Plain text that is JSON, line by line, with its own fields: Splunk extracts them when it searches."""
+    texts = encode_column(events.columns.column(RAW_FIELD))
+    objects = [parse_json_object(texts.text(row) or "") for row in range(len(events))]
+    names = dict.fromkeys(name for each in objects for name in each)
+    columns = {name: pa.array([each.get(name) for each in objects], pa.string()) for name in names}
+    recorded = {n: events.columns.column(n) for n in events.columns.column_names if n not in columns}
+    return EventTable(len(events), events.constants, pa.table({**recorded, **columns}))
+
+
+def parse_json_object(text: str) -> dict[str, str]:
+    """The fields of a text that is a JSON object."""
+    try:
+        found = json.loads(text)
+        if isinstance(found, dict):
+            return flat_fields(found)
+    except (ValueError, RecursionError):
+        pass
+    raise HarnessError("sigma-plain-text", "the events are plain text, whose fields no Sigma rule can name")

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 import pyarrow as pa
 
-from harness.diagnostics import Span
+from harness.diagnostics import HarnessError, Span
 from harness.scenario.sigma.collection import SigmaSubject
 from harness.scenario.sigma.detection import DetectionItem, DetectionNegation, DetectionNode, walk_items
 from harness.scenario.sigma.rule import SigmaCorrelation, SigmaRule
@@ -172,13 +172,16 @@ def describe_miss(item: DetectionItem, table: EventTable, row: int) -> NearMiss:
 
 def form_opinion(
     subject: SigmaSubject, telemetry: Telemetry, views: Sequence[View], alerts: Sequence[Alert] | None
-) -> SigmaOpinion:
+) -> SigmaOpinion | None:
     """What the rule finds by its own text, and what becomes of it; without `alerts` there is no query to compare.
 
-    Raises HarnessError where nobody can tell.
+    None where nobody can tell: for a placeholder without values, or plain text whose fields no rule can name.
     """
-    evaluation = SigmaEvaluation(subject, telemetry)
-    hits = evaluation.hits()
+    try:
+        evaluation = SigmaEvaluation(subject, telemetry)
+        hits = evaluation.hits()
+    except HarnessError:
+        return None
     found = {event for alert in alerts or () for event in alert.events}
     meant = {event for hit in hits for event in hit.events}
     # An alert of a correlation is found where one of its events is: products cut time in their own way.
@@ -203,7 +206,7 @@ def classify_losses(evaluation: SigmaEvaluation, lost: Sequence[SigmaHit], views
     shown: set[int] = set()
     for view in views if lost else ():
         numbers = view.columns.column("@event").to_numpy()
-        table = EventTable(len(numbers), view.constants, view.columns)
+        table = EventTable(len(numbers), view.constants, view.columns, exact=True)
         fitting = combine_masks([evaluate_detection(tree, table) for tree in trees], len(numbers), every=False)
         shown |= set(numbers[fitting].tolist())
         places |= {event: (view, row) for row, event in enumerate(numbers.tolist())}
@@ -215,7 +218,9 @@ def classify_losses(evaluation: SigmaEvaluation, lost: Sequence[SigmaHit], views
             continue
         view, row = places[hidden[0]]
         told = number < MOST_NAMED
-        changes = list_changes(evaluation, hidden[0], EventTable(1, view.constants, view.columns.slice(row, 1)))
+        changes = list_changes(
+            evaluation, hidden[0], EventTable(1, view.constants, view.columns.slice(row, 1), exact=True)
+        )
         yield LostHit(events=hit.events, stage=LossStage.PLATFORM, held="; ".join(changes) if told else "")
 
 
