@@ -15,6 +15,7 @@ import click
 
 from harness.cli import options
 from harness.cli.options import PATH, Decorated, parse_pairs
+from harness.cli.sigma_options import add_sigma_options
 from harness.detection.content import Content, read_content
 from harness.detection.engine import DEFAULT_PATIENCE
 from harness.detection.language import Settings
@@ -155,7 +156,7 @@ def complete(limits: Limits, seconds: float = DEFAULT_PATIENCE) -> Limits:
 
 
 def add_rule_options(command: options.Decorated) -> options.Decorated:
-    """Adds engine, dialect, conditions, switches, seed, content and plain text; the command gets them as `chosen`."""
+    """Adds engine, dialect, conditions, switches, seed, content, Sigma and plain text; all arrive as `chosen`."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -169,11 +170,12 @@ def add_rule_options(command: options.Decorated) -> options.Decorated:
             seed=named.pop("seed"),
             limits=complete(named.pop("limits")),
             settings=build_settings(content, named.pop("now"), named.pop("zone")),
+            sigma=named.pop("sigma"),
         )
         chosen = add_plain_text_input(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
         return command(*arguments, chosen=chosen, **named)
 
-    decorated = options.add_judging_options(wrapped)
+    decorated = options.add_judging_options(add_sigma_options(wrapped))
     for option in reversed(SEARCH_OPTIONS):
         decorated = option(decorated)
     return plain_text(contents(decorated))  # type: ignore[return-value]

@@ -76,8 +76,10 @@ def build_word_regex(word: str, kind: str) -> str:
     body = "[^" + MAJOR + "]*" if kind == "TERM" else ".*"
     middle = body.join(re.escape(p) for p in word.strip("*").split("*"))
     # The border rule holds on the side without a wildcard only (reference/spl.md 4.2).
-    before = "" if word.startswith("*") else f"(?:^|[{breakers}]|{ENCODED})"
-    after = "" if word.endswith("*") else f"(?:$|[{breakers}]|{ENCODED})"
+    # A word that begins or ends with a breaker has its border in itself: `\System32` stands behind any text.
+    edge = re.compile(f"[{breakers}*]")
+    before = "" if edge.match(word) else f"(?:^|[{breakers}]|{ENCODED})"
+    after = "" if edge.match(word[-1:]) else f"(?:$|[{breakers}]|{ENCODED})"
     return before + middle + after
 
 
