@@ -19,6 +19,7 @@ from harness.diagnostics import HarnessError
 from harness.run import RunOptions
 from harness.supervisor import Limits
 from harness.telemetry.indexing.plain_text import Input
+from harness.telemetry.sensor import find_field_hint
 
 CONTENT_OPTIONS = (
     click.option("--macros", multiple=True, type=PATH, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
@@ -59,7 +60,7 @@ def contents(command: Decorated) -> Decorated:
 
 def build_settings(content: Content) -> Settings:
     """The settings that hold for every rule."""
-    return content.settings(Settings())
+    return content.settings(Settings(find_hint=find_field_hint))
 
 
 PLAIN_TEXT_OPTIONS = (

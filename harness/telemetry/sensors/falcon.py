@@ -154,6 +154,7 @@ def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> 
         "UserSid": new.each(lambda p: p.user.sid),
         "WindowFlags": new.each(lambda p: "128" if p.session == 0 else "3073"),
     }
+    # NEXT_GENERATION_FIELDS names what is added here.
     if setup.conditions["falcon"] == "ngsiem":
         columns["FileName"] = new.each(lambda p: p.name)
         columns["FilePath"] = new.each(lambda p: device_path(p).removesuffix(p.name))
@@ -373,6 +374,8 @@ def cloud_times(rows: ActivityRows[Any], setup: Setup) -> Times:
     return received
 
 
+NEXT_GENERATION_FIELDS = ("FileName", "FilePath", "UserName", "LocalAddressIP4", "LocalIP")
+
 SENSOR = Sensor(
     name="falcon",
     meaning="the Falcon sensor of Windows and its cloud",
@@ -384,6 +387,7 @@ SENSOR = Sensor(
             values=("raw", "enriched", "ngsiem"),
             meaning="raw: network events have no ImageFileName and nothing has ComputerName, as the sensor sends them; "
             "enriched: both are added, as the published rules expect; ngsiem: ComputerName is, ImageFileName is not",
+            fields={"ComputerName": ("enriched", "ngsiem"), **dict.fromkeys(NEXT_GENERATION_FIELDS, ("ngsiem",))},
         ),
     ),
     records={
