@@ -30,8 +30,8 @@ FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
 class Session:
     """What all pipelines of one query share while it is planned.
 
-    `tables` are those that the pipelines at work wrote by now, `early` those of subsearches, which run first. `assigned`
-    are the targets of the eval at work, up to the assignment at hand.
+    `tables` are those that the pipelines at work wrote by now, `early` those of subsearches, which run first;
+    `assigned` are the targets of the eval at work, up to the assignment at hand.
     """
 
     text: ExpandedText
