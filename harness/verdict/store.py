@@ -46,7 +46,7 @@ def list_made_columns(node: Node) -> Iterator[str]:
 
 def list_alert_fields(alerts: Iterable[Alert]) -> set[str]:
     """Fields that an alert itself shows with a value, which nobody can call absent."""
-    return {name for alert in alerts for name, value in alert.fields.items() if value not in (None, ())}
+    return {name for alert in alerts for name, value in alert.fields.items() if value is not None}
 
 
 def find_absent_fields(reads: Iterable[str], events: Collection[int], views: Sequence[View]) -> tuple[str, ...]:

@@ -104,7 +104,8 @@ def check_command(paths: tuple[Path, ...], as_json: bool) -> int:
         out(dumps({"document": "atomics", "version": 1, "checked": tests, **told}))
     else:
         counts = f"{tests} tests are as they should be, {len(errors)} are not; warnings: {len(warnings)}"
-        out([*(escape_controls(each.render()) for each in (*errors, *warnings)), counts])
+        lines = [*(e.render() for e in errors), *(w.render() for w in warnings)]
+        out([*map(escape_controls, lines), counts])
     return DIFFERS if errors else 0
 
 

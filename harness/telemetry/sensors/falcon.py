@@ -154,7 +154,6 @@ def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> 
         "UserSid": new.each(lambda p: p.user.sid),
         "WindowFlags": new.each(lambda p: "128" if p.session == 0 else "3073"),
     }
-    # NEXT_GENERATION_FIELDS names what is added here.
     if setup.conditions["falcon"] == "ngsiem":
         columns["FileName"] = new.each(lambda p: p.name)
         columns["FilePath"] = new.each(lambda p: device_path(p).removesuffix(p.name))

@@ -188,7 +188,7 @@ def escaped_wildcard(pipeline: Pipeline) -> Iterator[Finding]:
         if isinstance(part, Comparison | OneOf):
             words = list_compared_literals(part)
         else:
-            words = (part.value,) if isinstance(part, FreeText) else ()
+            words = (part.word,) if isinstance(part, FreeText) else ()
         for word in words:
             # In `C:\Users\*` the backslash is one of the path.
             if found := ESCAPED_WILDCARD.search(word.span.text):
