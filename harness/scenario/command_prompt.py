@@ -27,9 +27,14 @@ ASSIGNMENT = re.compile(r'\bset\s+(?:/[ap]\s+)?"?([A-Za-z_][\w-]*)\s*=', re.IGNO
 CONTINUED = re.compile(r"(?<!\^)(?:\^\^)*\^$")
 
 
+def split_lines(text: str) -> list[str]:
+    """The lines as they are written, empty ones too: a caret at an end joins whatever is next."""
+    return re.split(r"\r?\n", text.strip("\r\n"))
+
+
 def split_rows(text: str) -> list[str]:
-    """The lines that hold something, without the blanks behind them."""
-    return [row.rstrip() for row in text.strip("\r\n").splitlines() if row.strip()]
+    """The lines that hold something."""
+    return [row for row in split_lines(text) if row.strip()]
 
 
 def choose_form(text: str) -> Form:
