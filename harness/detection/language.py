@@ -117,6 +117,8 @@ class Settings:
     transforms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     eventtypes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # What to say of a field that no event has, if there is anything.
+    find_hint: Callable[[str], str | None] | None = field(default=None, compare=False, repr=False)
     # Not compared: settings are equal if they mean the same, whoever answers questions.
     ask: Ask | None = field(default=None, compare=False, repr=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from harness.cli import options
 from harness.cli.screen import out, paper
 from harness.detection.language import ReferenceEntry, SupportState, list_languages
 from harness.detection.reference import Reference, reference
+from harness.diagnostics import HarnessError, did_you_mean
 from harness.report.console import Paper, format_count
 from harness.report.formats.json import VERSION, dumps
 
@@ -37,6 +38,8 @@ def command(name: str | None, wanted: str | None, pages: Path | None, state: str
     detlab docs --language spl --state refused
     detlab docs groupBy
     """
+    if name is not None:
+        check_name(name, [wanted] if wanted else list_languages())
     folder = pages or (PAGES if PAGES.is_dir() else None)
     found = [reference(each, folder) for each in ([wanted] if wanted else list_languages())]
     if as_json:
@@ -46,6 +49,15 @@ def command(name: str | None, wanted: str | None, pages: Path | None, state: str
     for number, each in enumerate(found):
         out(([""] if number else []) + list(format_reference(each, sheet, name, state)))
     return 0
+
+
+def check_name(name: str, languages: Iterable[str]) -> None:
+    """Raises HarnessError for what no language calls a command or a function."""
+    known = {entry.name for language in languages for entry in reference(language, None).entries}
+    if name not in known:
+        meant = next((k for k in sorted(known) if k.lower() == name.lower()), None)
+        hint = f"did you mean `{meant}`?" if meant else did_you_mean(name, known)
+        raise HarnessError("unknown-name", f"no command or function is called `{name}`", help=hint)
 
 
 def format_reference(found: Reference, sheet: Paper, name: str | None, state: str | None) -> Iterator[str]:
