@@ -253,7 +253,7 @@ def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Mea
 
 
 def sort_groups(scope: Scope, keys: tuple[Word, ...]) -> None:
-    """Puts groups into the order of their keys: numbers by their size, whatever column holds them, then text by bytes."""
+    """Puts groups into the order of their keys: numbers by size, whatever column holds them, then text by bytes."""
     named = [scope.typed(k.text) for k in distinct_keys(scope, keys)]
     # A column of numbers has that order already.
     if all(v.kind is not Kind.TEXT for v in named):
