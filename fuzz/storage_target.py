@@ -5,7 +5,7 @@ Text, lists of one and numbers of the same values have to give the same rows, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from fuzz import eval_reference as reference
 from fuzz.eval_reference import Expression, Row, Value
-from fuzz.promise import BrokenPromiseError, Target
+from fuzz.promise import BrokenPromiseError
 from fuzz.spl_stages import STAGES
 from harness.detection.engine import Engine, ResultRows, open_engine
 from harness.detection.language import Lookup, Settings, language
@@ -336,35 +336,4 @@ def check_stages(random: Random) -> int:
         if found != first:
             raise BrokenPromiseError(f"{text}\ngives {found}\nand not {first}\n{storage}\n{rows}")
         cells += max(1, sum(len(r) for r in found if isinstance(r, list)))
-    return cells
-
-
-CHECKS: dict[str, Callable[[Random], int]] = {
-    "storage_eval": check_expressions,
-    "storage_search": check_searches,
-    "storage_stages": check_stages,
-}
-
-
-def run_check(check: Callable[[Random], int], data: bytes) -> None:
-    """One check with the random choices that some bytes stand for."""
-    check(Random(data))
-
-
-STORAGE_TARGETS: dict[str, Target] = {
-    name: Target(
-        check=lambda data, check=check: run_check(check, data),  # type: ignore[misc]
-        seeds=lambda: [str(n).encode() for n in range(64)],
-        binary=True,
-    )
-    for name, check in CHECKS.items()
-}
-
-
-def count_cells(name: str, least: int, seed: int = 1) -> int:
-    """Runs a check until so many cells were compared. Raises BrokenPromiseError at the first that differs."""
-    cells, number = 0, 0
-    while cells < least:
-        cells += CHECKS[name](Random(f"{seed}/{number}"))
-        number += 1
     return cells

@@ -263,7 +263,7 @@ def read_page_cell(header: str, cell: PageCell) -> Any:
 
 def print_moment(seconds: float) -> str:
     """Epoch seconds as a log writes them: a number would be taken for seconds or milliseconds by its size."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def write_content(case: ConformanceCase, folder: Path) -> Iterator[str]:
