@@ -442,4 +442,33 @@ stats values(s) as s by u | join type=left u [search u=* | table u s]
 join type=left u [search u=* | stats values(s) as s by u]
 join u [search u=* | stats values(n) as n by u] | where n>1
 eval s=split(u,",") | join type=left k [search u=x | table k s]
+abstract
+ctable k u
+counttable k u
+reltime timefield=n
+xpath field=u "//a" outfield=r
+discretize n span=2
+maketable k u n
+transam k
+sichart count by u
+sirare u
+sistats sum(n) by k
+sitimechart span=2m count by u
+sitop u
+outputcsv x
+rtorder
+require
+highlight u
+noop
+localize
+eval r=acos(n), q=acosh(n), w=asin(n), e=asinh(n), f=atan(n), g=atanh(n)
+eval r=cos(n), q=cosh(n), w=sinh(n), e=tan(n), f=tanh(n), g=ceiling(n)
+eval r=bit_shift_right(n,1), q=ifnull(u,s)
+eval r=sha256(u), q=sha512(n)
+eval r=json(u), q=json_delete(u,"a"), w=json_entries(u)
+eval r=json_extend("{}","a",u), q=json_extract_exact(u,"a"), w=json_set_exact(u,"b",s)
+eval r=if(json_has_key_exact(u,"a"),1,0)
+stats distinct_count(u) mean(n) rate_avg(n) rate_sum(n) by k
+stats sparkline(sum(n),2m) as l by k
+stats exactperc50(n) upperperc50(n) perc25(n) by k
 """
