@@ -52,8 +52,9 @@ for operation, name in DUCKDB_AGGREGATES.items():
 @DUCKDB.spell(ops.mode)
 def duckdb_mode(around: Around, x: SQL) -> SQL:
     """The most frequent, the smallest of several."""
-    # DuckDB gives the first seen of equally frequent values, so the order makes it the smallest.
-    return around("mode", x, order=[order_term(x.copy())])
+    # DuckDB gives the first seen of equally frequent values, so the order makes it the smallest. It refuses an order
+    # by what is the same in every row.
+    return around("mode", x, order=[order_term(x.copy())] if x.find(exp.Column) else [])
 
 
 @DUCKDB.spell(ops.values, kinds=True)
