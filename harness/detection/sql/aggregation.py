@@ -46,13 +46,15 @@ def order_by(keys: list[exp.Expression]) -> exp.Expression | None:
 class Around:
     """What stands around an aggregate function: which rows count, in which order, over which window.
 
-    A spelling gets it as its first argument and calls it for each engine function that it uses.
+    A spelling gets it as its first argument and calls it for each engine function that it uses. `crowded` says that it
+    is one of very many.
     """
 
     where: exp.Expression | None = None
     order: tuple[exp.Expression, ...] = ()
     own_order: bool = False
     window: exp.Window | None = None
+    crowded: bool = False
 
     def __call__(
         self,
@@ -102,7 +104,11 @@ class Around:
 
 
 def compile_aggregation(
-    printer: Printer, aggregation: Aggregation, current: Order, window: exp.Window | None = None
+    printer: Printer,
+    aggregation: Aggregation,
+    current: Order,
+    window: exp.Window | None = None,
+    crowded: bool = False,
 ) -> exp.Expression:
     """SQL of an aggregation over the printer's relation, whose current order is given."""
     operation = aggregation.operation
@@ -118,6 +124,7 @@ def compile_aggregation(
         order=tuple(keys) if keys else tuple(k.sql() for k in current),
         own_order=bool(keys),
         window=window,
+        crowded=crowded,
     )
     if operation in printer.dialect.with_kinds:
         return spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
