@@ -67,7 +67,7 @@ class NumberQueue:
         self.count = count
         self.next = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("B").cast("q")
         # A lock of a file, since the kernel gives it back when its holder is killed.
-        self.lock = tempfile.TemporaryFile()
+        self.lock = tempfile.TemporaryFile()  # noqa: SIM115
 
     def take(self) -> int | None:
         """The next number; None if all are taken."""

@@ -171,7 +171,7 @@ def project(c: Compilation, node: Select) -> None:
     c.add(node, select_columns_only(items, bench.relation()), own, below.order)
 
 
-# DuckDB 2.0.0: 50 lists without repetitions in one SELECT take 0.9 s to plan, 100 take 9 s; FILTER grows with the square.
+# DuckDB 2.0.0: 50 lists without repetitions in one SELECT take 0.9 s, 100 take 9 s; FILTER grows with the square.
 CROWD = 16
 """With more measures than this an aggregate avoids what engines plan slowly."""
 
