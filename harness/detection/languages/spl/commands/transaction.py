@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_truth_word
-from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.commands.lookup import append_rows
 from harness.detection.languages.spl.conditions import SearchLowering
 from harness.detection.languages.spl.evaluate import EvalContext
@@ -221,7 +221,7 @@ def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session
         if name not in fields and name not in ("_time", "_raw") and name[0] != "@":
             value = scope.typed(name)
             if value.kind is not Kind.NULL:
-                measures[name] = gather_field_values(as_multivalue(value), form, name)
+                measures[name] = gather_field_values(value, form, name)
     if "_raw" in scope.columns:
         lines = Typed(ops.collect(Column("_raw")), Kind.LIST)
         measures["_raw"] = lines if form.raw else ops.list_join(lines, literal("\n"))
@@ -248,9 +248,15 @@ def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session
 def gather_field_values(values: Typed, form: TransactionRendering, name: str) -> Typed:
     """What a transaction has of a field: the distinct values in order, or those of each event one after the other."""
     if not form.listed(name):
-        return Typed(ops.values(values.expression), Kind.LIST)
-    filled = ops.coalesce(values, ops.list_(literal(form.null)))
-    return Typed(ops.collect(filled.expression), Kind.LIST)
+        return Typed(ops.values(gatherable(values).expression), Kind.LIST)
+    if values.kind is Kind.LIST:
+        return Typed(ops.collect(ops.coalesce(values, ops.list_(literal(form.null))).expression), Kind.LIST)
+    return Typed(ops.collect(ops.coalesce(as_text(values), literal(form.null)).expression), Kind.LIST)
+
+
+def gatherable(values: Typed) -> Typed:
+    """A list as it is, anything else as text."""
+    return values if values.kind is Kind.LIST else as_text(values)
 
 
 @COMMANDS.define("concurrency", order="keeps", fields="keeps", raw="never")
