@@ -19,6 +19,7 @@ from harness.report.formats.json import VERSION, dumps
 from harness.run import RunOptions
 from harness.scenario.foreign_rule import list_refusals, rule_paths
 from harness.scenario.sigma.collection import SigmaChoice
+from harness.supervisor import unit_of_work
 
 SIGMA_OPTIONS = (
     click.option("--filter", "filters", multiple=True, type=PATH, metavar="FILE", help="Filters for Sigma rules."),
@@ -93,7 +94,8 @@ def show_studies(rule: Path, chosen: RunOptions, study: Callable[[Path], Studied
 
     Of several rules those that cannot be studied are told beside the others, unless it is all of them.
     """
-    forms = expand_rule(rule, chosen.sigma)
+    with unit_of_work(chosen.limits.seconds):
+        forms = expand_rule(rule, chosen.sigma)
     refused = [(each.path, each.error) for each in list_refusals(rule, chosen.sigma)]
     if len(forms) == 1 and not refused:
         found = study(forms[0])

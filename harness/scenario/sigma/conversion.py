@@ -30,6 +30,7 @@ from harness.scenario.document import cut_span_to_line
 from harness.scenario.sigma.collection import SigmaChoice, SigmaSubject
 from harness.scenario.sigma.detection import walk_items
 from harness.scenario.sigma.rule import SigmaRule
+from harness.scenario.sigma.values import DASHES, MOST_SPELLINGS, TextPattern, Wildcard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ def convert_for(subject: SigmaSubject, choice: SigmaChoice, backend: SigmaBacken
     names = choose_pipelines(subject, choice, backend)
     try:
         refuse_placeholders(subject, choice)
+        refuse_many_dashes(subject)
         pipeline = build_pipeline(names, subject)
         options, late = split_options(choice, backend)
         # A back end that failed leaves numbers behind that go into the next rule's names.
@@ -183,6 +185,17 @@ def refuse_placeholders(subject: SigmaSubject, choice: SigmaChoice) -> None:
             if missing is not None:
                 hint = f"--placeholders FILE with `{missing}: [...]`"
                 raise SourceError("sigma-placeholder", f"the placeholder %{missing}% has no values", span, help=hint)
+
+
+def refuse_many_dashes(subject: SigmaSubject) -> None:
+    """Raises SourceError for a `windash` that would become too many texts: five to the power of its dashes."""
+    for rule in subject.rules:
+        for item in (i for s in rule.detection.selections.values() for i in walk_items(s)):
+            texts = (m for m in item.values.matchers if isinstance(m, TextPattern))
+            number = sum(len(DASHES) ** m.parts.count(Wildcard.DASH) for m in texts)
+            if number > MOST_SPELLINGS:
+                message = f"pySigma would write {number:,} texts for this `windash`"
+                raise SourceError("sigma", message, cut_span_to_line(item.span), help="use a regular expression")
 
 
 def build_refusal(subject: SigmaSubject, backend: SigmaBackend, error: Exception) -> SourceError:

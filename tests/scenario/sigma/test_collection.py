@@ -106,7 +106,7 @@ WRONG = {
     "Image|endswith: '\\whoami.exe'": ("Image|re: '(a'", r"this is no regular expression: .*\n --> .*:6:9"),
     "Image|endswith: '\\whoami.exe' ": ("Ip|cidr: 10.0.0.0/40", r"`10\.0\.0\.0/40` is no network"),
     "Image|endswith: '\\whoami.exe'  ": ("Port|gt: many", r"`gt` takes a number, not `many`"),
-    "Image|endswith: '\\whoami.exe'   ": ("Image|exists: yes", r"`exists` takes true or false"),
+    "Image|endswith: '\\whoami.exe'   ": ("Image|exists: maybe", r"`exists` takes true or false, not `maybe`"),
     "Image|endswith: '\\whoami.exe'    ": ("Image|base64: 'a*'", r"cannot be encoded by `base64`"),
     "  condition: sel\n": ("", r"`condition` is missing\n --> .*:6:3"),
     "title: whoami\n": ("", r"`title` is missing\n --> .*:1:1"),
