@@ -70,9 +70,12 @@ def expand_rule(path: Path, choice: SigmaChoice) -> list[Path]:
 
 def expand_rules(paths: Sequence[Path], choice: SigmaChoice) -> tuple[Path, ...]:
     """The same of several paths; what could not be converted is told on stderr."""
+    found: list[Path] = []
     for path in paths:
+        found += expand_rule(path, choice)
+        # Behind it, which raises the reason where nothing at all could be converted.
         sys.stderr.write("".join(f"note: {line}\n" for line in describe_refusals(path, choice)))
-    return tuple(own for path in paths for own in expand_rule(path, choice))
+    return tuple(found)
 
 
 def describe_refusals(path: Path, choice: SigmaChoice) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -209,7 +210,23 @@ def build_refusal(subject: SigmaSubject, backend: SigmaBackend, error: Exception
     else:
         message = f"pySigma's {product} back end fails: {type(error).__name__}: {reason}"
     # pySigma ends some of its reasons with the file that it read, which it was not given.
-    return SourceError("sigma", message.replace(" (while converting rule None)", ""), find_place(subject, reason))
+    message = message.replace(" (while converting rule None)", "")
+    return SourceError("sigma", message, find_key(subject, error) or find_place(subject, reason))
+
+
+# pySigma's errors of single keys are classes named for them, of the identifier alone otherwise.
+KEY_OF_ERROR = re.compile(r"Sigma(?:Related)?(\w+)Error")
+
+
+def find_key(subject: SigmaSubject, error: Exception) -> Span | None:
+    """The key of a rule that an error of pySigma is about by its class: `SigmaLevelError` is about the level."""
+    named = KEY_OF_ERROR.fullmatch(type(error).__name__)
+    name = named[1].lower() if named else ""
+    for rule in (subject.rule, *subject.members.values()):
+        for key in ({"identifier": "id"}.get(name, name), f"{name}s"):
+            if key in rule.document.value:
+                return cut_span_to_line(rule.document.span([key]))
+    return None
 
 
 def find_place(subject: SigmaSubject, reason: str) -> Span:
