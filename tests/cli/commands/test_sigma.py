@@ -137,6 +137,7 @@ FAULTS = [
     ("sigma-lost-brackets", "cql", "{CommandLine|contains|windash: '-ma'}", "not sel"),
     ("sigma-literal-star", "spl", r"{CommandLine|contains: 'say \*'}", "sel"),
     ("sigma-quoted-keyword", "cql", "[lsass]", "sel"),
+    ("sigma-whole-words", "spl", "[lsas]", "sel"),
     ("sigma-quoted-cased", "cql", "{CommandLine|contains|cased: PROC}", "sel"),
     ("sigma-negated-fieldref", "spl", "{CommandLine|fieldref: Nothing}", "not sel"),
 ]
