@@ -22,7 +22,14 @@ from harness.scenario.sigma.collection import SigmaChoice
 from harness.supervisor import unit_of_work
 
 SIGMA_OPTIONS = (
-    click.option("--filter", "filters", multiple=True, type=PATH, metavar="FILE", help="Filters for Sigma rules."),
+    click.option(
+        "--filter",
+        "filters",
+        multiple=True,
+        type=PATH,
+        metavar="FILE",
+        help="Filters for Sigma rules, a file or a folder.",
+    ),
     click.option(
         "--placeholders", type=PATH, metavar="FILE", help="Values for %NAME% in Sigma rules, as YAML (NAME: [values])."
     ),

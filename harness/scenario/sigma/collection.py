@@ -41,7 +41,8 @@ class SigmaChoice:
     def fingerprint(self, path: Path) -> Hashable:
         """What tells the state of a file and of all that it is read with: where they are, how long, of when."""
         others = (*self.filters, *([self.placeholders] if self.placeholders else []), *map(Path, self.pipelines))
-        return tuple(map(read_file_state, (path, path.parent / PLACEHOLDERS_BESIDE, *others)))
+        filters = list_filter_files(self)
+        return tuple(map(read_file_state, (path, path.parent / PLACEHOLDERS_BESIDE, *others, *filters)))
 
 
 def read_file_state(path: Path) -> tuple[str, int, int]:
@@ -99,7 +100,7 @@ def read_sigma_subjects(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> lis
     texts, findings = read_documents(path)
     read = [(read_sigma_document(t.document, values.get), t.content) for t in texts]
     filters = [(d, c) for d, c in read if isinstance(d, SigmaFilter)]
-    for each in choice.filters:
+    for each in list_filter_files(choice):
         filters += [(d, c) for d, c in read_folder_part(each, values) if isinstance(d, SigmaFilter)]
     used = list_referenced([d for d, _ in read])
     rules = [(d, c) for d, c in read if not isinstance(d, SigmaFilter)]
@@ -109,6 +110,18 @@ def read_sigma_subjects(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> lis
     for document, content in own or rules:
         found += build_subjects(path, (document, content), rules, filters, values)
     return [replace(each, findings=findings) for each in found]
+
+
+def list_filter_files(choice: SigmaChoice) -> Iterator[Path]:
+    """The files of filters that were chosen; of a folder all that are Sigma's."""
+    for path in choice.filters:
+        if not path.is_dir():
+            yield path
+            continue
+        # Text is searched before YAML is parsed, and other YAML may lie there.
+        for each in find_files(path, *SIGMA_SUFFIXES):
+            if b"\nfilter:" in read_unchanged_bytes(each, read_file_state(each)):
+                yield each
 
 
 Written = tuple[SigmaDocument, Any]

@@ -88,6 +88,13 @@ def test_one_language_runs_where_the_other_is_refused_and_the_reason_stands_besi
     assert (refused["rule"], refused["line"]) == ("many.yml.cql", 9)
 
 
+def test_a_verdict_of_one_language_says_why_the_other_has_none(folder):
+    (folder / "s.yaml").write_text(SCENARIO.replace("beacon.yml", "many.yml.spl").replace("true positive", OTHERWISE))
+    (verdict,) = detlab("run", "s.yaml", "--json").document["verdicts"]
+    codes = {f["code"]: f["message"] for f in verdict["findings"]}
+    assert codes["sigma-not-converted"].startswith("there is no CQL of it: pySigma's CQL back end lacks")
+
+
 def test_a_rule_that_nobody_converts_is_still_asked_by_its_own_text(folder):
     ordered = MANY.replace("event_count", "temporal_ordered").replace("[whoami]", "[whoami, net]")
     ordered = ordered.replace(", condition: {gte: 3}", "")
@@ -116,6 +123,9 @@ def test_filters_placeholders_pipelines_and_options_are_chosen(folder):
         "title: f\n" + WINDOWS + "filter:\n  rules: any\n  s: {CommandLine|contains: all}\n  condition: not s\n"
     )
     assert {n for n, _ in answers("rule.yml", "--filter", "filter.yml").values()} == {2}
+    (folder / "filters").mkdir()
+    (folder / "filter.yml").rename(folder / "filters/filter.yml")
+    assert {n for n, _ in answers("rule.yml", "--filter", "filters").values()} == {2}
     (folder / "p.yml").write_text(rule("{CommandLine|contains|expand: '%words%'}"))
     assert "the placeholder %words% has no values\n --> p.yml:6:38" in query("p.yml").out
     (folder / "words.yml").write_text("words: [lsass, evil]\n")
@@ -207,6 +217,7 @@ simulate:
 expect:
   - {rule: beacon.yml, outcome: true positive}
 """
+OTHERWISE = "false negative, because: it is quiet"
 BEACON = rule("{DestinationPort: 8888}", source=WINDOWS.replace("process_creation", "network_connection"))
 
 
