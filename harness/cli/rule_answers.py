@@ -25,6 +25,7 @@ from harness.scenario.foreign_rule import Refusal, list_published, list_refusals
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
+from harness.supervisor import end_unit
 from harness.telemetry.events.event import merge_telemetry
 from harness.telemetry.events.time_text import UNIX_EPOCH
 from harness.telemetry.platform import UNITS_PER_SECOND, platform
@@ -117,6 +118,9 @@ def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, 
     """`run --events`: every rule, or all of the pack's, on recorded events; 1 where two forms of one rule disagree."""
     refused = [each for rule in rules for each in list_refusals(rule, options.sigma)]
     chosen = [own for rule in rules for own in converted_or_itself(rule, options)] if rules else pack_rules()
+    if len(chosen) > 1:
+        # Each has its own time from here on.
+        end_unit()
     asked = list(query_events(chosen, events, options, explained=verbose))
     found = [each for each in asked if isinstance(each, Found)]
     broken = [each for each in asked if isinstance(each, Broken)]
