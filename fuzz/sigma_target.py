@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from harness.scenario.sigma_conversion import convert_sigma
+
 from fuzz.promise import BrokenPromiseError, Target
 from fuzz.run_targets import find_events
 from fuzz.text_targets import SHARED, decode, find_seed_files
 from harness.diagnostics import HarnessError
-from harness.scenario.sigma_conversion import convert_sigma
 
 RULE = b"""title: Shell that connects
 logsource: {product: windows, category: process_creation}

@@ -25,10 +25,11 @@ from harness.detection.language import (
     language,
 )
 from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
-from harness.scenario.foreign_tests import converted_for, has_tests, scenarios_of
+from harness.scenario.foreign_tests import converted_for, expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, list_generators, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
+from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
 from harness.supervisor import Limits, can_supervise, default_memory, mark_place, unit_of_work
 from harness.telemetry.events.event import Damage, merge_telemetry
@@ -37,11 +38,11 @@ from harness.telemetry.scenario_telemetry import check_conditions, check_scenari
 from harness.telemetry.simulation.behaviour import announce_foreign_python
 from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.alerts import Alert
+from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
 from harness.verdict.judge import Trial, TrialSet, find_reached_limits
-from harness.verdict.judge import TrialResult as Found
 from harness.verdict.store import TelemetryStore, TimeStretch, WorldStore
 from harness.verdict.ties import find_ties
-from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal, list_expectation_faults
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal
 from harness.workers import workers_for
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class RunOptions:
     """Options of a whole run; they come before a scenario's own settings.
 
     `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
-    security_content's tests. `plain` says what files of plain text are; without it they are no events.
+    security_content's tests. `plain` says what files of plain text are; without it they are no events. `sigma` says how
+    Sigma rules are converted.
     """
 
     engine: str = "duckdb"
@@ -74,6 +76,7 @@ class RunOptions:
     attack_data: Path | None = None
     plain: Input | None = None
     limits: Limits = DEFAULT_LIMITS
+    sigma: SigmaChoice = DEFAULT_CHOICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,11 +226,11 @@ class Bench:
 
     def trial_of(self, scenario: Scenario, expectation: Expectation, store: TelemetryStore) -> Trial:
         """The rule of an expectation set against a scenario, under the conditions and switches that hold for it."""
-        conditions = {**scenario.body.conditions, **expectation.conditions, **self.options.conditions}
         switches = {**expectation.switches, **self.options.switches}
         given = Path(expectation.rule)
         # A rule that a person brings may lie anywhere, one that a scenario names only beside it.
         path = given if given in self.options.rules else scenario.file(expectation.rule)
+        conditions = {**scenario.body.conditions, **expectation.conditions, **self.conditions(path)}
         return self.trial(path, expectation.dialect, store, conditions, switches)
 
     def trial(
@@ -239,7 +242,9 @@ class Bench:
         switches: Mapping[str, str],
     ) -> Trial:
         """A rule set against a store; its text is read and parsed once."""
-        rule = self.rules[path] if path in self.rules else self.rules.setdefault(path, read_rule(path))
+        if path not in self.rules:
+            self.rules[path] = read_rule(path, choice=self.options.sigma)
+        rule = self.rules[path]
         how = Strictness(self.options.dialect or dialect)
         settings = replace(self.settings(path), switches=switches)
         if (path, how) not in self.queries:
@@ -250,7 +255,7 @@ class Bench:
     def conditions(self, path: Path) -> Mapping[str, str]:
         """How the platform is set up for one rule: as it was converted for, unless something else was chosen."""
         # Sigma's back ends write rules for a source and names of fields of their own.
-        return {**converted_for(path), **self.options.conditions}
+        return {**converted_for(path, self.options.sigma), **self.options.conditions}
 
     def settings(self, path: Path) -> Settings:
         """The settings of a rule: those of the run over the content beside the rule."""
@@ -277,8 +282,7 @@ class Bench:
         plan = trial.plan()
         # A world reads from its files what the plan needs, so the plan comes first.
         store.prepare(plan.node)
-        # Twice, with provenance for the alerts and without for the rows: 0.74 s and 0.71 s on a million events.
-        alerts, rows = trial.alerts(plan), self.engine.run(plan.node)
+        alerts, rows = trial.alerts_and_rows(plan)
         size = store.size(self.options.conditions)
         cut = find_reached_limits(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
         ties = find_ties(plan, self.engine.run).get(0, ())
@@ -295,45 +299,6 @@ class Bench:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedCase:
-    """An expectation of a scenario, and the rule set against its telemetry."""
-
-    scenario: Scenario
-    expectation: Expectation
-    number: int
-    trial: Trial
-
-
-def broken_at(scenario: Scenario, number: int, error: HarnessError) -> Broken:
-    """An expectation that could not be judged."""
-    return Broken(path=str(scenario.path), error=error, place=scenario.place("expect", number, "rule"))
-
-
-def verdict(case: ExpectedCase, finding: Found, engine_name: str) -> Verdict:
-    """A trial's result held against its expectation."""
-    trial = case.trial
-    telemetry = trial.store.telemetry(trial.conditions)
-    found = Verdict(
-        scenario=case.scenario,
-        rule=trial.rule,
-        expectation=case.expectation,
-        observed=finding.observed,
-        alerts=finding.alerts,
-        origin=telemetry.origin,
-        engine=engine_name,
-        conditions=trial.conditions,
-        switches=finding.plan.switches,
-        deviations=trial.query.deviations,
-        findings=finding.plan.findings,
-        explanation=finding.explanation,
-        absent=finding.absent,
-        flips=finding.flips,
-        damages=telemetry.damages,
-    )
-    return replace(found, complaints=tuple(list_expectation_faults(found)))
-
-
 def judge_files(
     options: RunOptions | None,
     found: Sequence[Path],
@@ -348,7 +313,10 @@ def judge_files(
         for number, path in enumerate(found):
             try:
                 with bench.unit(WHOLE, WHOLE):
-                    read = scenarios_of(path, bench.options.attack_data) or [read_scenario(path)]
+                    sigma = bench.options.sigma
+                    read = scenarios_of(path, bench.options.attack_data, sigma) or [
+                        read_scenario(path) if own else expand_expectations(read_scenario(path), sigma)
+                    ]
                 scenarios += ((number, judged_by(scenario, own) if own else scenario) for scenario in read)
             except Exception as error:
                 results[number].append(Broken(path=str(path), error=explain_failure(error)))

@@ -18,13 +18,13 @@ STAGES = ("scenario", "telemetry", "detection", "verdict", "report")
 GRAMMARS_AND_TABLES = {
     "harness/detection/engines/spark/operations.py": "one table: the plan's operations as Spark SQL has them",
     "harness/detection/languages/cql/functions/array.py": "one table: the functions of arrays, objects and reductions",
-    "harness/detection/languages/cql/functions/parse.py": "one table: the functions that parse a text into fields",
     "harness/detection/languages/spl/aggregates.py": "one table: the statistical functions",
     "harness/detection/languages/spl/cim/models.py": "one table: the data models and their fields",
     "harness/detection/languages/spl/cim/windows.py": "one table: Windows events and what Windows calls them by code",
     "harness/detection/languages/spl/lookup_tables.py": "one idea: lookup tables and how rows find theirs",
     "harness/detection/languages/spl/parser.py": "one grammar: pipelines, stages and the arguments of commands",
     "harness/detection/plan/values/pcre.py": "one grammar: PCRE, read once and written for two libraries",
+    "harness/scenario/document.py": "one grammar: YAML with the place of every node, and nodes to types",
     "harness/telemetry/events/json_events.py": "one table: events in JSON as each shipper writes them",
     "harness/telemetry/sensors/sysmon.py": "one table: Sysmon's events and their fields",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,16 +18,20 @@ from harness.diagnostics import HarnessError, explain_failure
 from harness.report.console import Paper, escape_controls, format_count, one_line
 from harness.report.formats.json import VERSION, broken_object, dumps, explanation_object, row_objects, rule_object
 from harness.report.query_steps import alert_lines, collect_evidence, steps_table
-from harness.report.sentences import fault, find_line_number, lenient, reads_absent, why_missed
+from harness.report.sentences import fault, lenient, locate_finding, reads_absent, why_missed
+from harness.report.sigma_opinion import describe_opinion, encode_opinion
 from harness.run import Answer, Bench, RunOptions
-from harness.scenario.foreign_rule import container, rule_paths
-from harness.scenario.foreign_tests import converted_for
+from harness.scenario.foreign_rule import Refusal, list_published, list_refusals, rule_paths
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
+from harness.telemetry.events.event import merge_telemetry
 from harness.telemetry.events.time_text import UNIX_EPOCH
 from harness.telemetry.platform import UNITS_PER_SECOND, platform
+from harness.telemetry.scenario_telemetry import replay
+from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.explain import Explanation, Labels, explain, format_value
+from harness.verdict.sigma.opinion import SigmaOpinion, form_opinion
 from harness.verdict.verdict import Broken
 
 # All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
@@ -43,13 +47,15 @@ class Found:
     """An answer; its explanation where one was asked for or no row came out.
 
     `others` are conditions of the platform under which there would be rows, each with their number; `now` is the time
-    that the rule counts from in epoch seconds, None where it asks for none.
+    that the rule counts from in epoch seconds, None where it asks for none; `opinion` is what a Sigma rule finds by its
+    own text, where it was converted as the taxonomy has it.
     """
 
     answer: Answer
     explanation: Explanation | None
     others: tuple[tuple[str, int], ...] = ()
     now: float | None = None
+    opinion: SigmaOpinion | None = None
 
 
 def query_events(
@@ -81,7 +87,18 @@ def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: b
     # A question to the events costs more than this is worth.
     counts = not answer.plan.asked and answer.trial.asks_for_time(answer.plan)
     now = answer.trial.now if counts else None
-    return Found(answer=answer, explanation=explanation, others=tuple(elsewhere(answer)) if empty else (), now=now)
+    others = tuple(elsewhere(answer)) if empty else ()
+    known = few and answer.events <= MOST_EVENTS_TRIED and not bench.options.sigma.pipelines
+    opinion = ask_sigma_answer(answer) if known else None
+    return Found(answer=answer, explanation=explanation, others=others, now=now, opinion=opinion)
+
+
+def ask_sigma_answer(answer: Answer) -> SigmaOpinion | None:
+    """What the Sigma rule that a rule was converted from finds by its own text."""
+    if answer.rule.subject is None or not answer.events:
+        return None
+    store, conditions = answer.trial.store, answer.trial.conditions
+    return form_opinion(answer.rule.subject, store.telemetry(conditions), store.views, answer.alerts)
 
 
 def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
@@ -98,18 +115,23 @@ def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
 
 def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, *, as_json: bool, verbose: bool) -> int:
     """`run --events`: every rule, or all of the pack's, on recorded events; 1 where two forms of one rule disagree."""
-    chosen = [own for rule in rules for own in rule_paths(rule) or [rule]] or pack_rules()
+    refused = [each for rule in rules for each in list_refusals(rule, options.sigma)]
+    chosen = [own for rule in rules for own in converted_or_itself(rule, options)] if rules else pack_rules()
     asked = list(query_events(chosen, events, options, explained=verbose))
     found = [each for each in asked if isinstance(each, Found)]
     broken = [each for each in asked if isinstance(each, Broken)]
     disagreeing = list(disagreements(found))
     # What could not be run counts more than what disagrees: it may hide anything.
     code = max((b.error.exit_code for b in broken), default=DIFFERS if disagreeing else 0)
+    opinions = {} if found or broken else ask_unconverted(refused, events, options)
+    if refused and not asked:
+        code = max(each.error.exit_code for each in refused)
     if as_json:
         answers = [answer_object(f) for f in found]
         failed = [broken_object(b) for b in broken]
         document = {"document": "answers", "version": VERSION, "answers": answers, "disagreements": disagreeing}
-        out(dumps({**document, "broken": failed}))
+        left_out = [encode_refusal(each, opinions.get(each.path)) for each in refused]
+        out(dumps({**document, "broken": failed, "refused": left_out}))
         return code
     sheet = paper()
     for number, each in enumerate(found):
@@ -117,18 +139,51 @@ def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, 
     for failed_rule in broken:
         head = sheet.paint(f"{escape_controls(failed_rule.path)}: cannot be run", "bad")
         out(["", head, fault(failed_rule)])
+    for refusal in refused:
+        head = sheet.paint(f"{escape_controls(str(refusal.path))}: not converted", "warn")
+        out(["", head, escape_controls(refusal.error.render())])
+        out([line for said in describe_opinion(opinions.get(refusal.path)) for line in sheet.paragraph(said)])
     for sentence in disagreeing:
         out(["", *(sheet.paint(line, "bad") for line in sheet.paragraph(sentence))])
     return code
+
+
+def converted_or_itself(rule: Path, options: RunOptions) -> list[Path]:
+    """Every query that a path means; none where nothing of it could be converted."""
+    return rule_paths(rule, options.sigma) or [rule] if not is_unconverted(rule, options) else []
+
+
+def is_unconverted(rule: Path, options: RunOptions) -> bool:
+    """Whether a path is a file of which no converter made anything."""
+    published = list_published(rule, options.sigma)
+    return bool(published) and all(each.error for _, each in published)
+
+
+def ask_unconverted(
+    refused: Sequence[Refusal], events: Sequence[Path], options: RunOptions
+) -> Mapping[Path, SigmaOpinion]:
+    """What Sigma rules without any query find by their own text."""
+    subjects = {each.path: each.subject for each in refused if each.subject is not None}
+    # A world is too large to be read at once.
+    if not subjects or any(is_dataset(p) for p in events):
+        return {}
+    telemetry = merge_telemetry(replay(p, plain=options.plain) for p in events)
+    opinions = {path: form_opinion(subject, telemetry, (), None) for path, subject in subjects.items()}
+    return {path: opinion for path, opinion in opinions.items() if opinion}
+
+
+def encode_refusal(refusal: Refusal, opinion: SigmaOpinion | None) -> dict[str, Any]:
+    """A rule without a query for machines."""
+    sigma = encode_opinion(opinion) if opinion else None
+    return {"rule": str(refusal.path), **refusal.error.as_json(), "sigma": sigma}
 
 
 def disagreements(found: Sequence[Found]) -> Iterator[str]:
     """Rules whose conversions into several languages do not find the same events."""
     forms: dict[Path, list[Found]] = {}
     for each in found:
-        holder = container(each.answer.rule.path)
-        if holder is not None and converted_for(each.answer.rule.path):
-            forms.setdefault(holder, []).append(each)
+        if each.answer.rule.subject is not None:
+            forms.setdefault(each.answer.rule.path.with_suffix(""), []).append(each)
     for holder, same in forms.items():
         # By events and not by rows: the languages name and order their columns differently.
         events = {each.answer.rule.language: {e for a in each.answer.alerts for e in a.events} for each in same}
@@ -216,6 +271,8 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
     yield from sheet.paragraph(kinds(answer)) if answer.events else ["no event was read"]
     if answer.events and empty and (lost := why_missed(found.explanation)):
         yield from sheet.paragraph(f"line {lost[0]}: {lost[1]}" if lost[0] else lost[1])
+    for sentence in describe_opinion(found.opinion):
+        yield from sheet.paragraph(sentence)
     for condition, rows in found.others:
         yield from sheet.paragraph(f"with --condition {condition} it returns {format_count(rows, 'row')}")
     if found.explanation is not None and answer.events and (verbose or empty):
@@ -235,9 +292,9 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
     # A sentence for all of them; -v lists each at its place below.
     if answer.deviations and not verbose:
         yield from sheet.paragraph(lenient(answer.rule.name, answer.deviations))
-    for finding in (*(answer.deviations if verbose else ()), *answer.plan.findings):
+    for finding in (*answer.rule.findings, *(answer.deviations if verbose else ()), *answer.plan.findings):
         said = f"{finding.message}; {finding.help}" if finding.help else finding.message
-        yield from sheet.paragraph(f"line {find_line_number(finding.span)}: {said} [{finding.code}]", indent=2)
+        yield from sheet.paragraph(f"{locate_finding(finding, answer.rule.query)}: {said} [{finding.code}]", indent=2)
     shown_damages = answer.damages if verbose else answer.damages[:MOST_DAMAGES]
     for damage in shown_damages:
         yield from sheet.paragraph(f"damaged: {damage}", indent=2)
@@ -265,8 +322,9 @@ def answer_object(found: Found) -> dict[str, Any]:
         "now": None if found.now is None else format_moment(found.now),
         "absent": list(answer.absent),
         "rows_under_other_conditions": dict(found.others),
+        "sigma": encode_opinion(found.opinion) if found.opinion else None,
         "deviations": [d.as_json() for d in answer.deviations],
-        "findings": [f.as_json() for f in answer.plan.findings],
+        "findings": [f.as_json() for f in (*answer.rule.findings, *answer.plan.findings)],
         "damages": [{"place": d.place, "message": d.message} for d in answer.damages],
         "explanation": explanation_object(found.explanation) if found.explanation else None,
     }

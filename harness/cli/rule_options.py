@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from harness.cli import options
 from harness.cli.options import PATH, Decorated, parse_pairs
+from harness.cli.sigma_options import add_sigma_options
 from harness.detection.content import Content, read_content
 from harness.detection.engine import DEFAULT_PATIENCE
 from harness.detection.language import Settings
 from harness.diagnostics import HarnessError
 from harness.run import RunOptions
 from harness.supervisor import Limits
-from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.indexing.plain_text import Input
 
 CONTENT_OPTIONS = (
@@ -67,9 +70,41 @@ def contents(command: Decorated) -> Decorated:
     return wrapped  # type: ignore[return-value]
 
 
-def build_settings(content: Content) -> Settings:
-    """The settings that hold for every rule."""
-    return content.settings(Settings())
+def build_settings(content: Content, now: str | None = None, zone: str | None = None) -> Settings:
+    """The settings that hold for every rule: when and where it is searched, and what it refers to."""
+    settings = Settings(now=0.0 if now is None else parse_moment(now), zone=parse_zone(zone or "UTC"))
+    return content.settings(settings)
+
+
+def parse_moment(text: str) -> float:
+    """Epoch seconds of `2024-01-31T12:00:00Z` or of a number, after 1970. Raises HarnessError."""
+    try:
+        moment = None if re.fullmatch(r"\d+(\.\d+)?", text) else datetime.fromisoformat(text)
+        # Without a zone it would hang on the machine's.
+        if moment is not None and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = float(text) if moment is None else moment.timestamp()
+    except (ValueError, OverflowError):
+        seconds = 0.0
+    if seconds <= 0:
+        message = f"--now {text} is no time after 1970"
+        raise HarnessError("wrong-time", message, help="write 2024-01-31T12:00:00Z")
+    return seconds
+
+
+def parse_zone(name: str) -> str:
+    """A time zone by its name. Raises HarnessError where there is none of it."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise HarnessError("wrong-zone", f"no time zone is called {name}", help="write Europe/Berlin") from error
+    return name
+
+
+SEARCH_OPTIONS = (
+    click.option("--now", metavar="TIME", help="What `earliest=-24h` and now() count from (default: when the events end)."),
+    click.option("--zone", metavar="NAME", help="The time zone of who runs it (default: UTC)."),
+)
 
 
 PLAIN_TEXT_OPTIONS = (
@@ -83,23 +118,6 @@ PLAIN_TEXT_OPTIONS = (
     ),
     click.option("--host", metavar="NAME", help="With --sourcetype: which host wrote them (default: localhost)."),
 )
-
-
-now_option = click.option(
-    "--now",
-    metavar="TIME",
-    help="What `earliest=-24h` and now() count from (default: when the events end).",
-)
-
-
-def parse_now(text: str | None) -> float:
-    """A time in epoch seconds, 0 for none. Raises HarnessError for what is no time."""
-    if text is None:
-        return 0.0
-    micros = parse_microseconds(text)
-    if micros is None or micros <= 0:
-        raise HarnessError("bad-time", f"--now {text} is no time after 1970", help="write --now 2026-03-03T09:12:00Z")
-    return micros / 1e6
 
 
 def plain_text(command: Decorated) -> Decorated:
@@ -138,7 +156,7 @@ def complete(limits: Limits, seconds: float = DEFAULT_PATIENCE) -> Limits:
 
 
 def add_rule_options(command: options.Decorated) -> options.Decorated:
-    """Adds engine, dialect, conditions, switches, seed, content and plain text; the command gets them as `chosen`."""
+    """Adds engine, dialect, conditions, switches, seed, content, Sigma and plain text; all arrive as `chosen`."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
@@ -151,9 +169,13 @@ def add_rule_options(command: options.Decorated) -> options.Decorated:
             switches=named.pop("switch"),
             seed=named.pop("seed"),
             limits=complete(named.pop("limits")),
-            settings=replace(build_settings(content), now=parse_now(named.pop("now"))),
+            settings=build_settings(content, named.pop("now"), named.pop("zone")),
+            sigma=named.pop("sigma"),
         )
         chosen = add_plain_text_input(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
         return command(*arguments, chosen=chosen, **named)
 
-    return plain_text(now_option(contents(options.add_judging_options(wrapped))))  # type: ignore[return-value]
+    decorated = options.add_judging_options(add_sigma_options(wrapped))
+    for option in reversed(SEARCH_OPTIONS):
+        decorated = option(decorated)
+    return plain_text(contents(decorated))  # type: ignore[return-value]

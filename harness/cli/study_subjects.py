@@ -12,8 +12,11 @@ import msgspec
 
 from harness.cli import options
 from harness.cli.rule_options import complete
+from harness.cli.sigma_options import add_sigma_options
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
+from harness.scenario.foreign_rule import container
+from harness.scenario.foreign_tests import expand_expectations
 from harness.scenario.pack import find_scenarios, resolve_beside
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
 from harness.telemetry.events.event import merge_telemetry
@@ -29,19 +32,26 @@ def add_study_options(command: options.Decorated) -> options.Decorated:
     def chosen(*args: Any, **given: Any) -> Any:
         engine, dialect, seed = (given.pop(n) for n in ("engine", "dialect", "seed"))
         conditions, switches = given.pop("condition"), given.pop("switch")
-        limits = complete(given.pop("limits"))
+        limits, sigma = complete(given.pop("limits")), given.pop("sigma")
         # A study judges thousands of cases: each plan that is made or run is a unit of work of its own.
         code = options.in_child(limits, whole=False)
         if code is not None:
             return code
         choice = RunOptions(
-            engine=engine, dialect=dialect, conditions=conditions, switches=switches, seed=seed, limits=limits
+            engine=engine,
+            dialect=dialect,
+            conditions=conditions,
+            switches=switches,
+            seed=seed,
+            limits=limits,
+            sigma=sigma,
         )
         return command(*args, chosen=choice, **given)
 
     found: Any = chosen
     # The last decorator that is applied stands first in the help.
     for option in (
+        add_sigma_options,
         options.json_option,
         options.add_limits,
         options.seed,
@@ -66,13 +76,20 @@ def plot(command: options.Decorated) -> options.Decorated:
 
 def find_rule_scenarios(rule: Path, paths: Sequence[Path]) -> list[Scenario]:
     """The scenarios under these paths, else those in the rule's own folder and below."""
-    if not rule.is_file():
-        raise HarnessError("no-such-rule", f"there is no file {rule}")
-    found = [read_scenario(p) for p in find_scenarios(list(paths) or [rule.parent])]
+    folder = require_rule(rule)
+    found = [expand_expectations(read_scenario(p)) for p in find_scenarios(list(paths) or [folder])]
     if not found:
-        where = ", ".join(map(str, paths)) or str(rule.parent)
+        where = ", ".join(map(str, paths)) or str(folder)
         raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="name a folder with scenarios")
     return found
+
+
+def require_rule(rule: Path) -> Path:
+    """The folder of a rule that is there; of one inside a file of others that file's."""
+    holder = rule if rule.is_file() else container(rule)
+    if holder is None:
+        raise HarnessError("no-such-rule", f"there is no file {rule}")
+    return holder.parent
 
 
 def build_trials(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[LabelledTrial]:
@@ -96,14 +113,21 @@ def expectations(scenario: Scenario, rule: Path) -> Iterator[Expectation]:
     """What a scenario expects of a rule."""
     for expectation in scenario.body.expect:
         named = resolve_beside(scenario.path, expectation.rule)
-        # By file and not by name: a rule may be reached by several paths.
-        if named.is_file() and named.samefile(rule):
+        if is_same_rule(named, rule):
             yield expectation
+
+
+def is_same_rule(one: Path, other: Path) -> bool:
+    """Whether two paths mean one rule: by file and not by name, since a rule may be reached by several paths."""
+    if one.is_file():
+        return other.is_file() and one.samefile(other)
+    # Inside a file of others, which is there when its rule is.
+    return not other.is_file() and one.resolve() == other.resolve()
 
 
 def subject(bench: Bench, scenario: Scenario, rule: Path, judged: Expectation, *, shown: bool = True) -> LabelledTrial:
     """The rule on one scenario as an expectation has it; its name tells the expectation's own setting if `shown`."""
-    conditions = {**scenario.body.conditions, **judged.conditions, **bench.options.conditions}
+    conditions = {**scenario.body.conditions, **judged.conditions, **bench.conditions(rule)}
     switches = {**judged.switches, **bench.options.switches}
     trial = bench.trial(rule, judged.dialect, bench.store(scenario), conditions, switches)
     setting = ", ".join(f"{n}={v}" for n, v in {**judged.conditions, **judged.switches}.items())
@@ -118,5 +142,5 @@ def build_recorded_trials(
     # False and not an empty filter: events that say themselves who caused them keep that.
     telemetry = merge_telemetry(replay(p, malicious=dict(malicious) or False) for p in events)
     store = TelemetryStore(bench.engine, lambda _: telemetry)
-    trial = bench.trial(rule, "lenient", store, conditions, bench.options.switches)
+    trial = bench.trial(rule, "lenient", store, {**bench.conditions(rule), **conditions}, bench.options.switches)
     return LabelledTrial(name=", ".join(map(str, events)), label=Label.MALICIOUS, trial=trial)

@@ -107,7 +107,7 @@ class PageTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConformanceCase:
-    """One example: events, a query, and what comes of it; `place` is its heading's."""
+    """One example: events, a query, and what comes of it; `place` is its heading's, `blocks` are all as written."""
 
     title: str
     place: Span
@@ -120,6 +120,7 @@ class ConformanceCase:
     facts: Mapping[str, str] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     logs: tuple[Log, ...] = ()
+    blocks: tuple[tuple[str, str], ...] = ()
 
     @property
     def known_gap(self) -> str | None:
@@ -175,6 +176,7 @@ def parse_case(place: Span, name: str) -> ConformanceCase:
         facts=facts,
         settings=parse_case_settings(facts, blocks, heading),
         logs=parse_logs(blocks),
+        blocks=tuple(blocks),
     )
 
 

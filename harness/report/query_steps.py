@@ -19,9 +19,11 @@ from harness.report.sentences import (
     hangs_on,
     headline,
     lenient,
+    locate_finding,
     lost_by,
     reads_absent,
 )
+from harness.report.sigma_opinion import describe_opinion
 from harness.telemetry.platform import View
 from harness.verdict.alerts import Alert
 from harness.verdict.explain import Clause, EventLoss, Explanation, format_value
@@ -202,10 +204,11 @@ def remark_lines(verdict: Verdict, paper: Paper) -> Iterator[str]:
         yield from paper.paragraph(hangs_on(flip), indent=2)
     if verdict.deviations:
         yield from paper.paragraph(lenient(verdict.rule.name, verdict.deviations), indent=2)
+    for sentence in describe_opinion(verdict.opinion):
+        yield from paper.paragraph(sentence, indent=2)
     for finding in verdict.findings:
-        yield from paper.paragraph(
-            f"line {find_line_number(finding.span)}: {finding.message} [{finding.code}]", indent=2
-        )
+        where = locate_finding(finding, verdict.rule.query)
+        yield from paper.paragraph(f"{where}: {finding.message} [{finding.code}]", indent=2)
     for damage in verdict.damages:
         yield from paper.paragraph(f"damaged: {damage}", indent=2)
 

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from harness.detection.engine import CellValue
-from harness.diagnostics import Finding, Severity, Span
+from harness.diagnostics import Finding, Severity, Source, Span
 from harness.report.console import escape_controls, excerpt_line, format_count, one_line, shorten_line
 from harness.report.report import (
     Chapter,
@@ -103,6 +103,12 @@ def lost_at(loss: EventLoss) -> tuple[Span, str]:
         more = f", and {len(telling) - MOST_CLAUSES} more" if len(telling) > MOST_CLAUSES else ""
         return telling[0].span, "; ".join(lost_by(c) for c in telling[:MOST_CLAUSES]) + more
     return loss.span, loss.reason or f"no event of the attack passes {shorten_line(loss.span.text, LONGEST_CLAUSE)}"
+
+
+def locate_finding(finding: Finding, query: Source) -> str:
+    """The line of a finding, with its file where that is not the query: a Sigma rule."""
+    line = find_line_number(finding.span)
+    return f"line {line}" if finding.span.source.name == query.name else f"{finding.span.source.name}:{line}"
 
 
 def why_missed(explanation: Explanation | None) -> tuple[int, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
@@ -79,20 +79,40 @@ class Builder:
     def build(self, events: Iterator[Any]) -> YamlNode:
         """The root of the only document; an empty text is null."""
         for event in events:
-            if isinstance(event, yaml.AliasEvent):
-                self.alias(event)
-            elif isinstance(event, yaml.ScalarEvent):
-                node = YamlNode(span=self.span(event), scalar=event.value, plain=not event.style and event.implicit[0])
-                self.tag(event, node)
-                self.done(node, event.anchor)
-            elif isinstance(event, yaml.CollectionStartEvent):
-                self.start(event)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                node, anchor = self.open.pop()
-                end: Any = event.end_mark
-                node.span = self.trimmed(node.span.start, end.index)
-                self.done(node, anchor)
-        return self.root or YamlNode(span=self.source.span(0, 1), scalar="", plain=True)
+            self.take(event)
+        return self.root or self.nothing()
+
+    def build_all(self, events: Iterator[Any]) -> list[YamlNode]:
+        """The root of each document; an empty one is null."""
+        found = []
+        for event in events:
+            if isinstance(event, yaml.DocumentEndEvent):
+                found.append(self.root or self.nothing())
+                # Anchors hold within their document only.
+                self.root, self.anchors = None, {}
+            else:
+                self.take(event)
+        return found
+
+    def nothing(self) -> YamlNode:
+        """The root of a document without content."""
+        return YamlNode(span=self.source.span(0, 1), scalar="", plain=True)
+
+    def take(self, event: Any) -> None:
+        """Puts what one event of the parser says where it belongs."""
+        if isinstance(event, yaml.AliasEvent):
+            self.alias(event)
+        elif isinstance(event, yaml.ScalarEvent):
+            node = YamlNode(span=self.span(event), scalar=event.value, plain=not event.style and event.implicit[0])
+            self.tag(event, node)
+            self.done(node, event.anchor)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self.start(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            node, anchor = self.open.pop()
+            end: Any = event.end_mark
+            node.span = self.trimmed(node.span.start, end.index)
+            self.done(node, anchor)
 
     def span(self, event: Any) -> Span:
         """Where an event's text is, without the blanks behind it."""
@@ -250,12 +270,24 @@ class Document:
 
 def load(source: Source) -> Document:
     """The one document of a text. Raises SourceError for bad YAML, a duplicate key, or more than the limits allow."""
+    root = parse_yaml(source, lambda builder, events: builder.build(events))
+    return Document(source=source, root=root, value=root.value)
+
+
+def load_all(source: Source) -> list[Document]:
+    """Every document of a text of several. Raises SourceError as `load` does."""
+    roots = parse_yaml(source, lambda builder, events: builder.build_all(events))
+    return [Document(source=source, root=root, value=root.value) for root in roots]
+
+
+def parse_yaml(source: Source, build: Callable[[Builder, Iterator[Any]], T]) -> T:
+    """What is built of a text's parser events, errors at their place."""
     if len(source.text) > LARGEST_DOCUMENT:
         raise SourceError(
             "document-too-large", f"a document has at most {LARGEST_DOCUMENT >> 20} MiB", source.span(0, 1)
         )
     try:
-        root = Builder(source).build(yaml.parse(source.text, Loader=LOADER))
+        return build(Builder(source), yaml.parse(source.text, Loader=LOADER))
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
         # A mark at the end of the text is one behind its last character.
@@ -272,7 +304,6 @@ def load(source: Source) -> Document:
         raise SourceError(
             "yaml", "half a surrogate pair may not be in YAML", source.span(error.start, error.end)
         ) from error
-    return Document(source=source, root=root, value=root.value)
 
 
 def convert_document(document: Document, type_: type[T], at: Iterable[DocumentKey] = ()) -> T:

@@ -15,9 +15,10 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, Protocol
 
-from harness.diagnostics import HarnessError, Source
+from harness.diagnostics import Finding, HarnessError, Source
 from harness.scenario.conf import stanzas
-from harness.scenario.document import DocumentKey, load
+from harness.scenario.document import DocumentKey, load_all
+from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice, SigmaSubject
 
 FOREIGN_RULES_FOLDER = Path(__file__).parent / "foreign_rules"
 # An app's savedsearches.conf holds all of its rules; chosen.
@@ -31,23 +32,27 @@ KNOWN = (".yml", ".yaml", ".conf", ".json")
 class Published:
     """One rule of a foreign file: its query's text and what the file says about it, in our page's words.
 
-    A `converted` one is not what its author wrote but what a converter made of that.
+    One with a `subject` is not what its author wrote but what a converter made of that Sigma rule; `error` is why it
+    made nothing, `findings` what is to be said of its work, `conditions` the set-up of the platform that it writes for.
     """
 
     name: str
     language: str
     text: str
     page: Mapping[str, Any] = field(default_factory=dict)
-    converted: bool = False
+    subject: SigmaSubject | None = None
+    error: HarnessError | None = None
+    findings: tuple[Finding, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 class RuleFormat(Protocol):
     """A format: one file in `formats/` with these two functions; it knows the language of what it holds."""
 
     def recognises(self, content: Any) -> bool:
-        """Whether a document (plain data; of a conf file its stanzas by name) is written so."""
+        """Whether a document (plain data; of a conf file its stanzas by name) is written so; several are a tuple."""
 
-    def read(self, path: Path, content: Any) -> Sequence[Published]:
+    def read(self, path: Path, content: Any, choice: SigmaChoice) -> Sequence[Published]:
         """The rules of the document; raises HarnessError where they cannot be had."""
 
 
@@ -58,7 +63,7 @@ def list_rule_formats() -> tuple[RuleFormat, ...]:
 
 
 def read_plain_data(path: Path) -> Any:
-    """A YAML or JSON file as plain data, a conf file as its stanzas. Raises HarnessError."""
+    """A YAML or JSON file as plain data, a conf file as its stanzas, several documents as a tuple."""
     try:
         if path.stat().st_size > LARGEST_FOREIGN_FILE:
             raise HarnessError("document-too-large", f"{path} is larger than {LARGEST_FOREIGN_FILE >> 20} MiB")
@@ -70,7 +75,8 @@ def read_plain_data(path: Path) -> Any:
         raise HarnessError("unreadable", f"{path}: {(error.strerror or str(error)).lower()}") from error
     if path.suffix == ".conf":
         return {"savedsearches": dict(stanzas(text))}
-    return load(Source(str(path), text)).value
+    documents = load_all(Source(str(path), text))
+    return documents[0].value if len(documents) == 1 else tuple(d.value for d in documents)
 
 
 def format_of(content: Any) -> RuleFormat | None:
@@ -81,15 +87,15 @@ def format_of(content: Any) -> RuleFormat | None:
 
 # pySigma takes milliseconds a rule, and each rule of a file is asked for by its own path.
 @lru_cache(maxsize=64)
-def read_published_rules(path: Path) -> tuple[tuple[Path, Published], ...]:
-    """The rules of a foreign file with their own paths; empty for any other file."""
+def read_published_rules(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> tuple[tuple[Path, Published], ...]:
+    """The rules of a foreign file with their own paths, unconverted ones too; empty for any other file."""
     if path.suffix not in KNOWN or (path.suffix == ".conf" and path.name != "savedsearches.conf"):
         return ()
     content = read_plain_data(path)
     found = format_of(content)
     if found is None:
         return ()
-    rules = found.read(path, content)
+    rules = found.read(path, content, choice)
     # One rule a language: the file's name tells them apart. Else each needs its own.
     if len({r.language for r in rules}) == len(rules):
         return tuple((path.with_name(f"{path.name}.{r.language}"), r) for r in rules)
@@ -98,17 +104,51 @@ def read_published_rules(path: Path) -> tuple[tuple[Path, Published], ...]:
 
 def distinguish_rule_paths(folder: Path, rules: Sequence[Published]) -> Iterator[Path]:
     """A path for each rule of a file that holds several."""
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for rule in rules:
         name = UNSAFE.sub("_", rule.name).strip(" .")[:120] or "rule"
-        seen[name] = seen.get(name, 0) + 1
-        number = f" ({seen[name]})" if seen[name] > 1 else ""
-        yield folder / f"{name}{number}.{rule.language}"
+        # By language, so that the conversions of one rule have one name.
+        number = seen[name, rule.language] = seen.get((name, rule.language), 0) + 1
+        yield folder / f"{name} ({number}).{rule.language}" if number > 1 else folder / f"{name}.{rule.language}"
 
 
-def rule_paths(path: Path) -> list[Path]:
-    """The paths of the rules that a foreign file holds; none for any other file."""
-    return [own for own, _ in read_published_rules(path)] if path.is_file() else []
+def rule_paths(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> list[Path]:
+    """The paths of the rules that a foreign file holds; none for any other file.
+
+    `rule.yml.spl` is all SPL of a file with several rules. Raises the first reason where nothing could be converted.
+    """
+    found = list_published(path, choice)
+    converted = [own for own, rule in found if rule.error is None]
+    for _, rule in found:
+        if rule.error is not None and not converted:
+            raise rule.error
+    return converted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A rule of a foreign file that no converter made anything of, and why."""
+
+    path: Path
+    error: HarnessError
+    subject: SigmaSubject | None
+
+
+def list_refusals(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> list[Refusal]:
+    """The rules that a path means and that have no query."""
+    published = list_published(path, choice)
+    return [Refusal(path=own, error=rule.error, subject=rule.subject) for own, rule in published if rule.error]
+
+
+def list_published(path: Path, choice: SigmaChoice) -> list[tuple[Path, Published]]:
+    """The rules that a path means: of a whole file, or of one language of a file with several."""
+    if path.is_file():
+        return list(read_published_rules(path, choice))
+    holder = container(path)
+    found = read_published_rules(holder, choice) if holder else ()
+    if holder != path.with_suffix("") or any(own == path for own, _ in found):
+        return []
+    return [(own, rule) for own, rule in found if f".{rule.language}" == path.suffix]
 
 
 def container(path: Path) -> Path | None:
@@ -121,15 +161,18 @@ def container(path: Path) -> Path | None:
     return None
 
 
-def find_published_rule(path: Path) -> Published | None:
-    """The published rule at a path inside a foreign file."""
+def find_published_rule(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> Published | None:
+    """The published rule at a path inside a foreign file. Raises the reason where it could not be converted."""
     holder = container(path)
     if holder is None:
         return None
-    found = dict(read_published_rules(holder))
+    found = dict(read_published_rules(holder, choice))
     if path not in found:
         hint = f"it holds {', '.join(p.name for p in list(found)[:5])}" if found else "`detlab list readers`"
         raise HarnessError("no-such-rule", f"{holder} holds no rule {path.name}", help=hint)
+    error = found[path].error
+    if error is not None:
+        raise error
     return found[path]
 
 

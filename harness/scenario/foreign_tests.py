@@ -6,21 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
+
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.scenario.document import Document, load
-from harness.scenario.foreign_rule import as_texts_tuple, find_published_rule
+from harness.scenario.foreign_rule import KNOWN, as_texts_tuple, find_published_rule
 from harness.scenario.foreign_rule import rule_paths as rules_of
 from harness.scenario.scenario import Expectation, Label, Outcome, Replay, Scenario, ScenarioBody
+from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
 
 # Tests of security_content point at GitHub: .../attack_data/master/datasets/...
 ROOT = "/master/"
 DATASETS = "datasets"
 LARGEST_TEST_FILE = 16 << 20
-SIGMA_CONDITIONS = {"source": "WinEventLog", "system_names": "sigma"}
-"""How hosts are set up that pySigma's Splunk pipelines convert for."""
 
 
-def scenarios_of(path: Path, attack_data: Path | None = None) -> list[Scenario]:
+def scenarios_of(path: Path, attack_data: Path | None = None, choice: SigmaChoice = DEFAULT_CHOICE) -> list[Scenario]:
     """The tests that a rule's file has of its own; none for any other file.
 
     `attack_data` is a folder as splunk/attack_data has it. Raises HarnessError where a test's events are not there.
@@ -36,9 +37,9 @@ def scenarios_of(path: Path, attack_data: Path | None = None) -> list[Scenario]:
     if not isinstance(content, dict):
         return []
     if "detection" in content and "regression_tests_path" in content:
-        return list(of_sigma(path, document))
+        return list(of_sigma(path, document, choice))
     if "search" in content and "tests" in content:
-        return list(of_security_content(path, document, attack_data))
+        return list(of_security_content(path, document, attack_data, choice))
     return []
 
 
@@ -49,7 +50,7 @@ def has_tests(path: Path) -> bool:
     return {b"detection", b"regression_tests_path"} <= keys or {b"search", b"tests"} <= keys
 
 
-def of_sigma(path: Path, document: Document) -> Iterator[Scenario]:
+def of_sigma(path: Path, document: Document, choice: SigmaChoice) -> Iterator[Scenario]:
     """A scenario for each entry of the rule's info.yml: at least `match_count` alerts in both languages."""
     place = document.span(["regression_tests_path"])
     named = str(document.value["regression_tests_path"])
@@ -65,13 +66,35 @@ def of_sigma(path: Path, document: Document) -> Iterator[Scenario]:
             raise SourceError("no-regression-data", f"there is no {entry.get('path')} above {info.parent}", place)
         title = f"{document.value.get('title')}: {entry.get('name') or f'test {number}'}"
         count = entry.get("match_count")
-        yield scenario(path, document, title, [events], int(count) if count is not None else None, SIGMA_CONDITIONS)
+        yield scenario(path, document, title, [events], int(count) if count is not None else None, choice)
 
 
-def converted_for(path: Path) -> dict[str, str]:
+def expand_expectations(scenario: Scenario, choice: SigmaChoice = DEFAULT_CHOICE) -> Scenario:
+    """The scenario with every rule of a file in a format of others where it names the file itself.
+
+    Further ones come last, so that the others keep their places.
+    """
+    first: list[Expectation] = []
+    further: list[Expectation] = []
+    for expectation in scenario.body.expect:
+        named = Path(expectation.rule)
+        # By suffix first: most rules are files of a language, and nothing is read of those.
+        forms = rules_of(scenario.file(expectation.rule), choice) if named.suffix in KNOWN else []
+        own = [msgspec.structs.replace(expectation, rule=str(named.parent / form.name)) for form in forms]
+        if forms and forms[0].parent.name == named.name:
+            own = [msgspec.structs.replace(expectation, rule=str(named / form.name)) for form in forms]
+        first.append(own[0] if own else expectation)
+        further += own[1:]
+    if not any(Path(e.rule).suffix in KNOWN for e in scenario.body.expect):
+        return scenario
+    body = msgspec.structs.replace(scenario.body, expect=(*first, *further))
+    return msgspec.structs.replace(scenario, body=body)
+
+
+def converted_for(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> dict[str, str]:
     """How hosts have to be set up for a rule that was converted: for one of Sigma's as its pipelines assume."""
-    own = find_published_rule(path)
-    return SIGMA_CONDITIONS if own is not None and own.converted else {}
+    own = find_published_rule(path, choice)
+    return dict(own.conditions) if own is not None else {}
 
 
 def upwards(start: Path, named: str) -> Path | None:
@@ -84,7 +107,9 @@ def upwards(start: Path, named: str) -> Path | None:
     return next((c for c in candidates if c.is_file()), None)
 
 
-def of_security_content(path: Path, document: Document, attack_data: Path | None) -> Iterator[Scenario]:
+def of_security_content(
+    path: Path, document: Document, attack_data: Path | None, choice: SigmaChoice
+) -> Iterator[Scenario]:
     """A scenario for each test of a detection: its data sets have to raise an alert."""
     for number, test in enumerate(document.value["tests"] or ()):
         place = document.span(["tests", number])
@@ -99,7 +124,7 @@ def of_security_content(path: Path, document: Document, attack_data: Path | None
                 raise SourceError("no-attack-data", f"{attack_data} does not hold {each}", place)
             files.append(found)
         title = f"{document.value.get('name')}: {test.get('name') or f'test {number + 1}'}"
-        yield scenario(path, document, title, files, None, {})
+        yield scenario(path, document, title, files, None, choice)
 
 
 def data_set(folder: Path, address: str) -> Path | None:
@@ -115,10 +140,10 @@ def data_set(folder: Path, address: str) -> Path | None:
 
 
 def scenario(
-    path: Path, document: Document, title: str, files: list[Path], at_least: int | None, conditions: dict[str, str]
+    path: Path, document: Document, title: str, files: list[Path], at_least: int | None, choice: SigmaChoice
 ) -> Scenario:
     """Events that are all an attack's, and every language of a rule that has to see them."""
-    own = rules_of(path)
+    own = rules_of(path, choice)
     if not own:
         raise HarnessError("no-rules", f"{path} holds no rule")
     techniques = [t for t in as_texts_tuple(technique(document.value)) if t]
@@ -128,7 +153,9 @@ def scenario(
         technique=techniques[0] if techniques else "",
         replay=tuple(Replay(path=str(f)) for f in files),
         expect=tuple(
-            Expectation(rule=str(r), outcome=Outcome.TRUE_POSITIVE, at_least=at_least, conditions=conditions)
+            Expectation(
+                rule=str(r), outcome=Outcome.TRUE_POSITIVE, at_least=at_least, conditions=converted_for(r, choice)
+            )
             for r in own
         ),
     )

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.diagnostics import HarnessError, Source, Span
+from harness.diagnostics import Finding, HarnessError, Source, Span
 from harness.scenario.document import convert_document, load
 from harness.scenario.foreign_rule import find_published_rule
 from harness.scenario.pack import refuse_link_out
+from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice, SigmaSubject
 
 # Published rules have some kilobytes; chosen.
 LARGEST_RULE = 1 << 20
@@ -35,12 +36,17 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """A query to be judged: its text and its page. `language` is the suffix of its file."""
+    """A query to be judged: its text and its page. `language` is the suffix of its file.
+
+    `subject` is the Sigma rule that it was converted from, `findings` what is to be said of the conversion.
+    """
 
     path: Path
     language: str
     query: Source
     page: Metadata
+    subject: SigmaSubject | None = None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def name(self) -> str:
@@ -48,12 +54,20 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         return self.path.name
 
 
-def read_rule(path: Path, *, used_at: Span | None = None, name: str | None = None) -> Rule:
+def read_rule(
+    path: Path, *, used_at: Span | None = None, name: str | None = None, choice: SigmaChoice = DEFAULT_CHOICE
+) -> Rule:
     """The rule in a file; `<file>.yaml` beside it is its page. `used_at` is the place that names it."""
     shown = name or str(path)
-    if published := find_published_rule(path):
-        page = msgspec.convert(published.page, Metadata)
-        return Rule(path=path, language=published.language, query=Source(shown, published.text), page=page)
+    if published := find_published_rule(path, choice):
+        return Rule(
+            path=path,
+            language=published.language,
+            query=Source(shown, published.text),
+            page=msgspec.convert(published.page, Metadata),
+            subject=published.subject,
+            findings=published.findings,
+        )
     try:
         if path.stat().st_size > LARGEST_RULE:
             raise HarnessError("rule-too-large", f"{shown} is larger than {LARGEST_RULE >> 20} MiB")

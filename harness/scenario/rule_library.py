@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.diagnostics import HarnessError, explain_failure
-from harness.scenario.foreign_rule import KNOWN, rule_paths
+from harness.scenario.foreign_rule import KNOWN, list_published
 from harness.scenario.pack import find_files
+from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
 
 INDEX_FILE = "index.tsv"
 
@@ -23,7 +24,9 @@ class LibraryRule:
     error: HarnessError | None = None
 
 
-def list_library_rules(paths: Sequence[Path], languages: Sequence[str]) -> list[LibraryRule]:
+def list_library_rules(
+    paths: Sequence[Path], languages: Sequence[str], choice: SigmaChoice = DEFAULT_CHOICE
+) -> list[LibraryRule]:
     """Every rule of these files and folders, in order; a file that cannot be read is one that does not run.
 
     A file with a language for its suffix is a rule, others may be foreign files that hold some.
@@ -37,17 +40,17 @@ def list_library_rules(paths: Sequence[Path], languages: Sequence[str]) -> list[
         candidates = find_files(path, *suffixes, *KNOWN) if path.is_dir() else iter([path])
         for each in candidates:
             own = facts.get(each, {})
-            found += [LibraryRule(path=each, facts=own)] if each.suffix in suffixes else looked_into(each, own)
+            found += looked_into(each, own, choice) or [LibraryRule(path=each, facts=own)] * (each.suffix in suffixes)
     return found
 
 
-def looked_into(path: Path, facts: Mapping[str, str]) -> Iterator[LibraryRule]:
-    """The rules of one file, or the error of one that cannot be read."""
+def looked_into(path: Path, facts: Mapping[str, str], choice: SigmaChoice) -> list[LibraryRule]:
+    """The rules of a foreign file, those that could not be converted too, or the error of one that cannot be read."""
     try:
-        for own in rule_paths(path):
-            yield LibraryRule(path=own, facts=facts)
+        published = list_published(path, choice)
     except Exception as error:
-        yield LibraryRule(path=path, facts=facts, error=explain_failure(error))
+        return [LibraryRule(path=path, facts=facts, error=explain_failure(error))]
+    return [LibraryRule(path=own, facts=facts, error=rule.error) for own, rule in published]
 
 
 def index(folder: Path) -> dict[Path, Mapping[str, str]]:

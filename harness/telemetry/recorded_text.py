@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -29,19 +28,18 @@ def read_recorded_texts(telemetry: Telemetry) -> tuple[pa.ChunkedArray | None, .
     """
     tables = [RecordedTexts(events) for events in telemetry.events]
     for file in dict.fromkeys(name for table in tables for name in table.places):
-        read_file_texts(Path(file), [table for table in tables if file in table.places])
+        read_file_texts(file, [table for table in tables if file in table.places])
     return tuple(table.finish() for table in tables)
 
 
-def read_file_texts(path: Path, tables: Sequence[RecordedTexts]) -> None:
-    """Hands to the tables the texts that they want of a file."""
-    file = str(path)
+def read_file_texts(file: str, tables: Sequence[RecordedTexts]) -> None:
+    """Hands to the tables the texts that they want of a file, or of a file in an archive."""
     wanted: dict[int, list[tuple[int, RecordedTexts]]] = defaultdict(list)
     for table in tables:
         for row, place in zip(*table.places[file], strict=True):
             wanted[int(place)].append((int(row), table))
     records = {place // MEMBERS_OF_RECORD for place in wanted}
-    stream = Stream(path, path.name, lambda place, message: None)
+    stream = Stream.at(file)
     reader = text_reader_of(stream)
     for number, record in enumerate(reader.list_records(stream)):
         if number not in records:
@@ -50,7 +48,9 @@ def read_file_texts(path: Path, tables: Sequence[RecordedTexts]) -> None:
             for row, table in wanted.pop(number * MEMBERS_OF_RECORD + member, ()):
                 table.add(row, text)
     if wanted:
-        raise HarnessError("changed-events", f"{path} has changed since its events were read", help="run it again")
+        raise HarnessError(
+            "changed-events", f"{stream.path} has changed since its events were read", help="run it again"
+        )
 
 
 class RecordedTexts:

@@ -19,6 +19,7 @@ from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.diagnostics import HarnessError, SourceError, explain_failure
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.rule_library import LibraryRule
+from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
 from harness.supervisor import Crew, Death, Limits, Send, can_supervise, default_memory, mark_place, unit_of_work
 from harness.telemetry.events.event import CAUSE, Telemetry, merge_telemetry
 from harness.telemetry.platform import View
@@ -90,6 +91,7 @@ class Trying:
     dialect: Strictness = Strictness.LENIENT
     events: Sequence[Path] = ()
     limits: Limits = RULE_LIMITS
+    sigma: SigmaChoice = DEFAULT_CHOICE
 
 
 class Tries:
@@ -127,7 +129,7 @@ class Tries:
         try:
             if subject.error:
                 raise subject.error
-            rule = read_rule(subject.path)
+            rule = read_rule(subject.path, choice=self.how.sigma)
             attempt = Attempt(self, rule)
             failure = attempt.failure()
         except Exception as error:

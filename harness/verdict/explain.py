@@ -121,6 +121,8 @@ def events_behind(nodes: Sequence[Node], engine: Engine) -> list[list[tuple[int,
     Below an aggregation a row rests on one event, above it on a list of them: the two kinds go apart.
     """
     found: list[list[tuple[int, ...]]] = [[] for _ in nodes]
+    if not nodes:
+        return found
     # Traced together, so that what the steps share stays shared and is written once.
     joint = trace_events(Union(sources=tuple(nodes)))
     assert isinstance(joint, Union)
@@ -186,7 +188,7 @@ class Inquiry:
             at = next((i for i, s in enumerate(steps) if s.malicious == 0), None)
             if at is not None and self.cases[case].malicious:
                 lost.setdefault(at, []).append(case)
-        losses = {case: loss for at, cases in lost.items() for case, loss in self.losses(at, cases).items()}
+        losses = {case: loss for at, cases in lost.items() for case, loss in self.losses(at, cases, behind[at]).items()}
         return {
             case: Explanation(
                 recorded=labels.total, malicious=len(labels.malicious), steps=traces[case], loss=losses.get(case)
@@ -215,11 +217,15 @@ class Inquiry:
             found.append(Trace(span=step.span, name=step.name, rows=len(groups[case]), malicious=bad, benign=good))
         return tuple(found)
 
-    def losses(self, at: int, cases: Sequence[int]) -> dict[int, EventLoss]:
-        """Why these cases lost their attacks at a step: at its first node that leaves none of an attack's events."""
+    def losses(self, at: int, cases: Sequence[int], behind: Mapping[int, CaseGroups]) -> dict[int, EventLoss]:
+        """Why these cases lost their attacks at a step: at its first node that leaves none of an attack's events.
+
+        `behind` are the rows that the step left.
+        """
         step = self.plan.steps[at]
         parts = list(list_step_nodes(step.node, self.plan.steps[at - 1].node if at else None))
-        left = [self.apart(groups) for groups in events_behind(parts, self.engine)]
+        # Of the step's last node the rows are known; most steps have no other.
+        left = [*(self.apart(groups) for groups in events_behind(parts[:-1], self.engine)), behind]
         found: dict[int, EventLoss] = {}
         for number, part in enumerate(parts):
             gone = [c for c in cases if c not in found and not self.cases[c].among(left[number][c])]

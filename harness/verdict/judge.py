@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate
 
-from harness.detection.engine import Engine
+from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Cut, Plan, Query, Settings, Step, language
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Kind, Literal, Schema, is_hidden
@@ -130,6 +130,11 @@ class Trial:
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""
         return alerts_of(self.engine.run(trace_events(plan.node)), self.store.truth)
+
+    def alerts_and_rows(self, plan: Plan) -> tuple[tuple[Alert, ...], ResultRows]:
+        """The alerts, and the rows as the rule itself gives them, of one run: provenance is a column beside theirs."""
+        traced = self.engine.run(trace_events(plan.node))
+        return alerts_of(traced, self.store.truth), traced.select(tuple(columns_of(plan.node)))
 
     def explanation(self, plan: Plan) -> Explanation:
         """What became of the attack's events at each step."""

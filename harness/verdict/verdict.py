@@ -18,6 +18,7 @@ from harness.telemetry.events.event import Damage, Events, Telemetry, TelemetryO
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.alerts import Alert, describe_field_differences
 from harness.verdict.explain import Explanation
+from harness.verdict.sigma.opinion import SigmaOpinion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,10 @@ class Flip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What one rule said of one scenario. `findings` are deviations of lenient reading and remarks on the schema."""
+    """What one rule said of one scenario. `findings` are deviations of lenient reading and remarks on the schema.
+
+    `opinion` is what the Sigma rule behind one that missed an attack finds by its own text.
+    """
 
     scenario: Scenario
     rule: Rule
@@ -50,6 +54,7 @@ class Verdict:
     explanation: Explanation | None = None
     damages: tuple[Damage, ...] = ()
     complaints: tuple[str, ...] = ()
+    opinion: SigmaOpinion | None = None
 
     @property
     def as_expected(self) -> bool:

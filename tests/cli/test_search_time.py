@@ -57,7 +57,7 @@ def test_a_rule_that_asks_for_no_time_says_nothing_of_it(asked):
 def test_what_is_no_time_is_an_error(asked, given):
     ran = asked("x=1", "--now", given)
     assert ran.code == 2
-    assert ran.err.startswith(f"error[bad-time]: --now {given} is no time after 1970\n")
+    assert ran.err.startswith(f"error[wrong-time]: --now {given} is no time after 1970\n")
 
 
 def test_the_time_of_an_event_is_printed_as_a_time(asked):

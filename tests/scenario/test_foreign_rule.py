@@ -88,9 +88,9 @@ def test_sigma_regression_data_is_judged_in_both_languages_and_counted(tmp_path,
 
 
 @needs_sigma
-def test_a_sigma_rule_that_cannot_be_converted_says_why(tmp_path):
+def test_a_sigma_rule_that_is_wrong_says_where(tmp_path):
     write(tmp_path, {"rule.yml": SIGMA.replace("condition: selection", "condition: nothing")})
-    with pytest.raises(HarnessError, match="pySigma gives no SPL"):
+    with pytest.raises(SourceError, match=r"there is no selection `nothing`\n --> .*rule.yml:8:14"):
         rule_paths(tmp_path / "rule.yml")
 
 

@@ -13,15 +13,16 @@ import pyarrow as pa
 from harness.cli import options
 from harness.cli.rule_options import build_settings as settings_of
 from harness.cli.rule_options import complete, contents
-from harness.cli.screen import out
+from harness.cli.sigma_options import Studied, add_sigma_options, show_studies
 from harness.detection.content import Content, read_content_beside
 from harness.detection.engine import list_engines, open_engine
 from harness.detection.language import Query, Settings, Strictness, language
 from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind
 from harness.detection.plan.nodes import Scan, walk_nodes
-from harness.report.formats.json import VERSION, dumps
+from harness.report.formats.json import VERSION
 from harness.run import Bench, RunOptions
 from harness.scenario.rule import read_rule
+from harness.scenario.sigma.collection import SigmaChoice
 from harness.supervisor import Limits
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
@@ -37,11 +38,13 @@ from harness.telemetry.platform import View
 @options.switch
 @options.condition_option
 @contents
+@add_sigma_options
 @options.add_limits
 @options.json_option
 def command(
     rule: Path,
     content: Content,
+    sigma: SigmaChoice,
     dialect: str,
     strict: bool,
     events: tuple[Path, ...],
@@ -58,26 +61,30 @@ def command(
     code = options.in_child(limits, engine=dialect, whole=True)
     if code is not None:
         return code
-    how = Strictness.STRICT if strict else Strictness.LENIENT
-    if events:
-        text = over_events(
-            rule,
-            events,
-            RunOptions(
-                engine=dialect,
-                dialect=how,
-                switches=switch,
-                conditions=condition,
-                settings=settings_of(content),
-                limits=limits,
-            ),
-        )
-    else:
-        read = read_rule(rule)
-        settings = replace(settings_of(content.over(read_content_beside(rule))), switches=switch)
-        text = over_fields(language(read.language).parse(read.query, how, settings), settings, dialect)
-    out(dumps({"document": "compile", "version": VERSION, "dialect": dialect, "sql": text}) if as_json else text)
-    return 0
+    chosen = RunOptions(
+        engine=dialect,
+        dialect=Strictness.STRICT if strict else Strictness.LENIENT,
+        switches=switch,
+        conditions=condition,
+        settings=settings_of(content),
+        limits=limits,
+        sigma=sigma,
+    )
+
+    def study(own: Path) -> Studied:
+        text = over_events(own, events, chosen) if events else over_own_fields(own, content, chosen)
+        document = {"document": "compile", "version": VERSION, "dialect": dialect, "sql": text}
+        return Studied(document=document, lines=lambda: text)
+
+    return show_studies(rule, chosen, study, as_json=as_json)
+
+
+def over_own_fields(rule: Path, content: Content, chosen: RunOptions) -> str:
+    """The statement over the fields that a rule reads."""
+    read = read_rule(rule, choice=chosen.sigma)
+    settings = replace(settings_of(content.over(read_content_beside(rule))), switches=chosen.switches)
+    how = Strictness(chosen.dialect or Strictness.LENIENT)
+    return over_fields(language(read.language).parse(read.query, how, settings), settings, chosen.engine)
 
 
 def over_events(rule: Path, events: Sequence[Path], chosen: RunOptions) -> str:

@@ -10,6 +10,7 @@ import click
 from harness.cli import options
 from harness.cli.rule_options import complete, contents
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
+from harness.cli.sigma_options import add_sigma_options
 from harness.detection.content import Content
 from harness.detection.content import read_content as content_of
 from harness.detection.language import Strictness, list_languages
@@ -17,6 +18,7 @@ from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
 from harness.report.studies.coverage import encode_coverage, format_coverage
 from harness.scenario.rule_library import LibraryRule, list_library_rules
+from harness.scenario.sigma.collection import SigmaChoice
 from harness.supervisor import Limits
 from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 
@@ -26,6 +28,7 @@ from harness.verdict.coverage import LONGEST_RULE, Trying, cover
 @click.option("--events", multiple=True, type=options.PATH, metavar="PATH", help="Also run every rule on these events.")
 @click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run.")
 @contents
+@add_sigma_options
 @options.engine_option
 @options.add_limits
 @options.json_option
@@ -35,6 +38,7 @@ def command(
     events: tuple[Path, ...],
     strict: bool,
     content: Content,
+    sigma: SigmaChoice,
     engine: str,
     limits: Limits,
     as_json: bool,
@@ -50,7 +54,7 @@ def command(
     detlab coverage rules/
     detlab coverage my_app/ --events capture.evtx -v
     """
-    found = require_library_rules(paths)
+    found = require_library_rules(paths, sigma)
     progress = ProgressLine()
     tried = Trying(
         engine=engine,
@@ -58,22 +62,20 @@ def command(
         dialect=Strictness.STRICT if strict else Strictness.LENIENT,
         events=events,
         limits=complete(limits, LONGEST_RULE),
+        sigma=sigma,
     )
     try:
         covered = list(cover(found, tried, progress))
     finally:
         progress.done()
-    out(
-        dumps(encode_coverage(covered))
-        if as_json
-        else format_coverage(covered, paper(), events=events, verbose=verbose)
-    )
+    text = dumps(encode_coverage(covered)) if as_json else ""
+    out(text or format_coverage(covered, paper(), events=events, verbose=verbose))
     return 0 if all(each.runs for each in covered) else DIFFERS
 
 
-def require_library_rules(paths: Sequence[Path]) -> list[LibraryRule]:
+def require_library_rules(paths: Sequence[Path], sigma: SigmaChoice) -> list[LibraryRule]:
     """All rules below the paths; none at all is an error."""
-    found = list_library_rules(paths, list_languages())
+    found = list_library_rules(paths, list_languages(), sigma)
     if not found:
         where, suffixes = ", ".join(map(str, paths)), ", ".join(f".{name}" for name in list_languages())
         raise HarnessError("no-rules", f"there is no rule in {where}", help=f"rules are {suffixes}, YAML or conf files")

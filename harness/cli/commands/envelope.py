@@ -11,9 +11,9 @@ import msgspec
 
 from harness.cli import study_subjects
 from harness.cli.options import PATH, parse_pairs
-from harness.cli.screen import out, paper
+from harness.cli.screen import paper
+from harness.cli.sigma_options import Studied, show_studies
 from harness.diagnostics import HarnessError, Source
-from harness.report.formats.json import dumps
 from harness.report.studies import envelope as told
 from harness.report.studies.plots import plot_study
 from harness.run import Bench, RunOptions
@@ -75,12 +75,15 @@ def command(
     detlab envelope server.cql -x every=1m..1h:50 -y port=443,8443,4444 --plot edge.svg
     """
     body = read_scenario(scenario) if scenario else build_scenario(rule, behaviour, given, start)
-    with Bench(chosen) as bench:
-        found = studied_envelope(bench, rule, body, (across, upwards), lasting, tries)
-    if plot:
-        plot_study("envelope", found, plot)
-    out(dumps(told.encode_envelope(found)) if as_json else told.format_envelope(found, paper()))
-    return 0
+
+    def study(own: Path) -> Studied:
+        with Bench(chosen) as bench:
+            found = studied_envelope(bench, own, body, (across, upwards), lasting, tries)
+        if plot:
+            plot_study("envelope", found, plot)
+        return Studied(document=told.encode_envelope(found), lines=lambda: told.format_envelope(found, paper()))
+
+    return show_studies(rule, chosen, study, as_json=as_json)
 
 
 def studied_envelope(
@@ -118,8 +121,7 @@ def parse_optional_duration(text: str) -> timedelta | None:
 
 def build_scenario(rule: Path, behaviour: str, given: Mapping[str, str], start: str) -> Scenario:
     """A scenario beside the rule that does one thing."""
-    if not rule.is_file():
-        raise HarnessError("no-such-rule", f"there is no file {rule}")
+    folder = study_subjects.require_rule(rule)
     values = {n: parse_given_value(v) for n, v in given.items()}
     body = {
         "title": f"Variants of {behaviour}",
@@ -129,9 +131,7 @@ def build_scenario(rule: Path, behaviour: str, given: Mapping[str, str], start: 
     }
     # As a document, so that it is checked as a file would be; JSON is YAML.
     document = load(Source("the variants", msgspec.json.encode(body).decode()))
-    return Scenario(
-        path=rule.parent / "variants.yaml", body=convert_document(document, ScenarioBody), document=document
-    )
+    return Scenario(path=folder / "variants.yaml", body=convert_document(document, ScenarioBody), document=document)
 
 
 def parse_given_value(text: str) -> object:

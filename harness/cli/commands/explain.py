@@ -12,12 +12,15 @@ from harness.cli.options import PATH, in_child
 from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
+from harness.cli.sigma_options import expand_rules
 from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, one_line
 from harness.report.formats.json import VERSION, dumps, evidence_object, verdict_object
 from harness.report.query_steps import Evidence, collect_evidence, verdict_lines
 from harness.run import Bench, RunOptions
+from harness.scenario.foreign_rule import list_published
+from harness.scenario.foreign_tests import expand_expectations, scenarios_of
 from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import Scenario, judged_by, read_scenario
 from harness.verdict.judge import Trial
@@ -45,17 +48,26 @@ def command(
     detlab explain scenarios/T1583.004/1-beacon-check-in.yaml
     detlab explain my.spl --events capture.evtx
     """
-    code = in_child(chosen.limits, engine=chosen.engine, whole=path.suffix.lstrip(".") in languages())
+    # A Sigma rule may be a scenario too, by its regression data; with events it is meant as a rule.
+    forms = list_published(path, chosen.sigma) if events or not path.is_file() else []
+    is_rule = bool(forms) or path.suffix.lstrip(".") in languages()
+    code = in_child(chosen.limits, engine=chosen.engine, whole=is_rule and len(forms) < 2)
     if code is not None:
         return code
-    if path.suffix.lstrip(".") in languages():
+    if is_rule:
         if not events:
             raise HarnessError("usage", f"{path} is a rule", help="add --events PATH, or name a scenario")
         # Verbose: who asks for an explanation wants the steps also where the rule has rows.
         return inquire([path], events, chosen, as_json=as_json, verbose=True)
     if events:
         raise HarnessError("usage", f"--events needs a rule, and {path} is none", help="`detlab explain --help`")
-    found = explain_scenarios([read_scenario(each) for each in find_scenarios([path])], path, rules, chosen)
+    scenarios = [
+        scenario
+        for each in find_scenarios([path])
+        for scenario in scenarios_of(each, choice=chosen.sigma)
+        or [expand_expectations(read_scenario(each), chosen.sigma)]
+    ]
+    found = explain_scenarios(scenarios, path, expand_rules(rules, chosen.sigma), chosen)
     if as_json:
         verdicts = [{**verdict_object(v), "evidence": [list(map(evidence_object, e)) for e in es]} for v, es in found]
         out(dumps({"document": "explain", "version": VERSION, "verdicts": verdicts}))

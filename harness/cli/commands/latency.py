@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import click
 
 from harness.cli import study_subjects
 from harness.cli.options import PATH
-from harness.cli.screen import DIFFERS, out, paper
+from harness.cli.screen import DIFFERS, paper
+from harness.cli.sigma_options import Studied, show_studies
 from harness.diagnostics import HarnessError
-from harness.report.formats.json import dumps
 from harness.report.studies import latency as told
 from harness.report.studies.plots import plot_study
 from harness.run import Bench, RunOptions
@@ -71,15 +73,33 @@ def command(
     if schedule.every <= timedelta(0):
         raise HarnessError("wrong-parameter", "--every is a duration above nothing", help="write --every 15m")
     stretch = parse_option_duration(within, "--within")
+    moments = [stretch * n / starts for n in range(starts)]
+    study = partial(study_latency, paths=paths, schedule=schedule, moments=moments, plot=plot, chosen=chosen)
+    return show_studies(rule, chosen, study, as_json=as_json)
+
+
+def study_latency(
+    rule: Path,
+    *,
+    paths: Sequence[Path],
+    schedule: Schedule,
+    moments: Sequence[timedelta],
+    plot: Path | None,
+    chosen: RunOptions,
+) -> Studied:
+    """How late one rule is."""
     with Bench(chosen) as bench:
         attacks = [s for s in study_subjects.build_trials(bench, rule, paths) if s.label is Label.MALICIOUS]
         if not attacks:
             raise HarnessError("no-attacks", "none of these scenarios is an attack", help="name some that are")
-        found = measure_latency(attacks, schedule, [stretch * n / starts for n in range(starts)])
+        found = measure_latency(attacks, schedule, moments)
     if plot:
         plot_study("latency", found, plot)
-    out(dumps(told.encode_latency(found)) if as_json else told.format_latency(found, paper()))
-    return DIFFERS if any(d.caught < d.unlimited for d in found.delays) else 0
+    return Studied(
+        document=told.encode_latency(found),
+        lines=lambda: told.format_latency(found, paper()),
+        code=DIFFERS if any(d.caught < d.unlimited for d in found.delays) else 0,
+    )
 
 
 def parse_option_duration(text: str, option: str) -> timedelta:

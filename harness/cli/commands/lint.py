@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ import click
 from harness.cli import options
 from harness.cli.rule_options import build_settings, complete, contents
 from harness.cli.screen import DIFFERS, out, paper
+from harness.cli.sigma_options import add_sigma_options, expand_rules
 from harness.detection.content import Content, read_content_beside
 from harness.detection.language import language
 from harness.diagnostics import Finding, HarnessError, Severity, explain_failure, mend
@@ -18,6 +19,7 @@ from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import VERSION, dumps
 from harness.scenario.rule import Rule, read_rule
+from harness.scenario.sigma.collection import SigmaChoice
 from harness.supervisor import Limits, unit_of_work
 
 SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
@@ -47,9 +49,18 @@ class Linted:
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
 @click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
 @contents
+@add_sigma_options
 @options.add_limits
 @options.json_option
-def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, limits: Limits, as_json: bool) -> int:
+def command(
+    rules: tuple[Path, ...],
+    content: Content,
+    sigma: SigmaChoice,
+    fix: bool,
+    strict: bool,
+    limits: Limits,
+    as_json: bool,
+) -> int:
     """Says what the product that RULE was published for would reject (error) or silently get wrong (warning).
 
     The exit code is 1 where an error is left.
@@ -58,11 +69,11 @@ def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, 
     code = options.in_child(limits, whole=False)
     if code is not None:
         return code
-    tried = [try_rule(path, content, limits, fix=fix) for path in rules]
+    tried = [each for path in rules for each in try_rules(path, content, limits, sigma, fix=fix)]
     linted = [each for each in tried if isinstance(each, Linted)]
     errors = [each for each in tried if isinstance(each, HarnessError)]
     # One alone is the command's own failure.
-    if len(rules) == 1 and errors:
+    if len(rules) == 1 and errors and not linted:
         raise errors[0]
     if as_json:
         findings, failed = [encode_findings(each) for each in linted], [each.as_json() for each in errors]
@@ -75,12 +86,20 @@ def command(rules: tuple[Path, ...], content: Content, fix: bool, strict: bool, 
     return max((each.exit_code for each in errors), default=differs)
 
 
-def try_rule(path: Path, content: Content, limits: Limits, *, fix: bool) -> Linted | HarnessError:
-    """What is found in one rule, or why it cannot be looked at: the other rules are looked at all the same."""
+def try_rules(
+    path: Path, content: Content, limits: Limits, sigma: SigmaChoice, *, fix: bool
+) -> Iterator[Linted | HarnessError]:
+    """What is found in each rule of a path; one that cannot be looked at says why, and the others are all the same."""
     try:
-        return lint_rule(path, content, limits, fix=fix)
+        forms = expand_rules([path], sigma)
     except Exception as error:
-        return explain_failure(error)
+        yield explain_failure(error)
+        return
+    for own in forms:
+        try:
+            yield lint_rule(own, content, limits, sigma, fix=fix)
+        except Exception as error:
+            yield explain_failure(error)
 
 
 def mendable(finding: Finding) -> bool:
@@ -89,11 +108,16 @@ def mendable(finding: Finding) -> bool:
     return bool(finding.edits) and finding.severity is not Severity.NOTE
 
 
-def lint_rule(path: Path, content: Content, limits: Limits, *, fix: bool) -> Linted:
+def lint_rule(path: Path, content: Content, limits: Limits, sigma: SigmaChoice, *, fix: bool) -> Linted:
     """What is found in one rule; with `fix` its file is mended."""
     with unit_of_work(limits.seconds):
-        rule = read_rule(path)
-        findings = language(rule.language).lint(rule.query, build_settings(content.over(read_content_beside(path))))
+        rule = read_rule(path, choice=sigma)
+        settings = build_settings(content.over(read_content_beside(path)))
+        own = language(rule.language).lint(rule.query, settings)
+    if rule.subject:
+        # A converted text is no file: what it says is mended in the Sigma rule.
+        return Linted(rule=rule, findings=(*rule.findings, *(replace(f, edits=()) for f in own)))
+    findings = own
     edits = [edit for f in findings if mendable(f) for edit in f.edits]
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)

@@ -9,10 +9,10 @@ import click
 from harness.cli import study_subjects
 from harness.cli.options import PATH
 from harness.cli.options import verbose as verbose_option
-from harness.cli.screen import DIFFERS, ProgressLine, out, paper
+from harness.cli.screen import DIFFERS, ProgressLine, paper
+from harness.cli.sigma_options import Studied, show_studies
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
-from harness.report.formats.json import dumps
 from harness.report.studies.mutate import encode_mutation, format_mutation
 from harness.report.studies.plots import plot_study
 from harness.run import Bench, RunOptions
@@ -55,20 +55,26 @@ def command(
     detlab mutate server.spl
     detlab mutate server.spl scenarios/T1583.004 --write scenarios/T1583.004/mutants
     """
-    progress = ProgressLine()
-    try:
-        with Bench(chosen) as bench:
-            found = mutate(
-                study_subjects.build_expecting_trials(bench, rule, paths), search=not fast, progress=progress
-            )
-    finally:
-        progress.done()
-    if write:
-        write_killers(found, write)
-    if plot:
-        plot_study("mutation", found, plot)
-    out(dumps(encode_mutation(found)) if as_json else format_mutation(found, paper(), verbose=verbose))
-    return 0 if 100 * found.score >= least else DIFFERS
+
+    def study(own: Path) -> Studied:
+        progress = ProgressLine()
+        try:
+            with Bench(chosen) as bench:
+                trials = study_subjects.build_expecting_trials(bench, own, paths)
+                found = mutate(trials, search=not fast, progress=progress)
+        finally:
+            progress.done()
+        if write:
+            write_killers(found, write)
+        if plot:
+            plot_study("mutation", found, plot)
+        return Studied(
+            document=encode_mutation(found),
+            lines=lambda: format_mutation(found, paper(), verbose=verbose),
+            code=0 if 100 * found.score >= least else DIFFERS,
+        )
+
+    return show_studies(rule, chosen, study, as_json=as_json)
 
 
 def write_killers(found: Mutation, folder: Path) -> None:

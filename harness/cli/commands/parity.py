@@ -8,22 +8,26 @@ import click
 
 from harness.cli.options import PATH
 from harness.cli.screen import DIFFERS, out, paper
-from harness.cli.study_subjects import add_study_options, build_trials
+from harness.cli.sigma_options import expand_rules
+from harness.cli.study_subjects import add_study_options, build_trials, require_rule
+from harness.diagnostics import HarnessError
+from harness.report.console import format_count
 from harness.report.formats.json import dumps
 from harness.report.studies import parity as told
 from harness.run import Bench, RunOptions
+from harness.scenario.sigma.collection import SigmaChoice
 from harness.verdict.parity import parity
 
 
 @click.command("parity")
 @click.argument("first", type=PATH)
-@click.argument("second", type=PATH)
+@click.argument("second", type=PATH, required=False)
 @click.argument("paths", nargs=-1, type=PATH, metavar="[SCENARIO]...")
 @click.option("--fast", is_flag=True, help="Only the scenarios, no probes made from the texts of the rules.")
 @add_study_options
 def command(
     first: Path,
-    second: Path,
+    second: Path | None,
     paths: tuple[Path, ...],
     fast: bool,
     chosen: RunOptions,
@@ -32,15 +36,30 @@ def command(
     r"""Runs FIRST and SECOND on the same scenarios and says where they differ, and which single change would settle it.
 
     Besides the scenarios it makes probes of them with values that the texts of both rules speak of. Exit code 1 says
-    that they differ.
+    that they differ. A Sigma file alone is compared in both languages.
 
     \b
     detlab parity server.spl server.cql
+    detlab parity sigma.yml
     """
+    pair = choose_pair(first, second, chosen.sigma)
     with Bench(chosen) as bench:
-        where = list(paths) or [first.parent]
+        where = list(paths) or [require_rule(first)]
         # One bench, so that both rules see the same telemetry of a scenario.
-        one, two = (build_trials(bench, rule, where) for rule in (first, second))
+        one, two = (build_trials(bench, rule, where) for rule in pair)
         found = parity(one, two, search=not fast)
     out(dumps(told.encode_parity(found)) if as_json else told.format_parity(found, paper()))
     return 0 if found.agree else DIFFERS
+
+
+def choose_pair(first: Path, second: Path | None, choice: SigmaChoice) -> tuple[Path, Path]:
+    """The two rules: of a Sigma file the one whose language the other has not."""
+    forms = expand_rules([first], choice)
+    if second is None:
+        if len(forms) != 2:
+            message = f"{first} is {format_count(len(forms), 'rule')}, not two"
+            raise HarnessError("usage", message, help="name a second rule")
+        return forms[0], forms[1]
+    others = expand_rules([second], choice)
+    both = [(one, two) for one in forms for two in others]
+    return next((pair for pair in both if pair[0].suffix != pair[1].suffix), both[0])

@@ -15,11 +15,12 @@ from harness.cli.options import PATH, in_child
 from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
+from harness.cli.sigma_options import Studied, expand_rule, show_studies
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
 from harness.report.formats.json import VERSION, dumps
 from harness.run import Answer, Bench, RunOptions
-from harness.scenario.foreign_rule import rule_paths
+from harness.scenario.foreign_rule import list_published
 from harness.supervisor import end_unit
 from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.simulation.behaviour import parse_duration
@@ -190,18 +191,23 @@ def command(
     detlab query my.cql --events fdr/ --json | jq .rows
     """
     # Each stretch and each of several forms is a unit of work of its own.
-    code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every) and len(rule_paths(rule)) < 2)
+    # Of several forms each is told, so one that is left when the others were refused is told as one of several.
+    several = len(list_published(rule, chosen.sigma)) > 1
+    code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every or several))
     if code is not None:
         return code
     if by or every:
-        counted = by_cause(rule, events, chosen, stretch(every))
-        told = dumps({"document": "census", "version": VERSION, **census_object(counted)})
-        out(told if as_json else census_lines(counted, paper()))
-        return 0
-    forms = rule_paths(rule) or [rule]
-    if len(forms) > 1:
-        return inquire(forms, events, chosen, as_json=as_json, verbose=verbose)
-    show_answer(query_one(forms[0], events, chosen, explained=verbose), as_json=as_json, verbose=verbose)
+
+        def study(own: Path) -> Studied:
+            counted = by_cause(own, events, chosen, stretch(every))
+            document = {"document": "census", "version": VERSION, **census_object(counted)}
+            return Studied(document=document, lines=lambda: census_lines(counted, paper()))
+
+        return show_studies(rule, chosen, study, as_json=as_json)
+    if several:
+        return inquire([rule], events, chosen, as_json=as_json, verbose=verbose)
+    own = expand_rule(rule, chosen.sigma)[0]
+    show_answer(query_one(own, events, chosen, explained=verbose), as_json=as_json, verbose=verbose)
     return 0
 
 

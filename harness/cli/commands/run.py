@@ -14,6 +14,7 @@ from harness.cli.options import PATH, Decorated, in_child
 from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
+from harness.cli.sigma_options import expand_rules
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 from harness.report.formats.terminal import Terminal
@@ -75,16 +76,17 @@ def command(
     detlab run --rule my.spl                           does my rule see the pack's attacks?
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
     """
-    chosen = replace(chosen, rules=rules, attack_data=attack_data)
+    # On events the rules are told one by one, those without a query too.
+    chosen = replace(chosen, rules=rules if events else expand_rules(rules, chosen.sigma), attack_data=attack_data)
     if replay:
         # Imported by name: a run on simulation needs nothing of the lab.
         recorded = import_module("harness.cli.commands.detonate")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
-        return on_events(rules, events, paths, chosen, as_json=as_json, verbose=verbose)
+        return on_events(events, paths, chosen, as_json=as_json, verbose=verbose)
     outcomes = judge(paths, chosen)
-    said = (*chosen.conditions.items(), *chosen.switches.items())
-    said += (("limits", "not hard"),) if chosen.limits.unbound else ()
+    unbound = (("limits", "not hard"),) if chosen.limits.unbound else ()
+    said = (*chosen.conditions.items(), *chosen.switches.items(), *unbound)
     report = Report(outcomes=outcomes, engine=chosen.engine, chosen=said)
     write_reports(report, files)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
@@ -95,7 +97,6 @@ def command(
 
 
 def on_events(
-    rules: tuple[Path, ...],
     events: tuple[Path, ...],
     paths: tuple[Path, ...],
     chosen: RunOptions,
@@ -107,10 +108,10 @@ def on_events(
     if paths:
         hint = "leave PATH out, or write a scenario with `replay:` to judge recorded events"
         raise HarnessError("usage", "--events takes the place of scenarios", help=hint)
-    code = in_child(chosen.limits, engine=chosen.engine, whole=len(rules) == 1)
+    code = in_child(chosen.limits, engine=chosen.engine, whole=len(chosen.rules) == 1)
     if code is not None:
         return code
-    return inquire(rules, events, chosen, as_json=as_json, verbose=verbose)
+    return inquire(chosen.rules, events, chosen, as_json=as_json, verbose=verbose)
 
 
 def judge(paths: tuple[Path, ...], chosen: RunOptions) -> Outcomes:

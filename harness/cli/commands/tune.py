@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
 from harness.cli import study_subjects
 from harness.cli.options import PATH, parse_pairs
-from harness.cli.screen import DIFFERS, out, paper
+from harness.cli.screen import DIFFERS, paper
+from harness.cli.sigma_options import Studied, show_studies
 from harness.diagnostics import HarnessError
-from harness.report.formats.json import dumps
 from harness.report.studies.plots import plot_study
 from harness.report.studies.tune import encode_tuning, format_tuning
 from harness.run import Bench, RunOptions
@@ -70,9 +71,8 @@ def command(
     detlab tune server.spl --events world.parquet --budget 5 --write
     detlab tune server.spl --values TotalConnections=5,10,20,40 --plot tuning.svg
     """
-    axes = {name: parse_value_list(name, text) for name, text in values.items()}
     wishes = Wishes(
-        values=axes,
+        values={name: parse_value_list(name, text) for name, text in values.items()},
         steps=steps,
         budget=budget,
         confidence=confidence,
@@ -80,11 +80,23 @@ def command(
         exclusions=not fast,
         opinions=not fast,
     )
-    found = studied_rule(rule, paths, events, malicious, chosen, wishes)
+    study = partial(studied_rule, paths=paths, events=events, malicious=malicious, chosen=chosen, wishes=wishes)
+    # With --write alone the patch goes to stdout, so that it can be applied.
+    shown = partial(describe_study, study, plot=plot, write=write)
+    return show_studies(rule, chosen, shown, as_json=as_json)
+
+
+def describe_study(study: Callable[[Path], Tuning], rule: Path, *, plot: Path | None, write: bool) -> Studied:
+    """What was found out of one rule, for machines and people; with `write` the patch alone."""
+    found = study(rule)
     if plot:
         plot_study("tuning", found, plot)
-    show_tuning(found, as_json=as_json, write=write)
-    return DIFFERS if budget is not None and found.population.attacks and found.recommended is None else 0
+    lacks = found.budget is not None and found.population.attacks and found.recommended is None
+    return Studied(
+        document=encode_tuning(found),
+        lines=lambda: (found.diff or "") if write else format_tuning(found, paper()),
+        code=DIFFERS if lacks else 0,
+    )
 
 
 def studied_rule(
@@ -102,16 +114,6 @@ def studied_rule(
         if paths:
             raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
         return tune([study_subjects.build_recorded_trials(bench, rule, events, malicious, chosen.conditions)], wishes)
-
-
-def show_tuning(found: Tuning, *, as_json: bool, write: bool) -> None:
-    """Prints what was found; with `write` alone the patch goes to stdout, so that it can be applied."""
-    if as_json:
-        out(dumps(encode_tuning(found)))
-    elif write:
-        out(found.diff or "")
-    else:
-        out(format_tuning(found, paper()))
 
 
 def parse_value_list(name: str, text: str) -> tuple[float, ...]:

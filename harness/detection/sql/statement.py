@@ -182,7 +182,7 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
     found: dict[int, str] = {}
     for name, measure in keep_needed_columns(node.measures, frozenset(own)):
         for each in aggregations(measure):
-            sql = compile_aggregation(bench.printer, each, below.order)
+            sql = compile_aggregation(bench.printer, each, below.order, whole=c.whole[id(node.source)])
             # Equal aggregations are one column: avg(x) and stdev(x)/avg(x) in one command share their avg.
             text = sql.sql(comments=False)
             if text not in known:

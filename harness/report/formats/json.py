@@ -12,6 +12,7 @@ from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import Span
 from harness.report.query_steps import Evidence
 from harness.report.report import Report, chapter_title
+from harness.report.sigma_opinion import encode_opinion
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Scenario
 from harness.verdict.alerts import Alert
@@ -111,6 +112,7 @@ def verdict_object(verdict: Verdict) -> dict[str, Any]:
         "findings": [f.as_json() for f in verdict.findings],
         "damages": [{"place": d.place, "message": d.message} for d in verdict.damages],
         "explanation": explanation_object(verdict.explanation) if verdict.explanation else None,
+        "sigma": encode_opinion(verdict.opinion) if verdict.opinion else None,
         "alerts": [alert_object(a) for a in verdict.alerts],
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.scenario.foreign_rule import Published, as_texts_tuple, find_at_keys
+from harness.scenario.sigma.collection import SigmaChoice
 
 
 def recognises(content: Any) -> bool:
@@ -14,7 +15,7 @@ def recognises(content: Any) -> bool:
     return next(queries(content), None) is not None
 
 
-def read(path: Path, content: Any) -> tuple[Published, ...]:
+def read(path: Path, content: Any, choice: SigmaChoice) -> tuple[Published, ...]:
     """A rule for each query of the document."""
     return tuple(
         Published(name=name, language="cql", text=text, page=build_export_page(name, entry))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.scenario.foreign_rule import Published
+from harness.scenario.sigma.collection import SigmaChoice
 
 # Annotations are JSON of several shapes; a technique is told by its form wherever it stands in them.
 TECHNIQUE_IN_TEXT = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
@@ -18,7 +19,7 @@ def recognises(content: Any) -> bool:
     return isinstance(content, dict) and content.keys() == {"savedsearches"}
 
 
-def read(path: Path, content: Any) -> tuple[Published, ...]:
+def read(path: Path, content: Any, choice: SigmaChoice) -> tuple[Published, ...]:
     """A rule for each stanza that has a search; settings of `[default]` hold for all."""
     every = content["savedsearches"]
     # As Splunk layers settings within one file.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.scenario.foreign_rule import Published, as_texts_tuple, find_at_keys
+from harness.scenario.sigma.collection import SigmaChoice
 
 
 def recognises(content: Any) -> bool:
@@ -13,7 +14,7 @@ def recognises(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("search"), str) and "name" in content
 
 
-def read(path: Path, content: Any) -> tuple[Published, ...]:
+def read(path: Path, content: Any, choice: SigmaChoice) -> tuple[Published, ...]:
     """The rule of a detection, its `search`."""
     name = str(content["name"])
     return (Published(name=name, language="spl", text=content["search"], page=build_detection_page(content)),)

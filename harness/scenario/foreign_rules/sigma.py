@@ -1,48 +1,69 @@
-"""Sigma rules: converted by pySigma for Splunk and for LogScale."""
+"""Sigma rules: converted by pySigma for Splunk and for LogScale, each language for itself."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from harness.diagnostics import HarnessError
 from harness.scenario.foreign_rule import Published, as_texts_tuple
+from harness.scenario.sigma.collection import SigmaChoice, SigmaSubject, read_sigma_subjects
+from harness.scenario.sigma.converter_faults import find_converter_faults
+from harness.scenario.sigma.rule import is_sigma
 
 TECHNIQUE_TAG = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.I)
 # The licence asks that author and licence go with the rule and with what it finds.
 LICENCE = "DRL-1.1 (SigmaHQ) unless the rule says otherwise"
+WINDOWS_CONDITIONS = {"source": "WinEventLog", "system_names": "sigma"}
+"""How hosts are set up that pySigma's Splunk pipeline for Windows converts for."""
+
+WINDOWS_PIPELINE = "splunk_windows"
 
 
 def recognises(content: Any) -> bool:
-    """Whether a document is one Sigma rule."""
-    return isinstance(content, dict) and {"title", "logsource", "detection"} <= content.keys()
+    """Whether a document, or one of several, is a rule, a correlation or a filter of Sigma."""
+    return any(map(is_sigma, content)) if isinstance(content, tuple) else is_sigma(content)
 
 
-def read(path: Path, content: Any) -> tuple[Published, ...]:
-    """The rule in both languages."""
+def read(path: Path, content: Any, choice: SigmaChoice) -> tuple[Published, ...]:
+    """Each rule in both languages. Raises SourceError at the place of the file that is wrong."""
+    subjects = read_sigma_subjects(path, choice)
+    if not subjects:
+        hint = "--filter takes it along with a rule"
+        raise HarnessError("no-rules", f"{path} holds filters and no rule", help=hint)
     try:
-        conversion: Callable[[str], dict[str, str]] = import_module("harness.scenario.sigma_conversion").convert_sigma
+        conversion = import_module("harness.scenario.sigma.conversion")
     except ImportError as error:
         hint = "pip install 'detlab[sigma]'"
         raise HarnessError("needs-extra", f"{path} is a Sigma rule, and pySigma is not installed", help=hint) from error
-    texts = conversion(path.read_text("utf-8-sig"))
-    name = str(content["title"])
-    about = build_sigma_page(content)
+    conversion.check_choice(choice)
     return tuple(
-        Published(name=name, language=each, text=text, page=about, converted=True) for each, text in texts.items()
+        Published(
+            name=subject.title,
+            language=language,
+            text=made.text,
+            page=build_sigma_page(subject),
+            subject=subject,
+            error=made.error,
+            findings=(*subject.findings, *find_converter_faults(subject, language, made.text)),
+            conditions=WINDOWS_CONDITIONS if WINDOWS_PIPELINE in made.pipelines else {},
+        )
+        for subject in subjects
+        for language, made in conversion.convert_subject(subject, choice).items()
     )
 
 
-def build_sigma_page(content: Any) -> dict[str, Any]:
+def build_sigma_page(subject: SigmaSubject) -> Mapping[str, Any]:
     """The page of a Sigma rule; author and licence stay with it."""
+    content = subject.rule.document.value
     techniques = [m[1].upper() for m in map(TECHNIQUE_TAG.fullmatch, as_texts_tuple(content.get("tags"))) if m]
     source = content.get("logsource")
     return {
-        "title": str(content["title"]),
-        "id": str(content.get("id") or ""),
+        "title": subject.title,
+        "id": subject.rule.id,
         "description": str(content.get("description") or ""),
         "author": ", ".join(as_texts_tuple(content.get("author"))),
         "license": str(content.get("license") or LICENCE),

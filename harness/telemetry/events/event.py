@@ -95,10 +95,14 @@ class Events:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """A part of an input that could not be read, and its place: `capture.evtx: record 17`."""
+    """A part of an input that could not be read, and its place: `capture.evtx: record 17`.
+
+    With `misread` it was read, but not for sure as what it is: a rule may not see it.
+    """
 
     place: str
     message: str
+    misread: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"

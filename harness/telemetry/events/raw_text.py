@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 
 from harness.telemetry.events.event import METADATA_FIELDS, TIME, Events
 from harness.telemetry.events.event_xml import NAMESPACE, complete_event_xml, render_event_xml
-from harness.telemetry.events.json_events import FALCON_KINDS
 from harness.telemetry.events.text_columns import (
     LIST_MEMBER,
     Field,
@@ -24,6 +23,7 @@ from harness.telemetry.events.text_columns import (
     with_entities,
 )
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows, sensor_of
+from harness.telemetry.shapes.falcon import FALCON_KINDS
 
 # Arrow's string arrays hold 2 GiB: 20,000 events of up to 100 kB each.
 NATIVE_ROWS_AT_ONCE = 20_000
@@ -31,6 +31,8 @@ NATIVE_ROWS_AT_ONCE = 20_000
 RAW_FIELD = "_raw"
 """The text of an event that was read from a plain file, which is all that there is of it."""
 
+EXPORTED_TEXTS = (RAW_FIELD, "@rawstring")
+"""What exports of both products call the text of an event, which they have beside its fields."""
 # Names under which shippers keep an event's message, and decoders the event itself.
 MORE_THAN_DATA = re.compile(r'[Mm]essage"\s*:|xml_name"\s*:|"Event"\s*:')
 
@@ -50,7 +52,11 @@ def build_native_texts(events: Events, recorded: pa.ChunkedArray | None = None) 
         return concat_pieces(xml_pieces(events), len(events))
     if RAW_FIELD in events.columns.column_names and events.sensor == "text":
         return events.columns.column(RAW_FIELD).cast(pa.string())
-    return json_texts(list_event_fields(events), len(events))
+    own = next((n for n in EXPORTED_TEXTS if n in events.columns.column_names), None)
+    if own is None:
+        return json_texts(list_event_fields(events), len(events))
+    rest = {n: f for n, f in list_event_fields(events).items() if n != own}
+    return pc.coalesce(events.columns.column(own).cast(pa.string()), json_texts(rest, len(events)))
 
 
 def fill_recorded_texts(events: Events, recorded: pa.ChunkedArray | None) -> pa.ChunkedArray:

@@ -10,8 +10,7 @@ import msgspec
 
 from harness.telemetry.events.event import Telemetry
 from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
-from harness.telemetry.events.json_events import EVENT_LIST_KEYS, JsonEvents, list_answer_events, unwrapped_text
-from harness.telemetry.events.json_values import print_json_value
+from harness.telemetry.events.json_events import JsonEvents, list_event_texts
 from harness.telemetry.events.raw_text import json_texts, stamp_fields, write_lines
 
 # A fraction stays the text that was written: 1.10 is not 1.1 in a log.
@@ -22,11 +21,14 @@ FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 # Possessive: a string without an end must not be tried again from each of its characters.
 OBJECT_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+(")?|[{}]|\n', re.S)
 BETWEEN = b" \t\r\n,[]"
-ENVELOPE_KEY = re.compile(rb'"(?:event|result|_source|' + "|".join(EVENT_LIST_KEYS).encode() + rb')"\s*:')
+# evtx_dump numbers the objects that it prints.
+RECORD_LINE = re.compile(rb"Record \d+\r?\n")
 
 
 def recognises(head: bytes) -> bool:
     """Whether content that begins so is JSON."""
+    found = RECORD_LINE.match(head)
+    head = head[found.end() :] if found else head
     return head.startswith((b"{", b"[{", b"[ ", b"[\n", b"[\r", b"[]")) or head == b"["
 
 
@@ -59,24 +61,25 @@ def list_records(stream: Stream) -> Iterator[bytes]:
     return (text for _, text in find_texts(stream))
 
 
-def event_texts(record: bytes) -> list[str]:
+def event_texts(record: bytes) -> Iterator[str]:
     """The text of each event in an object."""
-    # Most records are events themselves, and need not be decoded again to be seen as such.
-    if not ENVELOPE_KEY.search(record):
-        return [record.decode("utf-8", "replace")]
+    text = record.decode("utf-8", "replace")
     try:
         value = DECODE.decode(record)
     except FAILURES as error:
         value = repair_utf8(record, error)
-    listed = list_answer_events(value)
-    if listed is None:
-        return [unwrapped_text(value) or record.decode("utf-8", "replace")]
-    return [unwrapped_text(item) or print_json_value(item) for item in listed]
+    try:
+        yield from list_event_texts(value, text)
+    except (ValueError, RecursionError):
+        # Told as damage when the events were read: what is behind it in the record was not added.
+        return
 
 
 def one_a_line(stream: Stream) -> bool:
     """Whether the first lines are objects of their own: most decode, as they would not if one object filled many."""
-    first = [line for line in stream.text_head.split(b"\n")[:20] if line.strip()]
+    lines = [line for line in stream.text_head.split(b"\n")[:20] if line.strip()]
+    # Of numbered objects those that fill a line are found by their braces too, so that no number is told as damage.
+    first = lines if not RECORD_LINE.match(lines[0] + b"\n") else [b"["]
     # The last of the lines may be cut by the head's length, so it need not decode.
     return not first[0].startswith(b"[") and sum(is_whole_object(line) for line in first) * 2 > len(first) - 1
 
@@ -164,7 +167,7 @@ class Splitter:
             self.depth, self.told = 0, at
         if self.depth == 0:
             between = self.buffer[self.told : at].strip(BETWEEN)
-            if between:
+            if between and not RECORD_LINE.fullmatch(between + b"\n"):
                 self.stream.damage(self.place(self.line), f"no JSON object: `{shorten_bytes(between)}`")
             self.start, self.started_on = at, self.line
         self.depth += 1

@@ -52,7 +52,7 @@ def read(stream: Stream, tables: EventTables) -> None:
 
 
 def open_parquet(stream: Stream) -> Any:
-    """The path for Arrow, or a gzip file's content in memory."""
+    """The path for Arrow, or in memory the content of what is packed."""
     return io.BytesIO(stream.whole(LARGEST_PARQUET)) if stream.packed else str(stream.path)
 
 

@@ -18,6 +18,7 @@ from harness.telemetry.events.text_columns import (
     list_event_fields,
     number_events,
 )
+from harness.telemetry.events.windows_event import is_windows
 from harness.telemetry.platform import Condition, View
 from harness.telemetry.recorded_text import read_recorded_texts
 
@@ -74,7 +75,7 @@ def build_logscale_view(
             found |= {n: f for n, f in recorded.items() if n in FALCON_TAGS}
     for field in recorded.items():
         found.setdefault(*field)
-    if events.sensor != "falcon":
+    if is_windows(events):
         found |= {n: f for n, f in concat_repeated_elements(recorded, len(events)).items() if n not in found}
         # `Threat Name` of Defender is ThreatName in Sigma.
         if conditions.get("system_names") == "sigma":

@@ -249,6 +249,18 @@ def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Mea
         scope.keep([n for n in scope.columns if n != place])
         return
     group_rows(scope, keys, named, span)
+    sort_groups(scope, keys)
+
+
+def sort_groups(scope: Scope, keys: tuple[Word, ...]) -> None:
+    """Puts groups into the order of their keys: numbers by their size, whatever column holds them, then text by bytes."""
+    named = [scope.typed(k.text) for k in distinct_keys(scope, keys)]
+    # A column of numbers has that order already.
+    if all(v.kind is not Kind.TEXT for v in named):
+        return
+    amounts = {i: as_number(v).expression for i, v in enumerate(named) if v.kind is Kind.TEXT}
+    sort_keys = [e for i, v in enumerate(named) for e in (*([amounts[i]] if i in amounts else []), v.expression)]
+    scope.node = Sort(source=scope.node, keys=tuple(SortKey(e) for e in sort_keys))
 
 
 # What Splunk's own charts begin with (reference/spl.md 6.2).

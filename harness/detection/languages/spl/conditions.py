@@ -16,6 +16,7 @@ from harness.detection.languages.spl.cim.events import EVENT_GROUPS, match_event
 from harness.detection.languages.spl.coercion import (
     COMPARISON_OPERATIONS,
     YES,
+    any_element,
     apply_to_elements,
     as_number,
     as_text,
@@ -65,8 +66,8 @@ def found_in_raw(scope: Scope, word: Word, kind: str, span: Span) -> Typed:
     # After a transforming command there is no `_raw`, and free text finds nothing (reference/spl.md 4.2).
     if subject.kind is Kind.NULL:
         return Typed(Literal(False, span), Kind.BOOLEAN)
-    flags = "s" if kind == "CASE" else "is"
-    return ops.regex_found(subject, literal(build_word_regex(word.text, kind)), literal(flags), span=span)
+    flags, pattern = literal("s" if kind == "CASE" else "is"), literal(build_word_regex(word.text, kind))
+    return any_element(subject, lambda v: ops.regex_found(v, pattern, flags, span=span), span=span)
 
 
 def build_word_regex(word: str, kind: str) -> str:
@@ -75,8 +76,10 @@ def build_word_regex(word: str, kind: str) -> str:
     body = "[^" + MAJOR + "]*" if kind == "TERM" else ".*"
     middle = body.join(re.escape(p) for p in word.strip("*").split("*"))
     # The border rule holds on the side without a wildcard only (reference/spl.md 4.2).
-    before = "" if word.startswith("*") else f"(?:^|[{breakers}]|{ENCODED})"
-    after = "" if word.endswith("*") else f"(?:$|[{breakers}]|{ENCODED})"
+    # A word that begins or ends with a breaker has its border in itself: `\System32` stands behind any text.
+    edge = re.compile(f"[{breakers}*]")
+    before = "" if edge.match(word) else f"(?:^|[{breakers}]|{ENCODED})"
+    after = "" if edge.match(word[-1:]) else f"(?:$|[{breakers}]|{ENCODED})"
     return before + middle + after
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from harness.detection.language import Settings, Step, Switch
@@ -19,6 +19,7 @@ from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
 from harness.diagnostics import Finding, HarnessError, Severity, SourceError, Span
 
 # Events reach the first command newest first (reference/spl.md 1.15); those of one time in the order of the store.
+EQUAL_TIMES_SWITCH = "equal_times"
 NEWEST_FIRST = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
 # Two letters at least: `*` and `a*` would have every field of the store read.
 FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
@@ -252,7 +253,10 @@ def fresh_scope(session: Session, *, main: bool = True) -> Scope:
         made, known = session.events, session.events.defined
         return Scope(session=session, node=made.node, columns=dict(made.columns), main=main, defined=set(known))
     if session.scan is None:
-        session.scan = Scan(columns=session.schema, order=NEWEST_FIRST)
+        # Not asked: only a plan whose values hang on the order of events depends on the switch.
+        reverse = session.settings.switches.get(EQUAL_TIMES_SWITCH) == "reversed"
+        order = (NEWEST_FIRST[0], replace(NEWEST_FIRST[1], descending=reverse))
+        session.scan = Scan(columns=session.schema, order=order)
     columns = {n: k for n, k in session.schema.items() if n[:1] != "@"}
     return Scope(session=session, node=session.scan, columns=columns, main=main)
 

@@ -62,6 +62,8 @@ REJECTED = [
     ("regex-unsupported", r"a=/\h/", r"/\h/", None),
     ("regex-unsupported", "a=/[[:alpha:]]/", "/[[:alpha:]]/", None),
     ("regex-unsupported", "a=/[a-z&&[b]]/", "/[a-z&&[b]]/", None),
+    ("regex-brace", r"a=/-c \"{/i", "{", r"a=/-c \"\{/i"),
+    ("regex-brace", r"a=/[{]x{2}\{{y/", "{", r"a=/[{]x{2}\{\{y/"),
     ("free-text-after-aggregate", "count() | needle", "needle", None),
     ("aggregate-in-case", "case { a=1 | count(); * }", "count()", None),
     ("unknown-parameter", "in(a, value=[1])", "value=[1]", None),

@@ -71,6 +71,9 @@ def mktime(scope: Scope, value: Typed, form: str) -> Typed:
 
 def num(scope: Scope, value: Typed, form: str) -> Typed:
     """A number; nothing of other text."""
+    # The manual calls it "like auto", whose best conversion it does not name.
+    if value.kind in (Kind.TEXT, Kind.LIST) and scope.session.switch("convert_num") == "commas":
+        return rmcomma(scope, value, form)
     return as_number(value)
 
 

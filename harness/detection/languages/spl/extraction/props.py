@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.detection.languages.spl.coercion import NO, YES, as_text, literal
 from harness.detection.languages.spl.field_usage import walk_query
-from harness.detection.languages.spl.regex import group_names
+from harness.detection.languages.spl.regex import list_group_names
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope, ask_rows
 from harness.detection.languages.spl.syntax import Pipeline, Stage
@@ -233,7 +233,7 @@ def find_wanted_fields(
     named = WantedFields(frozenset(found), patterns)
     for setting in confs.classes("EXTRACT"):
         regex, field = inline_parts(setting.value)
-        if mentions(named, group_names(regex)):
+        if mentions(named, list_group_names(regex)):
             found.add(field)
     return WantedFields(frozenset(found) | collect_transform_sources(transforms), patterns)
 
