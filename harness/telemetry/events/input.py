@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -321,15 +320,11 @@ class KindTable:
         self.rows: list[EventTexts] = []
         self.times: list[int | None] = []
         self.records: list[int | None] = []
-        self.file = ""
+        self.files: list[str] = []
         self.parts: list[pa.Table] = []
 
     def add(self, time: int | None, fields: EventTexts, record: int | None = None, file: str = "") -> None:
         """Takes one record, and where its text lies; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
-        # A part holds records of one file, so that the file's name is one value of it.
-        if file != self.file and self.rows:
-            self.flush()
-        self.file = file
         # Records of a kind mostly have the same names as the one before: one comparison instead of a merge.
         if fields.keys() != self.known:
             self.names.update(dict.fromkeys(fields))
@@ -337,6 +332,7 @@ class KindTable:
         self.rows.append(fields)
         self.times.append(time)
         self.records.append(record)
+        self.files.append(file)
         if len(self.rows) >= TABLE_ROWS_AT_ONCE:
             self.flush()
 
@@ -352,12 +348,11 @@ class KindTable:
         records = pa.array(self.records, pa.int64())
         if records.null_count < len(records):
             columns[RECORD_NUMBER] = records
-            file = pa.array([self.file] if self.rows else [], pa.string())
-            columns[RECORD_FILE] = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(records), np.int32)), file)
+            columns[RECORD_FILE] = pa.array(self.files, pa.string()).dictionary_encode()
         for name in self.names:
             columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
         self.parts.append(pa.table(columns))
-        self.rows, self.times, self.records = [], [], []
+        self.rows, self.times, self.records, self.files = [], [], [], []
 
     def events(self) -> Events:
         """The whole table; System fields with one value in all of it are constants."""

@@ -94,6 +94,16 @@ LOOKS = (
 )
 """Splunk has the same kinds: ISO, literal months, American and European dates, mashed dates, ordinals, epochs."""
 
+CLUE = re.compile(
+    r"\d:[0-5]\d|\d{8}|\d[-/]\d\d?[-/]\d\d|\d\.\d\d?\.(?:19|20)\d\d|\d{4}[-/.]\d\d?[-/.]\d"
+    rf"|(?:{'|'.join(MONTH_BEGINNINGS)})[a-z]*\.?[-/,. ]*\d",
+    re.I,
+)
+"""What every look has in it: a text without it need not be tried with each."""
+
+ATTACHED = re.compile(r"\d[-/.,:T_ ]*\Z")
+"""The end of a text that what follows may be the second half of a time of."""
+
 CLOCK_ALONE = re.compile(rf"\A[\W_]{{0,3}}{CLOCK}{HALF}{ZONES}", re.I)
 """A clock at the very beginning: its day is that of the file."""
 
