@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.detection.language import ReferenceEntry
 from harness.detection.languages.spl import aggregates, commands, functions
+from harness.detection.languages.spl.documented_names import list_documented_names
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS
-from harness.detection.reference import list_documented_names
 
 TABLES = (aggregates, commands, functions)
 PERCENTILE = re.compile(r"(?:exact|upper)?perc")
