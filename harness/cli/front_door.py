@@ -59,7 +59,7 @@ def run_command(arguments: Sequence[str]) -> CommandOutput:
     """Runs a command line in this process."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = main.run(list(arguments), own=False)  # type: ignore[attr-defined]
+        code = main.run(list(arguments), own=False)
     return CommandOutput(code=code, out=out.getvalue(), err=err.getvalue())
 
 

@@ -80,10 +80,8 @@ def command(
 
     --engine splunk and --engine logscale send the queries to a real product over TLS, with the cases' events in front
     of them: nothing is stored there. What holds may be called observed, and each open question (a switch) is asked.
-    --write changes the pages: an output block that is empty gets the engine's rows, one with rows in it stays as it is;
-    with a product, cases that hold there become observed, and nothing is filled in. --through-command runs the cases as
-    a person would, on NDJSON with and without times; with --write `detlab docs` then says what came of it, and only
-    pages that have changed since are run.
+    --write fills output blocks that are empty; with a product, cases that hold there become observed instead. With
+    --through-command it runs the pages that have changed, and `detlab docs` then says what came of them.
 
     \b
     detlab conformance
@@ -97,6 +95,20 @@ def command(
     if through_command:
         return run_through_command(folder, wanted, write=write, as_json=as_json, verbose=verbose)
     product = connect_product(engine, url_env, token_env)
+    return run_on_engine(folder, spoken, engine, product, write=write, as_json=as_json, verbose=verbose)
+
+
+def run_on_engine(
+    folder: Path,
+    spoken: str | None,
+    engine: str,
+    product: RemoteProduct | None,
+    *,
+    write: bool,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Runs the cases on an engine or on a product."""
     version = product.version() if product else engine
     # Beside a product: its answers to open questions are held against those of each value here.
     with closing(engine_of("duckdb" if product else engine)) as local:
