@@ -40,7 +40,8 @@ def searched(capture: Mapping[str, object], text: str, folder: Path) -> list[Map
     ran = run_command([*map(str, arguments), "--json", "--in-process"])
     document = json.loads(ran.out)
     assert ran.code == 0, document
-    assert not document["damages"]
+    # That an event has the time of another is told, and is what Splunk does.
+    assert not [d for d in document["damages"] if "no time that can be read" not in d["message"]]
     return document["rows"]
 
 

@@ -174,7 +174,9 @@ def parse_dated_text(
     year = datetime.fromtimestamp(now, UTC).year
 
     def of(year: int) -> Expression:
-        return ops.parse_time(ops.concat(Literal(f"{year} "), text), join_time_formats([f"%Y {f}" for f in forms]), zone)
+        return ops.parse_time(
+            ops.concat(Literal(f"{year} "), text), join_time_formats([f"%Y {f}" for f in forms]), zone
+        )
 
     this = of(year)
     return ops.if_(ops.greater(this, Literal(now + AHEAD)), of(year - 1), this)

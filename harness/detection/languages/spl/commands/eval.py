@@ -109,7 +109,7 @@ def collect_target_names(scope: Scope, pieces: list[str]) -> list[str]:
 
 
 # Chosen, no source: the pipeline is planned once for each field or element.
-MOST_FOREACH_FIELDS = 200
+MOST_FOREACH_FIELDS = 1000
 MOST_ITEMS = 100
 FEW_ITEMS = 20
 FOREACH_MARKS = ("fieldstr", "matchstr", "matchseg1", "matchseg2", "matchseg3", "itemstr", "iterstr")
