@@ -47,15 +47,22 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has. Raises
     HarnessError for a path that is not there, cannot be opened or holds no known format.
     """
-    if is_dataset(path):
-        return telemetry(path)
-    tables = EventTables()
-    read_folder(path, tables, plain)
-    found = tables.telemetry()
+    found, tables = read_counted(path, plain)
     # What is empty by its own word, a recording of nothing, is no damage.
     if not len(found) and (found.damages or not tables.complete):
         raise nothing_read(path, found.damages)
     return found
+
+
+def read_counted(path: Path, plain: Input | None = None) -> tuple[Telemetry, EventTables]:
+    """The events of a file or a folder, even if there is none, and the tables that know which shapes they had."""
+    tables = EventTables()
+    if is_dataset(path):
+        tables.take(telemetry(path))
+        tables.count_rest(path.name, "detlab", 0)
+    else:
+        read_folder(path, tables, plain)
+    return tables.telemetry(), tables
 
 
 def read_folder(path: Path, tables: EventTables, plain: Input | None = None) -> None:

@@ -46,11 +46,20 @@ TEXT_LOOKS: Sequence[tuple[re.Pattern[bytes], str]] = tuple(
         (rb"#Software: [^\n]*\n#Version: [^\n]*\n", "a log of IIS or another W3C log; read it with --sourcetype iis"),
         (rb"[^\n]{0,200}\bCEF:\d\|", "lines of CEF; read them with --sourcetype"),
         (rb"[^\n]{0,200}\bLEEF:\d", "lines of LEEF; read them with --sourcetype"),
-        (rb"(?:LogName=[^\n]*\n|[^\n]{8,40}\r?\nLogName=)", "Splunk's classic text of Windows events; read it with --sourcetype WinEventLog"),
+        (
+            rb"(?:LogName=[^\n]*\n|[^\n]{8,40}\r?\nLogName=)",
+            "Splunk's classic text of Windows events; read it with --sourcetype WinEventLog",
+        ),
         (rb"type=[A-Z_]+ msg=audit\(", "a log of Linux auditd; read it with --sourcetype linux_audit"),
-        (rb"(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ ", "lines of syslog; read them with --sourcetype syslog"),
+        (
+            rb"(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ ",
+            "lines of syslog; read them with --sourcetype syslog",
+        ),
         (rb"<\d{1,3}>1 \d{4}-\d\d-\d\dT", "lines of syslog; read them with --sourcetype syslog"),
-        (rb"\S+ \S+ \S+ \[\d\d/[A-Z][a-z]{2}/\d{4}:", "an access log of a web server; read it with --sourcetype access_combined"),
+        (
+            rb"\S+ \S+ \S+ \[\d\d/[A-Z][a-z]{2}/\d{4}:",
+            "an access log of a web server; read it with --sourcetype access_combined",
+        ),
         (rb"\s*<(?:!doctype html|html)\b", "a page of HTML"),
         (rb"(?:---\s*\n|[^\n]*\n)*?title: [^\n]*\n(?:[^\n]*\n)*?logsource:", "a Sigma rule; it belongs to --rules"),
         (rb"(?:[^\n]*\n)?[^\n]{0,100}\d{4}-\d\d-\d\d[T ]\d\d:\d\d", "lines of a log; read them with --sourcetype"),

@@ -63,11 +63,10 @@ class JsonEvents:
             inner = next((item[k] for k in SINGLE_EVENT_KEYS if isinstance(item.get(k), dict)), None)
             self.add_object(inner if inner is not None and len(item) <= 5 else item)
 
-    def add_object(self, value: Mapping[str, Any], depth: int = 0) -> None:
+    def add_object(self, value: Mapping[str, Any], depth: int = 0, shape: str = "") -> None:
         """Adds one object without its envelopes, a collector's around a shipper's."""
         metadata: dict[str, str] = {}
         time: str | None = None
-        shape = ""
         inner: Any = value
         for _ in range(MOST_ENVELOPES):
             content = self.open(inner) if isinstance(inner, Mapping) else None
@@ -81,7 +80,7 @@ class JsonEvents:
             for item in inner:
                 if not isinstance(item, Mapping) or depth >= MOST_ENVELOPES:
                     raise ValueError(f"no JSON object: `{str(item)[:60]}`")
-                self.add_object(item, depth + 1)
+                self.add_object(item, depth + 1, shape)
         elif (rendered := find_rendered_event(inner)) is not None:
             self.add_windows(from_rendered(rendered), metadata, time, shape or name_rendering(rendered))
         else:
@@ -106,7 +105,12 @@ class JsonEvents:
         begin = text.find("<Event")
         end = text.rfind("</Event>")
         if text.lstrip().startswith("<") or 0 <= begin < end:
-            self.add_windows(fields_of_event(text[max(begin, 0) : end + 8 if end > 0 else None]), metadata, time, shape or "xml")
+            self.add_windows(
+                fields_of_event(text[max(begin, 0) : end + 8 if end > 0 else None]),
+                metadata,
+                time,
+                shape or "windows_xml",
+            )
         elif CLASSIC_START.search(text):
             # The text's own time has no zone, the envelope's has.
             known = {"_time": time} if time else {}
@@ -181,7 +185,9 @@ class JsonEvents:
             if guess:
                 self.tables.misread(self.name, f"{count} events {guess}")
         for kind, count in self.nameless.items():
-            message = f"{count} events of {kind}: neither manifest nor message tells them; a rule that reads them sees none"
+            message = (
+                f"{count} events of {kind}: neither manifest nor message tells them; a rule that reads them sees none"
+            )
             self.tables.misread(self.name, message)
         if self.unzoned:
             self.tables.misread(self.name, f"{self.unzoned} times name no zone; they are read as UTC")
@@ -234,4 +240,3 @@ def with_named_data(value: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(held := value.get(part), dict) and ("Data" in held or "#attributes" in held or part == "UserData")
     }
     return {**value, **parts} if parts else value
-

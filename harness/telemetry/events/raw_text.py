@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.events.event import METADATA_FIELDS, TIME, Events
-from harness.telemetry.shapes.falcon import FALCON_KINDS
 from harness.telemetry.events.text_columns import (
     LIST_MEMBER,
     Field,
@@ -22,6 +21,7 @@ from harness.telemetry.events.text_columns import (
     with_entities,
 )
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows, sensor_of
+from harness.telemetry.shapes.falcon import FALCON_KINDS
 
 # Arrow's string arrays hold 2 GiB: 20,000 events of up to 100 kB each.
 NATIVE_ROWS_AT_ONCE = 20_000

@@ -81,7 +81,7 @@ def build_reading(flat: Flat) -> EventReading:
         return build_shape_reading(shape, flat)
     located = locate_windows_fields(flat)
     if located is not None:
-        told = ", ".join(repr(n)[1:-1] for n in list_markers(flat)[1][:4])
+        told = ", ".join(n for n in flat if n.startswith(located.system) and system_field(n[len(located.system[0]) :]))
         guess = f"look like Windows events but are of no known shape; they are read by {told}"
         return replace(build_shape_reading(located, flat), guess=guess)
     number = trimmed_sysmon(flat)
@@ -220,9 +220,11 @@ class WindowsFinish:
             fields.update({f"Data[{i}]": value for i, value in enumerate(values)})
             if self.message:
                 fields["Message"] = event[self.message]
-            return f"{provider or 'an unknown provider'} {number} without names of their data" if values or (
-                self.message and event[self.message]
-            ) else ""
+            return (
+                f"{provider or 'an unknown provider'} {number} without names of their data"
+                if values or (self.message and event[self.message])
+                else ""
+            )
         for name, value in (found or told).items():
             fields.setdefault(f"Data_{name}" if name in SYSTEM_FIELDS else name, value)
         return ""
@@ -310,7 +312,23 @@ def build_trimmed_reading(flat: Flat, number: str) -> EventReading:
 
 
 # Where collectors keep the text of what they took.
-TEXT_FIELDS = frozenset("xmlstring xml eventoriginal original raw message fulllog rawxml eventxml msg log body line".split())
+TEXT_FIELDS = frozenset(
+    [
+        "xmlstring",
+        "xml",
+        "eventoriginal",
+        "original",
+        "raw",
+        "message",
+        "fulllog",
+        "rawxml",
+        "eventxml",
+        "msg",
+        "log",
+        "body",
+        "line",
+    ]
+)
 
 
 def build_unknown_reading(flat: Flat) -> EventReading:
@@ -331,16 +349,52 @@ def build_unknown_reading(flat: Flat) -> EventReading:
 
 FAMILIES: Mapping[str, frozenset[str]] = {
     "Windows": frozenset(
-        """eventid eventcode channel providername eventrecordid processguid parentprocessguid utctime subjectusersid
-        subjectusername subjectlogonid targetusersid targetusername scriptblocktext scriptblockid parentcommandline
-        newprocessname logonguid logname machinename sourceprocessguid imageloaded eventdata grantedaccess""".split()
+        [
+            "eventid",
+            "eventcode",
+            "channel",
+            "providername",
+            "eventrecordid",
+            "processguid",
+            "parentprocessguid",
+            "utctime",
+            "subjectusersid",
+            "subjectusername",
+            "subjectlogonid",
+            "targetusersid",
+            "targetusername",
+            "scriptblocktext",
+            "scriptblockid",
+            "parentcommandline",
+            "newprocessname",
+            "logonguid",
+            "logname",
+            "machinename",
+            "sourceprocessguid",
+            "imageloaded",
+            "eventdata",
+            "grantedaccess",
+        ]
     ),
     "Falcon": frozenset(
-        """aid cid eventsimplename contexttimestamp targetprocessid contextprocessid configbuild eventplatform
-        rawprocessid configstatehash effectivetransmissionclass""".split()
+        [
+            "aid",
+            "cid",
+            "eventsimplename",
+            "contexttimestamp",
+            "targetprocessid",
+            "contextprocessid",
+            "configbuild",
+            "eventplatform",
+            "rawprocessid",
+            "configstatehash",
+            "effectivetransmissionclass",
+        ]
     ),
-    "CloudTrail": frozenset("eventsource eventname awsregion useridentity useragent recipientaccountid".split()),
-    "Zeek": frozenset("uid idorigh idresph origbytes respbytes connstate".split()),
+    "CloudTrail": frozenset(
+        ["eventsource", "eventname", "awsregion", "useridentity", "useragent", "recipientaccountid"]
+    ),
+    "Zeek": frozenset(["uid", "idorigh", "idresph", "origbytes", "respbytes", "connstate"]),
 }
 """Names that events of a family have and hardly others, without marks and in lower case."""
 
@@ -360,7 +414,7 @@ def list_markers(flat: Flat) -> tuple[str, list[str]]:
     return best
 
 
-DATA_SEGMENTS = frozenset("eventdata userdata data params parameters".split())
+DATA_SEGMENTS = frozenset(["eventdata", "userdata", "data", "params", "parameters"])
 
 
 def locate_windows_fields(flat: Flat) -> Shape | None:
@@ -413,4 +467,3 @@ def locate_data(flat: Flat, system: str) -> Iterable[str]:
                     found[prefix] = None
                     break
     return found
-

@@ -154,7 +154,9 @@ def name_elements(elements: Any) -> list[tuple[str, str]]:
         if not isinstance(element, dict):
             return []
         attributes = element.get("#attributes") or element.get("@attributes") or element.get("$") or element
-        name = next((attributes[k] for k in NAME_KEYS if k in attributes), None) if isinstance(attributes, dict) else None
+        name = (
+            next((attributes[k] for k in NAME_KEYS if k in attributes), None) if isinstance(attributes, dict) else None
+        )
         if not isinstance(name, str):
             # An object of names and values instead of elements, unless it is markup without a name.
             bare = isinstance(elements, list) or "#text" in element or "#attributes" in element

@@ -44,7 +44,11 @@ def restore_system_values(name: str, provider: str, values: pa.Array) -> pa.Arra
     if name == "Provider_Guid":
         known = PROVIDER_GUIDS.get(provider, "")
         braced = change_odd_values(values, r"^\{", braced_guid)
-        return change_odd_values(braced, f"^{re.escape(known)}$", lambda text: restore_case(text, known)) if known else braced
+        return (
+            change_odd_values(braced, f"^{re.escape(known)}$", lambda text: restore_case(text, known))
+            if known
+            else braced
+        )
     if name in ("Correlation_ActivityID", "Correlation_RelatedActivityID"):
         return restore_guids(values)
     if name == "Security_UserID":

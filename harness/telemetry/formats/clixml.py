@@ -86,7 +86,13 @@ def convert_object(node: Node, seen: dict[str, Any]) -> Any:
         return None
     if node.tag != "Obj":
         return ESCAPE.sub(lambda found: chr(int(found[1], 16)), node.text)
-    members = {n.attributes["N"]: n for part in node.inner if part.tag in ("Props", "MS") for n in part.inner if "N" in n.attributes}
+    members = {
+        n.attributes["N"]: n
+        for part in node.inner
+        if part.tag in ("Props", "MS")
+        for n in part.inner
+        if "N" in n.attributes
+    }
     listed = next((part for part in node.inner if part.tag in LISTS), None)
     simple = [n for n in node.inner if n.tag not in ("TN", "TNRef", "ToString", "Props", "MS", "DCT", *LISTS)]
     shown = next((n.text for n in node.inner if n.tag == "ToString"), None)

@@ -37,7 +37,9 @@ def find_delimiter(text: str) -> str | None:
     lines = lines[:-1] if len(lines) > 1 and len(text) >= 60_000 else lines
     best = ("", 1)
     for delimiter in DELIMITERS:
-        rows = [row for _, row in zip(range(ROWS_COMPARED), csv.reader(lines, delimiter=delimiter), strict=False) if row]
+        rows = [
+            row for _, row in zip(range(ROWS_COMPARED), csv.reader(lines, delimiter=delimiter), strict=False) if row
+        ]
         if not rows or not is_header(rows[0]) or len(rows[0]) <= best[1]:
             continue
         # A row may end early where a quoted cell is cut, so only complete ones count.
@@ -67,7 +69,9 @@ def read(stream: Stream, tables: EventTables) -> None:
     else:
         # Cells are bounded by the longest record of any format, not by csv's own 128 KiB.
         csv.field_size_limit(LONGEST_RECORD)
-        read_rows(lines, find_delimiter(stream.text_head.decode("utf-8", "replace")) or ",", events, tables, stream.name)
+        read_rows(
+            lines, find_delimiter(stream.text_head.decode("utf-8", "replace")) or ",", events, tables, stream.name
+        )
     events.done()
 
 

@@ -77,7 +77,11 @@ EVENT_TABLE = {
 
 DEFENDER_TIMES = ("Timestamp", "TimeGenerated", "TimeGenerated [UTC]", "Timestamp [UTC]")
 
-ENVELOPES = (Envelope(name="azure", keys=("EventData|EventID", "EventData|EventId", "EventData|EventCode"), open=open_event_data),)
+ENVELOPES = (
+    Envelope(
+        name="azure", keys=("EventData|EventID", "EventData|EventId", "EventData|EventCode"), open=open_event_data
+    ),
+)
 
 SHAPES = (
     Shape(
@@ -95,7 +99,11 @@ SHAPES = (
     Shape(
         name="sentinel_security_event",
         meaning="Azure Monitor's table SecurityEvent, a column a datum",
-        marks=("EventSourceName|EventID|Activity", "EventSourceName|EventID|SourceSystem", "EventSourceName|EventID|AccountType"),
+        marks=(
+            "EventSourceName|EventID|Activity",
+            "EventSourceName|EventID|SourceSystem",
+            "EventSourceName|EventID|AccountType",
+        ),
         rank=22,
         example="sentinel_security_event.csv",
         beside=True,

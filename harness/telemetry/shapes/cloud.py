@@ -40,9 +40,7 @@ SHAPES = (
         example="office_365.csv",
         sensor="office_365",
         kind=("Operation",),
-        origin=SplunkInput(
-            index="main", source="o365:management:activity", sourcetype="o365:management:activity"
-        ),
+        origin=SplunkInput(index="main", source="o365:management:activity", sourcetype="o365:management:activity"),
         time=("CreationTime", "CreationDate"),
     ),
 )

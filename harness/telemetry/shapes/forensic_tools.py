@@ -50,8 +50,14 @@ DETAILS = ("Details", "ExtraFieldInfo", "AllFieldInfo")
 
 ENVELOPES = (
     Envelope(name="evtxecmd", keys=("Payload|EventId|Channel", "Payload|MapDescription"), open=open_evtxecmd),
-    Envelope(name="chainsaw", keys=("document|name|timestamp", "document|kind|group", "documents|kind"), open=open_chainsaw),
-    Envelope(name="hayabusa", keys=("RuleTitle|Details", "RuleTitle|AllFieldInfo", "RuleTitle|ExtraFieldInfo"), open=open_hayabusa),
+    Envelope(
+        name="chainsaw", keys=("document|name|timestamp", "document|kind|group", "documents|kind"), open=open_chainsaw
+    ),
+    Envelope(
+        name="hayabusa",
+        keys=("RuleTitle|Details", "RuleTitle|AllFieldInfo", "RuleTitle|ExtraFieldInfo"),
+        open=open_hayabusa,
+    ),
 )
 
 HAYABUSA_CHANNELS = {
@@ -123,7 +129,11 @@ SHAPES = (
     Shape(
         name="evtxecmd",
         meaning="EvtxECmd's JSON and CSV",
-        marks=("MapDescription|EventId|Channel", "EventId|Channel|ChunkNumber", "EventId|Channel|EventRecordId|SourceFile"),
+        marks=(
+            "MapDescription|EventId|Channel",
+            "EventId|Channel|ChunkNumber",
+            "EventId|Channel|EventRecordId|SourceFile",
+        ),
         rank=14,
         example="evtxecmd.json",
         data=("EventData.", "UserData."),

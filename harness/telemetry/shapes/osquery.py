@@ -35,7 +35,11 @@ def open_snapshot(value: Mapping[str, Any]) -> OpenedEvent | None:
 
 
 ENVELOPES = (
-    Envelope(name="osquery_windows_events", keys=("columns|hostIdentifier", "columns|action", "columns|name"), open=open_windows_event),
+    Envelope(
+        name="osquery_windows_events",
+        keys=("columns|hostIdentifier", "columns|action", "columns|name"),
+        open=open_windows_event,
+    ),
     Envelope(name="osquery", keys=("snapshot|hostIdentifier", "snapshot|action"), open=open_snapshot),
 )
 

@@ -20,7 +20,9 @@ def open_archive(value: Mapping[str, Any]) -> OpenedEvent | None:
     return OpenedEvent(inner={**value, "data": inner} if "Event" not in inner else inner)
 
 
-ENVELOPES = (Envelope(name="wazuh", keys=("full_log|location", "full_log|agent", "full_log|manager"), open=open_archive),)
+ENVELOPES = (
+    Envelope(name="wazuh", keys=("full_log|location", "full_log|agent", "full_log|manager"), open=open_archive),
+)
 
 PREFIXES = ("data.win.", "win.", "data.WinEvtChannel.", "WinEvtChannel.", "data.EventChannel.", "EventChannel.")
 SYSTEMS = tuple(f"{prefix}{part}." for prefix in PREFIXES for part in ("system", "System"))
