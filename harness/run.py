@@ -31,7 +31,7 @@ from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
 from harness.supervisor import Limits, can_supervise, default_memory, mark_place, unit_of_work
-from harness.telemetry.events.event import Damage, Telemetry, merge_telemetry
+from harness.telemetry.events.event import Damage, merge_telemetry
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
 from harness.telemetry.simulation.behaviour import announce_foreign_python
@@ -267,10 +267,7 @@ class Bench:
             world = WorldStore(self.engine, events[0], window)
             self.open.append(world)
             return world
-        return self.keep(merge_telemetry(replay(p, plain=self.options.plain) for p in events))
-
-    def keep(self, telemetry: Telemetry) -> TelemetryStore:
-        """A store of events that are at hand."""
+        telemetry = merge_telemetry(replay(p, plain=self.options.plain) for p in events)
         return TelemetryStore(self.engine, lambda _: telemetry)
 
     def query(self, path: Path, events: Sequence[Path], window: TimeStretch | None = None) -> Answer:

@@ -11,10 +11,10 @@ from pkgutil import iter_modules
 from typing import IO, Protocol
 
 from harness.diagnostics import HarnessError, did_you_mean, explain_failure
+from harness.telemetry.events.compression import list_archive_members
 from harness.telemetry.events.content_looks import describe_look
 from harness.telemetry.events.event import Damage, Telemetry
 from harness.telemetry.events.input import EventTables, Stream
-from harness.telemetry.events.packing import list_archive_members
 from harness.telemetry.indexing import plain_text
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.simulation.world.dataset import is_dataset, telemetry

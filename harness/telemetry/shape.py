@@ -80,7 +80,7 @@ def has_mark(names: Iterable[str], mark: str) -> bool:
     """Whether a name is there, or with `*` at its end one that begins so."""
     if mark.endswith("*"):
         return any(name.startswith(mark[:-1]) for name in names)
-    return mark in names  # type: ignore[operator]
+    return mark in names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

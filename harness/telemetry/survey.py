@@ -67,7 +67,7 @@ class Survey:
 
 
 def survey_events(paths: Iterable[Path], plain: Input | None = None) -> Survey:
-    """What lies in these files and folders; a file that cannot be read is named. Raises HarnessError for no such path."""
+    """What lies in these files and folders; one that cannot be read is named. Raises HarnessError for no path."""
     parts: list[Telemetry] = []
     shapes: list[ShapeCount] = []
     unknown: list[Damage] = []

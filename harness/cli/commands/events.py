@@ -24,12 +24,13 @@ from harness.supervisor import Limits
 from harness.telemetry.events.event import Damage
 from harness.telemetry.survey import ShapeCount, Survey, survey_events
 from harness.verdict.reach import Reach, measure_reach
+from harness.verdict.store import TelemetryStore
 
 # Chosen: a folder of more files is told by shape, and of hosts, kinds and damages the first; --json has all.
-MOST_FILES = 60
-MOST_HOSTS = 10
-MOST_KINDS = 40
-MOST_DAMAGES = 20
+MOST_SHAPES = 60
+MOST_SHOWN_HOSTS = 10
+MOST_SHOWN_KINDS = 40
+MOST_SHOWN_DAMAGES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def reach_rules(survey: Survey, rules: Sequence[Path], limits: Limits) -> Iterat
         where = ", ".join(map(str, rules))
         raise HarnessError("no-rules", f"there is no rule in {where}", help="name a folder with rules")
     with Bench(RunOptions(limits=limits)) as bench:
-        store = bench.keep(survey.telemetry)
+        store = TelemetryStore(bench.engine, lambda conditions: survey.telemetry)
         for rule in found:
             try:
                 if rule.error is not None:
@@ -109,7 +110,7 @@ def survey_lines(found: Survey, sheet: Paper, *, verbose: bool) -> Iterator[str]
 
 def shape_table(shapes: Sequence[ShapeCount], sheet: Paper, *, whole: bool) -> list[str]:
     """A line for each file and shape; of very many files a line for each shape."""
-    if len(shapes) <= MOST_FILES or whole:
+    if len(shapes) <= MOST_SHAPES or whole:
         listed = [[s.file, s.shape, f"{s.events:,}"] for s in shapes]
         return sheet.table(["file", "shape", "events"], listed, right=frozenset({2}))
     grouped: dict[str, list[ShapeCount]] = defaultdict(list)
@@ -124,7 +125,7 @@ def shape_table(shapes: Sequence[ShapeCount], sheet: Paper, *, whole: bool) -> l
 
 def kind_table(found: Survey, sheet: Paper, *, whole: bool) -> list[str]:
     """A line for each kind of events."""
-    shown = found.kinds if whole else found.kinds[:MOST_KINDS]
+    shown = found.kinds if whole else found.kinds[:MOST_SHOWN_KINDS]
     rows = [
         [
             k.sensor,
@@ -142,7 +143,7 @@ def kind_table(found: Survey, sheet: Paper, *, whole: bool) -> list[str]:
 
 def host_lines(found: Survey, sheet: Paper, *, whole: bool) -> list[str]:
     """The hosts with the most events."""
-    shown = found.hosts.most_common(None if whole else MOST_HOSTS)
+    shown = found.hosts.most_common(None if whole else MOST_SHOWN_HOSTS)
     rows = [[host, f"{count:,}"] for host, count in shown]
     rest = list_rest(len(found.hosts) - len(shown), "host")
     return [*sheet.table(["host", "events"], rows, right=frozenset({1})), *rest]
@@ -153,7 +154,7 @@ def damage_lines(head: str, damages: Sequence[Damage], sheet: Paper, *, whole: b
     if not damages:
         return
     yield from ("", sheet.paint(head, "bad"))
-    shown = damages if whole else damages[:MOST_DAMAGES] if head == "damaged" else damages[:MOST_FILES]
+    shown = damages if whole else damages[:MOST_SHOWN_DAMAGES] if head == "damaged" else damages[:MOST_SHAPES]
     for damage in shown:
         yield from sheet.paragraph(str(damage), indent=2)
     yield from list_rest(len(damages) - len(shown), "line")
@@ -195,6 +196,11 @@ def shorten_list(names: Sequence[str]) -> str:
 def format_moment(moment: datetime | None) -> str:
     """A time to the second; nothing for none."""
     return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else ""
+
+
+def format_minute(moment: datetime | None) -> str:
+    """A time to the minute."""
+    return format_moment(moment)[:-3]
 
 
 def survey_object(found: Survey) -> dict[str, Any]:

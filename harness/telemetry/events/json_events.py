@@ -8,10 +8,10 @@ from typing import Any
 
 from harness.telemetry.events.classic_text import CLASSIC_START, read_classic_text
 from harness.telemetry.events.event import parse_microseconds
+from harness.telemetry.events.event_layout import EventLayout, build_layout, find_shape
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
 from harness.telemetry.events.json_values import flat_fields
-from harness.telemetry.events.shape_reading import EventReading, build_reading, find_shape
 from harness.telemetry.events.windows_event import (
     LINUX_CHANNEL,
     LINUX_METADATA,
@@ -24,7 +24,7 @@ from harness.telemetry.shape import Envelope, list_envelopes
 from harness.telemetry.shapes.splunk import object_in
 
 # Readings are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
-MOST_READINGS = 20_000
+MOST_LAYOUTS = 20_000
 # One or two are usual, a collector around an export; a bound against envelopes made to nest.
 MOST_ENVELOPES = 8
 # Kinds of unknown objects that are told apart.
@@ -42,7 +42,7 @@ class JsonEvents:
 
     def __init__(self, name: str, tables: EventTables) -> None:
         self.name, self.tables = name, tables
-        self.readings: dict[tuple[str, ...], EventReading] = {}
+        self.layouts: dict[tuple[str, ...], EventLayout] = {}
         self.envelopes: dict[tuple[str, ...], tuple[Envelope, ...]] = {}
         self.guessed: Counter[str] = Counter()
         self.shapes: Counter[str] = Counter()
@@ -92,7 +92,7 @@ class JsonEvents:
         fitting = self.envelopes.get(keys)
         if fitting is None:
             fitting = tuple(envelope for envelope in list_envelopes() if envelope.fits(keys))
-            if len(self.envelopes) < MOST_READINGS:
+            if len(self.envelopes) < MOST_LAYOUTS:
                 self.envelopes[keys] = fitting
         for envelope in fitting:
             opened = envelope.open(value)
@@ -102,15 +102,11 @@ class JsonEvents:
 
     def add_text(self, text: str, metadata: Mapping[str, str], time: str | None, shape: str = "") -> None:
         """Adds an event that is a text: XML, a classic event of Windows, or a line of a plain log."""
-        begin = text.find("<Event")
-        end = text.rfind("</Event>")
+        begin, end = text.find("<Event"), text.rfind("</Event>")
         if text.lstrip().startswith("<") or 0 <= begin < end:
-            self.add_windows(
-                fields_of_event(text[max(begin, 0) : end + 8 if end > 0 else None]),
-                metadata,
-                time,
-                shape or "windows_xml",
-            )
+            # Around it may stand the header of a syslog line.
+            xml = text[max(begin, 0) : end + len("</Event>") if end > 0 else None]
+            self.add_windows(fields_of_event(xml), metadata, time, shape or "windows_xml")
         elif CLASSIC_START.search(text):
             # The text's own time has no zone, the envelope's has.
             known = {"_time": time} if time else {}
@@ -132,32 +128,32 @@ class JsonEvents:
     ) -> None:
         """Adds flat fields under whatever names a tool gave them."""
         names = tuple(flat)
-        reading = self.readings.get(names)
+        layout = self.layouts.get(names)
         # Our own events name sensor and kind in values, so their names alone do not tell how they are read.
-        if reading is None or "@sensor" in flat:
-            reading = build_reading(flat)
-            if len(self.readings) < MOST_READINGS:
-                self.readings[names] = reading
-        if not reading.known and self.add_held_event(reading, flat, metadata, time, depth):
+        if layout is None or "@sensor" in flat:
+            layout = build_layout(flat)
+            if len(self.layouts) < MOST_LAYOUTS:
+                self.layouts[names] = layout
+        if not layout.known and self.add_held_event(layout, flat, metadata, time, depth):
             return
-        fields = {new: flat[old] for old, new in reading.names}
+        fields = {new: flat[old] for old, new in layout.names}
         # Later than the event's own: what a collector says of index and host is what a search sees.
         fields |= metadata
-        if reading.finish is not None and (nameless := reading.finish(fields, flat)):
+        if layout.finish is not None and (nameless := layout.finish(fields, flat)):
             self.nameless[nameless] += 1
-        self.guessed[reading.guess] += 1
-        self.shapes[shape or reading.shape] += 1
-        if not reading.known and not reading.guess and len(self.unknown) < MOST_UNKNOWN_KINDS:
+        self.guessed[layout.guess] += 1
+        self.shapes[shape or layout.shape] += 1
+        if not layout.known and not layout.guess and len(self.unknown) < MOST_UNKNOWN_KINDS:
             self.unknown[names] += 1
-        at, unzoned = reading.time(flat)
+        at, unzoned = layout.time(flat)
         self.unzoned += unzoned
-        self.put(reading.sensor(fields), reading.kind(fields), at, fields, time)
+        self.put(layout.sensor(fields), layout.kind(fields), at, fields, time)
 
     def add_held_event(
-        self, reading: EventReading, flat: Mapping[str, str], metadata: Mapping[str, str], time: str | None, depth: int
+        self, layout: EventLayout, flat: Mapping[str, str], metadata: Mapping[str, str], time: str | None, depth: int
     ) -> bool:
         """Adds the event that a field of an unknown object holds as a text, if one does."""
-        for name in reading.texts:
+        for name in layout.texts:
             text = flat[name].lstrip()
             if "<Event" in text[:400] and "</Event>" in text:
                 self.add_text(text, metadata, time, f"xml in {name}")
@@ -185,9 +181,7 @@ class JsonEvents:
             if guess:
                 self.tables.misread(self.name, f"{count} events {guess}")
         for kind, count in self.nameless.items():
-            message = (
-                f"{count} events of {kind}: neither manifest nor message tells them; a rule that reads them sees none"
-            )
+            message = f"{count} events of {kind}: no manifest or message tells them, a rule sees none"
             self.tables.misread(self.name, message)
         if self.unzoned:
             self.tables.misread(self.name, f"{self.unzoned} times name no zone; they are read as UTC")

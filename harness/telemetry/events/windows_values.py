@@ -58,10 +58,18 @@ def restore_system_values(name: str, provider: str, values: pa.Array) -> pa.Arra
     if name in COUNTED:
         return change_odd_values(values, r"^\d+$", lambda text: text.replace(",", ""))
     if name in NUMBERED:
-        known = OPCODE_NUMBERS if name == "Opcode" else {}
+        numbers = OPCODE_NUMBERS if name == "Opcode" else {}
         # A word for it is in the language of a machine, and no rule asks for that.
-        return change_odd_values(values, r"^\d+$", lambda text: known.get(text.lower()))
+        return change_odd_values(values, r"^\d+$", lambda text: numbers.get(text.lower()))
     return values
+
+
+def restore_provider_guid(values: pa.Array, known: str) -> pa.Array:
+    """Identities of a provider in braces; that of a known one as Windows prints it."""
+    braced = change_odd_values(values, r"^\{", braced_guid)
+    if not known:
+        return braced
+    return change_odd_values(braced, f"^{re.escape(known)}$", lambda text: restore_case(text, known))
 
 
 def restore_case(text: str, known: str) -> str:

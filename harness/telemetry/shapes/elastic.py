@@ -96,6 +96,9 @@ def finish_ecs(fields: dict[str, str], event: Mapping[str, str]) -> None:
 
 HASHES = ("sha1", "md5", "sha256")
 
+ECS_SYSTEM = {"event.code": "EventID", "event.provider": "Provider_Name", "host.name": "Computer"}
+"""What ECS has of the System fields where `winlog` lacks them."""
+
 WINLOG_NAMES = {
     **{f"winlog.{name}": "" for name in WINLOGBEAT_WORDS},
     "winlog.user_data.xml_name": "",

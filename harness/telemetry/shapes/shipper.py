@@ -49,9 +49,8 @@ def nxlog_time(event: Mapping[str, str]) -> int | None:
 
 
 NXLOG_TIMES = ("SystemTime", "@timestamp", "UtcTime", "EventReceivedTime")
-NXLOG_MARKS = ("EventID|SourceName|SourceModuleType", "EventID|Hostname|SourceModuleType")
-NXLOG_MARKS += ("EventID|SourceName|@timestamp", "EventID|Hostname|@timestamp")
 BARE_MARKS = ("EventID|SourceName", "EventID|Hostname")
+NXLOG_MARKS = tuple(f"{bare}|{own}" for bare in BARE_MARKS for own in ("SourceModuleType", "@timestamp"))
 # StringInserts are Fluent Bit's, the others decoders' and Azure's.
 NOT_NXLOG = ("Provider_Name", "StringInserts*", "EventLevelName", "EventData", "EventData.*")
 

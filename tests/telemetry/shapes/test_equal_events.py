@@ -14,10 +14,25 @@ FOLDER = Path(__file__).parent
 KINDS = ("3", "4688", "4104", "1116", "ProcessRollup2")
 EVERY = frozenset(KINDS[:4])
 
-NUMBERS = frozenset(["Version", "Task", "Opcode"])
+NUMBERS = frozenset(
+    re.findall(
+        r"\S+",
+        """Version Task Opcode""",
+    )
+)
 # What Winlogbeat renders in words, and those behind it with it.
-RENDERED = frozenset(["Task", "Opcode", "Keywords"])
-BESIDE = frozenset(["Guid", "ProcessID", "ThreadID", "UserID", "ActivityID"])
+RENDERED = frozenset(
+    re.findall(
+        r"\S+",
+        """Task Opcode Keywords""",
+    )
+)
+BESIDE = frozenset(
+    re.findall(
+        r"\S+",
+        """Guid ProcessID ThreadID UserID ActivityID""",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -33,20 +48,11 @@ class Case:
 
 # A rendered message of Defender tells 12 of 42 data.
 DEFENDER_MESSAGE = frozenset(
-    [
-        "Threat_Name",
-        "Threat_ID",
-        "Severity_Name",
-        "Category_Name",
-        "Path",
-        "Origin_Name",
-        "Type_Name",
-        "Source_Name",
-        "Detection_User",
-        "Process_Name",
-        "Security_intelligence_Version",
-        "Engine_Version",
-    ]
+    re.findall(
+        r"\S+",
+        """Threat_Name Threat_ID Severity_Name Category_Name Path Origin_Name Type_Name Source_Name
+        Detection_User Process_Name Security_intelligence_Version Engine_Version""",
+    )
 )
 MESSAGE = {"1116": DEFENDER_MESSAGE}
 FALCON = frozenset({"ProcessRollup2"})
@@ -143,20 +149,11 @@ def by_kind(found):
 
 # What Splunk adds, which does not lie in the event; SystemTime is another spelling of the time.
 METADATA = frozenset(
-    [
-        "index",
-        "source",
-        "sourcetype",
-        "host",
-        "SystemTime",
-        "signature_id",
-        "dvc",
-        "_raw",
-        "punct",
-        "linecount",
-        "#event_simpleName",
-        "#repo",
-    ]
+    re.findall(
+        r"\S+",
+        """index source sourcetype host SystemTime signature_id dvc _raw punct linecount
+        #event_simpleName #repo""",
+    )
 )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from harness.telemetry.events.export_times import find_export_time
+from harness.telemetry.events.export_times import TIME_FIELD_NAMES, find_export_time
 from harness.telemetry.events.manifests import (
     PROVIDER_CHANNELS,
     find_provider,
@@ -15,6 +15,7 @@ from harness.telemetry.events.manifests import (
     restore_data_names,
 )
 from harness.telemetry.events.rendered_message import read_message
+from harness.telemetry.events.shape_guess import list_markers, locate_windows_fields
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, map_windows_sensors, sensor_of
 from harness.telemetry.events.windows_names import fold_name, system_field
 from harness.telemetry.shape import NameSpelling, Shape, compile_left_out, list_shapes
@@ -22,33 +23,9 @@ from harness.telemetry.shape import NameSpelling, Shape, compile_left_out, list_
 Flat: TypeAlias = Mapping[str, str]
 FinishEvent: TypeAlias = Callable[[dict[str, str], Flat], str]
 
-TIME_FIELD_NAMES = (
-    "@time",
-    "SystemTime",
-    "_time",
-    "@timestamp",
-    "timestamp",
-    "ContextTimeStamp",
-    "TimeCreated",
-    "TimeGenerated",
-    "EventTime",
-    "UtcTime",
-    "time",
-    "ts",
-    "date",
-    "datetime",
-    "Timestamp",
-    "eventTime",
-    "event_time",
-    "created",
-    "Time",
-    "Date",
-)
-"""Fields that may hold an event's time, the best first."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventReading:
+class EventLayout:
     """How events with the same field names are read.
 
     `names` are old and new names; `sensor` and `kind` are read from the new fields, `time` from the old, with whether a
@@ -72,25 +49,25 @@ def find_shape(names: Flat) -> Shape | None:
     return next((shape for shape in list_shapes() if shape.fits(names)), None)
 
 
-def build_reading(flat: Flat) -> EventReading:
+def build_layout(flat: Flat) -> EventLayout:
     """How events with these fields are read."""
     if "@sensor" in flat:
-        return build_own_reading(flat)
+        return build_own_layout(flat)
     shape = find_shape(flat)
     if shape is not None:
-        return build_shape_reading(shape, flat)
+        return build_event_layout(shape, flat)
     located = locate_windows_fields(flat)
     if located is not None:
         told = ", ".join(n for n in flat if n.startswith(located.system) and system_field(n[len(located.system[0]) :]))
         guess = f"look like Windows events but are of no known shape; they are read by {told}"
-        return replace(build_shape_reading(located, flat), guess=guess)
+        return replace(build_event_layout(located, flat), guess=guess)
     number = trimmed_sysmon(flat)
     if "EventID" not in flat and number:
-        return build_trimmed_reading(flat, number)
-    return build_unknown_reading(flat)
+        return build_trimmed_layout(flat, number)
+    return build_unknown_layout(flat)
 
 
-def build_shape_reading(shape: Shape, flat: Flat) -> EventReading:
+def build_event_layout(shape: Shape, flat: Flat) -> EventLayout:
     """How events of a shape with these fields are read."""
     times = shape.time or TIME_FIELD_NAMES
 
@@ -101,7 +78,7 @@ def build_shape_reading(shape: Shape, flat: Flat) -> EventReading:
     if shape.sensor:
         kinds = tuple(name for name in shape.kind if name in flat)
         host = shape.host if shape.host in flat else ""
-        return EventReading(
+        return EventLayout(
             shape=shape.name,
             names=keep_names(flat),
             sensor=lambda fields: shape.sensor,
@@ -110,7 +87,7 @@ def build_shape_reading(shape: Shape, flat: Flat) -> EventReading:
             finish=(lambda fields, event: add_host(fields, event, host)) if host and host != "host" else None,
         )
     names = tuple(name_windows_fields(shape, flat))
-    return EventReading(
+    return EventLayout(
         shape=shape.name,
         names=names,
         sensor=windows_sensor,
@@ -263,11 +240,11 @@ def keep_names(flat: Flat) -> tuple[tuple[str, str], ...]:
     return tuple((n, n) for n in flat)
 
 
-def build_own_reading(flat: Flat) -> EventReading:
+def build_own_layout(flat: Flat) -> EventLayout:
     """How events are read that this program wrote and that name their sensor and kind themselves."""
     sensor, kind = flat["@sensor"], flat.get("@kind", "")
     names = tuple((n, n) for n in flat if n not in ("@sensor", "@kind", "@time"))
-    return EventReading(
+    return EventLayout(
         shape="detlab",
         names=names,
         sensor=lambda f: sensor,
@@ -291,7 +268,7 @@ def trimmed_sysmon(flat: Flat) -> str:
     return next((number for number, names in TELLING.items() if names <= flat.keys()), "")
 
 
-def build_trimmed_reading(flat: Flat, number: str) -> EventReading:
+def build_trimmed_layout(flat: Flat, number: str) -> EventLayout:
     """How Sysmon events without their System fields are read."""
     channel = map_windows_sensors()["sysmon"]
     system = {"EventID": number, "Provider_Name": channel.provider, "Channel": channel.name}
@@ -300,7 +277,7 @@ def build_trimmed_reading(flat: Flat, number: str) -> EventReading:
         fields.update(system)
         return ""
 
-    return EventReading(
+    return EventLayout(
         shape="sysmon_data",
         names=keep_names(flat),
         sensor=lambda f: "sysmon",
@@ -313,29 +290,15 @@ def build_trimmed_reading(flat: Flat, number: str) -> EventReading:
 
 # Where collectors keep the text of what they took.
 TEXT_FIELDS = frozenset(
-    [
-        "xmlstring",
-        "xml",
-        "eventoriginal",
-        "original",
-        "raw",
-        "message",
-        "fulllog",
-        "rawxml",
-        "eventxml",
-        "msg",
-        "log",
-        "body",
-        "line",
-    ]
+    re.findall(r"\w+", "xmlstring xml eventoriginal original raw message fulllog rawxml eventxml msg log body line")
 )
 
 
-def build_unknown_reading(flat: Flat) -> EventReading:
+def build_unknown_layout(flat: Flat) -> EventLayout:
     """How events that fit no row are read: under their own names."""
     family, markers = list_markers(flat)
     guess = f"look like {family} events ({', '.join(markers[:5])}) but are of no known shape; they keep their own names"
-    return EventReading(
+    return EventLayout(
         shape="unknown",
         names=keep_names(flat),
         sensor=lambda f: "other",
@@ -345,125 +308,3 @@ def build_unknown_reading(flat: Flat) -> EventReading:
         known=False,
         texts=tuple(n for n in flat if fold_name(n.rpartition(".")[2]) in TEXT_FIELDS),
     )
-
-
-FAMILIES: Mapping[str, frozenset[str]] = {
-    "Windows": frozenset(
-        [
-            "eventid",
-            "eventcode",
-            "channel",
-            "providername",
-            "eventrecordid",
-            "processguid",
-            "parentprocessguid",
-            "utctime",
-            "subjectusersid",
-            "subjectusername",
-            "subjectlogonid",
-            "targetusersid",
-            "targetusername",
-            "scriptblocktext",
-            "scriptblockid",
-            "parentcommandline",
-            "newprocessname",
-            "logonguid",
-            "logname",
-            "machinename",
-            "sourceprocessguid",
-            "imageloaded",
-            "eventdata",
-            "grantedaccess",
-        ]
-    ),
-    "Falcon": frozenset(
-        [
-            "aid",
-            "cid",
-            "eventsimplename",
-            "contexttimestamp",
-            "targetprocessid",
-            "contextprocessid",
-            "configbuild",
-            "eventplatform",
-            "rawprocessid",
-            "configstatehash",
-            "effectivetransmissionclass",
-        ]
-    ),
-    "CloudTrail": frozenset(
-        ["eventsource", "eventname", "awsregion", "useridentity", "useragent", "recipientaccountid"]
-    ),
-    "Zeek": frozenset(["uid", "idorigh", "idresph", "origbytes", "respbytes", "connstate"]),
-}
-"""Names that events of a family have and hardly others, without marks and in lower case."""
-
-
-def list_markers(flat: Flat) -> tuple[str, list[str]]:
-    """The family that field names look like and the names that say so; two names are the least."""
-    best: tuple[str, list[str]] = ("", [])
-    for family, telling in FAMILIES.items():
-        found = {
-            fold_name(last): name
-            for name in flat
-            if (last := name.rpartition(".")[2].removesuffix("_decimal").removesuffix("_readable"))
-            and (fold_name(last) in telling or fold_name(name) in telling)
-        }
-        if len(found) >= 2 and len(found) > len(best[1]):
-            best = (family, list(found.values()))
-    return best
-
-
-DATA_SEGMENTS = frozenset(["eventdata", "userdata", "data", "params", "parameters"])
-
-
-def locate_windows_fields(flat: Flat) -> Shape | None:
-    """A row for events that have System fields somewhere: below the prefix where most of them stand."""
-    there: dict[str, set[str]] = defaultdict(set)
-    for name in flat:
-        at = -1
-        while True:
-            prefix, rest = name[: at + 1], name[at + 1 :]
-            if (prefix or "." not in rest) and (found := system_field(rest)):
-                there[prefix].add(found)
-            at = name.find(".", at + 1)
-            if at < 0:
-                break
-    usable = {p: f for p, f in there.items() if "EventID" in f and f & {"Channel", "Provider_Name"} and len(f) >= 3}
-    if not usable:
-        return None
-    system = max(usable, key=lambda prefix: (len(usable[prefix]), len(prefix)))
-    data = tuple(locate_data(flat, system))
-    own = {n: found for n in flat if n.startswith(system) and (found := system_field(n[len(system) :]))}
-    doubled = [name for name, count in Counter(own.values()).items() if count > 1]
-    return Shape(
-        name="windows_like",
-        meaning="events with Windows' System fields in a place that no known tool has",
-        marks=(),
-        example="",
-        system=(system,),
-        data=data or ((system,) if system else ()),
-        beside=not data and not system,
-        names={} if data else {n: found for n, found in own.items() if found not in doubled},
-        time=tuple(n for n in flat if fold_name(n.rpartition(".")[2]) in TIME_NAMES) or TIME_FIELD_NAMES,
-        spelling=NameSpelling.CHANGED,
-        words={"Qualifiers": {"0": ""}},
-    )
-
-
-TIME_NAMES = frozenset(fold_name(n) for n in (*TIME_FIELD_NAMES, "systemtime", "timestamp", "time_created"))
-
-
-def locate_data(flat: Flat, system: str) -> Iterable[str]:
-    """Prefixes below which data stand: an object named for them, beside or below where System fields are."""
-    found: dict[str, None] = {}
-    for name in flat:
-        parts = name.split(".")
-        for i, part in enumerate(parts[:-1]):
-            if fold_name(part) in DATA_SEGMENTS:
-                prefix = ".".join(parts[: i + 1]) + "."
-                # What holds the System fields too is a wrapper and no data.
-                if not system.startswith(prefix):
-                    found[prefix] = None
-                    break
-    return found
