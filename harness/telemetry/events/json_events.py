@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from harness.telemetry.events.classic_text import CLASSIC_START, read_classic_text
@@ -20,7 +21,7 @@ from harness.telemetry.events.windows_event import (
     list_event_data,
     sensor_of,
 )
-from harness.telemetry.shape import Envelope, list_envelopes
+from harness.telemetry.shape import Envelope, OpenedEvent, list_envelopes
 from harness.telemetry.shapes.splunk import object_in
 
 # Readings are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
@@ -33,8 +34,39 @@ MOST_UNKNOWN_KINDS = 1_000
 EVENT_LIST_KEYS = ("Events", "events", "records", "Records", "value", "results", "logs", "hits", "messages", "rows")
 """Members under which an answer of a service lists its events."""
 
+LISTING = frozenset(EVENT_LIST_KEYS)
+
 SINGLE_EVENT_KEYS = ("message", "hits")
 """Members of a list's items, or of an answer, that hold the event or the list in an object of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKeys:
+    """What the keys of an object say: envelopes it may be, whether it may list events, be rendered, have data below."""
+
+    envelopes: tuple[Envelope, ...]
+    may_list: bool
+    may_be_rendered: bool
+    has_data: bool
+
+
+def look_at_keys(keys: tuple[str, ...]) -> ObjectKeys:
+    """What these keys say of an object."""
+    return ObjectKeys(
+        envelopes=tuple(envelope for envelope in list_envelopes() if envelope.fits(keys)),
+        may_list=not LISTING.isdisjoint(keys),
+        may_be_rendered="Event" in keys or "System" in keys,
+        has_data="EventData" in keys or "UserData" in keys,
+    )
+
+
+def open_envelope(keys: ObjectKeys, value: Mapping[str, Any]) -> OpenedEvent | None:
+    """What the first envelope that fits holds; None for an object that is an event itself."""
+    for envelope in keys.envelopes:
+        opened = envelope.open(value)
+        if opened is not None:
+            return opened
+    return None
 
 
 class JsonEvents:
@@ -43,7 +75,7 @@ class JsonEvents:
     def __init__(self, name: str, tables: EventTables) -> None:
         self.name, self.tables = name, tables
         self.layouts: dict[tuple[str, ...], EventLayout] = {}
-        self.envelopes: dict[tuple[str, ...], tuple[Envelope, ...]] = {}
+        self.keys: dict[tuple[str, ...], ObjectKeys] = {}
         self.guessed: Counter[str] = Counter()
         self.shapes: Counter[str] = Counter()
         self.unknown: Counter[tuple[str, ...]] = Counter()
@@ -54,7 +86,7 @@ class JsonEvents:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
         if not isinstance(value, dict):
             raise ValueError(f"no JSON object: `{str(value)[:60]}`")
-        listed = list_answer(value)
+        listed = list_answer(value) if self.keys_of(value).may_list else None
         if listed is None:
             self.add_object(value)
             return
@@ -63,17 +95,31 @@ class JsonEvents:
             inner = next((item[k] for k in SINGLE_EVENT_KEYS if isinstance(item.get(k), dict)), None)
             self.add_object(inner if inner is not None and len(item) <= 5 else item)
 
+    def keys_of(self, value: Mapping[str, Any]) -> ObjectKeys:
+        """What the keys of an object say of it; worked out once for all objects with the same."""
+        keys = tuple(value)
+        found = self.keys.get(keys)
+        if found is None:
+            found = look_at_keys(keys)
+            if len(self.keys) < MOST_LAYOUTS:
+                self.keys[keys] = found
+        return found
+
     def add_object(self, value: Mapping[str, Any], depth: int = 0, shape: str = "") -> None:
         """Adds one object without its envelopes, a collector's around a shipper's."""
         metadata: dict[str, str] = {}
         time: str | None = None
         inner: Any = value
+        keys = self.keys_of(value)
         for _ in range(MOST_ENVELOPES):
-            content = self.open(inner) if isinstance(inner, Mapping) else None
+            content = open_envelope(keys, inner) if keys.envelopes else None
             if content is None:
                 break
             inner, time, metadata = content.inner, time or content.time, {**metadata, **content.metadata}
             shape = shape or content.shape
+            if not isinstance(inner, Mapping):
+                break
+            keys = self.keys_of(inner)
         if isinstance(inner, str):
             self.add_text(inner, metadata, time, shape)
         elif isinstance(inner, list):
@@ -81,24 +127,11 @@ class JsonEvents:
                 if not isinstance(item, Mapping) or depth >= MOST_ENVELOPES:
                     raise ValueError(f"no JSON object: `{str(item)[:60]}`")
                 self.add_object(item, depth + 1, shape)
-        elif (rendered := find_rendered_event(inner)) is not None:
+        elif keys.may_be_rendered and (rendered := find_rendered_event(inner)) is not None:
             self.add_windows(from_rendered(rendered), metadata, time, shape or name_rendering(rendered))
         else:
-            self.add_fields(flat_fields(with_named_data(inner)), metadata, time, shape, depth)
-
-    def open(self, value: Mapping[str, Any]) -> Any:
-        """What the first envelope that fits holds; None for an object that is an event itself."""
-        keys = tuple(value)
-        fitting = self.envelopes.get(keys)
-        if fitting is None:
-            fitting = tuple(envelope for envelope in list_envelopes() if envelope.fits(keys))
-            if len(self.envelopes) < MOST_LAYOUTS:
-                self.envelopes[keys] = fitting
-        for envelope in fitting:
-            opened = envelope.open(value)
-            if opened is not None:
-                return opened
-        return None
+            flat = flat_fields(with_named_data(inner) if keys.has_data else inner)
+            self.add_fields(flat, metadata, time, shape, depth)
 
     def add_text(self, text: str, metadata: Mapping[str, str], time: str | None, shape: str = "") -> None:
         """Adds an event that is a text: XML, a classic event of Windows, or a line of a plain log."""
@@ -163,7 +196,7 @@ class JsonEvents:
                     inner = object_in(text)
                 except ValueError:
                     continue
-                if self.open(inner) or find_rendered_event(inner) or find_shape(flat_fields(inner)):
+                if open_envelope(self.keys_of(inner), inner) or find_rendered_event(inner) or find_shape(flat_fields(inner)):
                     self.add_object(inner, depth + 1)
                     return True
         return False

@@ -43,6 +43,7 @@ SHAPES = (
             "User": "",
             "Type": "",
             "EventType": "",
+            "Data": "",
         },
         inserts="ReplacementStrings",
         message="Message",

@@ -84,6 +84,12 @@ CASES = {
     "get_winevent_7.ndjson": Case(),
     "get_winevent.clixml": Case(),
     "get_winevent.csv": Case(step=1, data=MESSAGE, remark="times name no zone"),
+    "get_eventlog.csv": Case(
+        step=1,
+        lacks=NUMBERS | BESIDE | {"Level", "Keywords"},
+        data=MESSAGE,
+        remark="times name no zone",
+    ),
     "graylog.ndjson": Case(lacks=RENDERED | {"Level"}),
     "graylog_search.json": Case(lacks=RENDERED | {"Level"}),
     "gelf.ndjson": Case(kinds=EVERY | FALCON, step=1, lacks=frozenset({"Level", "id"})),
