@@ -11,6 +11,7 @@ from harness.telemetry.events.export_times import TIME_FIELD_NAMES, find_export_
 from harness.telemetry.events.manifests import (
     PROVIDER_CHANNELS,
     find_provider,
+    list_manifest_forms,
     name_inserts,
     restore_data_names,
 )
@@ -26,11 +27,12 @@ FinishEvent: TypeAlias = Callable[[dict[str, str], Flat], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventLayout:
-    """How events with the same field names are read.
+    """How events with the same field names are laid out.
 
     `names` are old and new names; `sensor` and `kind` are read from the new fields, `time` from the old, with whether a
     zone had to be assumed. `finish` does what values tell, and gives a remark where data could not be told. `guess` is
-    what has to be told of each such event. Without `known` no row of the table fits, and `texts` may hold an event.
+    what has to be told of each such event. Without `known` no row of the table fits, and `texts` may hold an event; with
+    a `prefix` the event is what stands below it.
     """
 
     shape: str
@@ -41,7 +43,17 @@ class EventLayout:
     finish: FinishEvent | None = None
     guess: str = ""
     known: bool = True
+    prefix: str = ""
     texts: tuple[str, ...] = ()
+
+
+def find_wrapper_prefix(flat: Flat) -> str:
+    """What stands before the names of a known shape, as `_source.` in a table of a search; empty where nothing does."""
+    prefixes = dict.fromkeys(name[: name.find(".") + 1] for name in flat if "." in name)
+    for prefix in prefixes:
+        if find_shape({n[len(prefix) :]: v for n, v in flat.items() if n.startswith(prefix)}) is not None:
+            return prefix
+    return ""
 
 
 def find_shape(names: Flat) -> Shape | None:
@@ -56,9 +68,13 @@ def build_layout(flat: Flat) -> EventLayout:
     shape = find_shape(flat)
     if shape is not None:
         return build_event_layout(shape, flat)
+    prefix = find_wrapper_prefix(flat)
+    if prefix:
+        return replace(build_unknown_layout(flat), known=True, prefix=prefix)
     located = locate_windows_fields(flat)
     if located is not None:
-        told = ", ".join(n for n in flat if n.startswith(located.system) and system_field(n[len(located.system[0]) :]))
+        layout = build_shape_layout(located, flat)
+        told = ", ".join(old for old, new in layout.names if new in ("EventID", "Channel", "Provider_Name"))
         guess = f"look like Windows events but are of no known shape; they are read by {told}"
         return replace(build_event_layout(located, flat), guess=guess)
     number = trimmed_sysmon(flat)
@@ -211,6 +227,9 @@ def list_inserts(names: Iterable[str], event: Flat) -> list[str]:
     """Values without names in their order; a shape may have them as a list, as objects with a Value, or as one text."""
     found: dict[str, str] = {}
     for name in names:
+        # PowerShell prints the type of what lies deeper than it was asked to go.
+        if event[name].startswith(("System.Diagnostics.", "System.Collections.", "System.String[]")):
+            continue
         place, _, below = name.partition("]")
         # A value that is an object itself, as a SID in PowerShell, tells its text in Value.
         if below in ("", ".Value") or (below == ".Value.Value"):
@@ -222,11 +241,39 @@ def list_inserts(names: Iterable[str], event: Flat) -> list[str]:
 
 def complete_origin(fields: dict[str, str], names: Iterable[str]) -> None:
     """The channel of a provider that writes to one only, or the provider of a channel."""
+    if not fields.get("Channel") and "source" in fields and (named := SOURCE_CHANNEL.fullmatch(fields["source"])):
+        fields["Channel"] = named[1]
     channel, provider = fields.get("Channel"), fields.get("Provider_Name")
+    if not channel and not provider:
+        provider = guess_provider(fields)
     if not channel and provider and (found := find_provider_channel(provider)):
         fields["Channel"] = found
     elif not provider and channel and (found := find_provider(channel, fields.get("EventID", ""), names)):
         fields["Provider_Name"] = found
+
+
+# As Splunk's inputs name their source after the channel.
+SOURCE_CHANNEL = re.compile(r"(?:Xml)?WinEventLog:(.+)")
+
+TELLING_DATA = {
+    "ProcessGuid": "Microsoft-Windows-Sysmon",
+    "SourceProcessGUID": "Microsoft-Windows-Sysmon",
+    "SubjectUserSid": "Microsoft-Windows-Security-Auditing",
+    "SubjectLogonId": "Microsoft-Windows-Security-Auditing",
+    "NewProcessName": "Microsoft-Windows-Security-Auditing",
+    "ScriptBlockText": "Microsoft-Windows-PowerShell",
+    "ScriptBlockId": "Microsoft-Windows-PowerShell",
+}
+"""Data that hardly another provider has, for events that name neither provider nor channel."""
+
+
+def guess_provider(fields: dict[str, str]) -> str | None:
+    """The provider that an event's data tell, if it has such an event."""
+    provider = next((owner for name, owner in TELLING_DATA.items() if name in fields), None)
+    known = provider is not None and bool(list_manifest_forms(provider, fields.get("EventID", "")))
+    if known and provider:
+        fields["Provider_Name"] = provider
+    return provider if known else None
 
 
 def find_provider_channel(provider: str) -> str | None:
@@ -290,7 +337,11 @@ def build_trimmed_layout(flat: Flat, number: str) -> EventLayout:
 
 # Where collectors keep the text of what they took.
 TEXT_FIELDS = frozenset(
-    re.findall(r"\w+", "xmlstring xml eventoriginal original raw message fulllog rawxml eventxml msg log body line")
+    re.findall(
+        r"\w+",
+        """xmlstring xml eventoriginal original raw message fulllog fullmessage rawxml eventxml msg log body line event evt
+        rawevent rawlog rawdata xmldata payload content data value text record""",
+    )
 )
 
 

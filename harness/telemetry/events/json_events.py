@@ -32,6 +32,7 @@ MOST_ENVELOPES = 8
 MOST_UNKNOWN_KINDS = 1_000
 
 EVENT_LIST_KEYS = ("Events", "events", "records", "Records", "value", "results", "logs", "hits", "messages", "rows")
+EVENT_LIST_KEYS += ("matches", "streams", "items")
 """Members under which an answer of a service lists its events."""
 
 LISTING = frozenset(EVENT_LIST_KEYS)
@@ -131,7 +132,34 @@ class JsonEvents:
             self.add_windows(from_rendered(rendered), metadata, time, shape or name_rendering(rendered))
         else:
             flat = flat_fields(with_named_data(inner) if keys.has_data else inner)
-            self.add_fields(flat, metadata, time, shape, depth)
+            layout = self.layout_of(flat)
+            held = self.find_held_object(inner) if not layout.known and depth < MOST_ENVELOPES else None
+            if held is not None:
+                self.add_object(held, depth + 1, shape)
+            else:
+                self.add_fields(flat, metadata, time, shape, depth)
+
+    def find_held_object(self, value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The one object of a known shape in an object of none: a wrapper that nobody described."""
+        for inner in value.values():
+            if isinstance(inner, dict) and (
+                find_rendered_event(inner)
+                or open_envelope(self.keys_of(inner), inner)
+                or find_shape(flat_fields(with_named_data(inner)))
+            ):
+                return inner
+        return None
+
+    def layout_of(self, flat: dict[str, str]) -> EventLayout:
+        """How events with these fields are laid out."""
+        names = tuple(flat)
+        layout = self.layouts.get(names)
+        # Our own events name sensor and kind in values, so their names alone do not tell how they are read.
+        if layout is None or "@sensor" in flat:
+            layout = build_layout(flat)
+            if len(self.layouts) < MOST_LAYOUTS:
+                self.layouts[names] = layout
+        return layout
 
     def add_text(self, text: str, metadata: Mapping[str, str], time: str | None, shape: str = "") -> None:
         """Adds an event that is a text: XML, a classic event of Windows, or a line of a plain log."""
@@ -160,13 +188,11 @@ class JsonEvents:
         self, flat: dict[str, str], metadata: Mapping[str, str], time: str | None, shape: str = "", depth: int = 0
     ) -> None:
         """Adds flat fields under whatever names a tool gave them."""
-        names = tuple(flat)
-        layout = self.layouts.get(names)
-        # Our own events name sensor and kind in values, so their names alone do not tell how they are read.
-        if layout is None or "@sensor" in flat:
-            layout = build_layout(flat)
-            if len(self.layouts) < MOST_LAYOUTS:
-                self.layouts[names] = layout
+        layout = self.layout_of(flat)
+        if layout.prefix:
+            below = {n[len(layout.prefix) :]: v for n, v in flat.items() if n.startswith(layout.prefix)}
+            self.add_fields(below, metadata, time, shape, depth)
+            return
         if not layout.known and self.add_held_event(layout, flat, metadata, time, depth):
             return
         fields = {new: flat[old] for old, new in layout.names}
@@ -177,7 +203,7 @@ class JsonEvents:
         self.guessed[layout.guess] += 1
         self.shapes[shape or layout.shape] += 1
         if not layout.known and not layout.guess and len(self.unknown) < MOST_UNKNOWN_KINDS:
-            self.unknown[names] += 1
+            self.unknown[tuple(flat)] += 1
         at, unzoned = layout.time(flat)
         self.unzoned += unzoned
         self.put(layout.sensor(fields), layout.kind(fields), at, fields, time)
@@ -196,7 +222,11 @@ class JsonEvents:
                     inner = object_in(text)
                 except ValueError:
                     continue
-                if open_envelope(self.keys_of(inner), inner) or find_rendered_event(inner) or find_shape(flat_fields(inner)):
+                if (
+                    open_envelope(self.keys_of(inner), inner)
+                    or find_rendered_event(inner)
+                    or find_shape(flat_fields(inner))
+                ):
                     self.add_object(inner, depth + 1)
                     return True
         return False

@@ -12,15 +12,19 @@ from harness.telemetry.shapes.splunk import object_in
 
 def open_event_data(value: Mapping[str, Any]) -> OpenedEvent | None:
     """A row of a table whose data are a text of JSON or XML."""
-    data = value["EventData"]
+    name = "EventData" if "EventData" in value else "event_data"
+    data = value[name]
     if not isinstance(data, str):
         return None
     text = data.lstrip()
-    rest = {n: v for n, v in value.items() if n != "EventData"}
+    rest = {n: v for n, v in value.items() if n != name}
     if text.startswith("{"):
         return OpenedEvent(inner={**rest, "EventData": object_in(text)})
     if text.startswith(("<DataItem", "<EventData", "<UserData")):
-        return OpenedEvent(inner={**rest, "EventData": dict(data_in_xml(text))})
+        return OpenedEvent(inner={**rest, name: dict(data_in_xml(text))})
+    # Promtail has the elements without the one around them.
+    if text.startswith("<Data"):
+        return OpenedEvent(inner={**rest, name: dict(data_in_xml(f"<EventData>{text}</EventData>"))})
     return None
 
 
@@ -79,7 +83,9 @@ DEFENDER_TIMES = ("Timestamp", "TimeGenerated", "TimeGenerated [UTC]", "Timestam
 
 ENVELOPES = (
     Envelope(
-        name="azure", keys=("EventData|EventID", "EventData|EventId", "EventData|EventCode"), open=open_event_data
+        name="azure",
+        keys=("EventData|EventID", "EventData|EventId", "EventData|EventCode", "event_data|event_id"),
+        open=open_event_data,
     ),
 )
 

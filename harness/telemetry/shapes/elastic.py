@@ -139,7 +139,11 @@ SHAPES = (
     Shape(
         name="winlogbeat_6",
         meaning="Winlogbeat up to version 6",
-        marks=("event_data.*", "event_id|log_name", "event_id|source_name"),
+        marks=(
+            *(f"event_data.*|{own}" for own in ("log_name", "computer_name", "source_name", "record_number")),
+            "event_id|log_name",
+            "event_id|source_name",
+        ),
         rank=21,
         example="winlogbeat_6.ndjson",
         data=("event_data.", "user_data."),

@@ -84,6 +84,17 @@ CASES = {
     "get_winevent_7.ndjson": Case(),
     "get_winevent.clixml": Case(),
     "get_winevent.csv": Case(step=1, data=MESSAGE, remark="times name no zone"),
+    "event_viewer.csv": Case(
+        step=1,
+        lacks=NUMBERS | BESIDE | {"Level", "Keywords", "Computer", "EventRecordID", "RecordNumber", "dest"},
+        data=MESSAGE,
+        remark="times name no zone",
+    ),
+    "splunk_source.csv": Case(lacks=NUMBERS | BESIDE | {"Level", "Keywords", "EventRecordID", "RecordNumber"}),
+    "search_table.csv": Case(lacks=RENDERED),
+    "wrapped.ndjson": Case(lacks=RENDERED),
+    "xml_in_json.ndjson": Case(),
+    "loki.json": Case(lacks=frozenset({"Guid", "ActivityID"})),
     "get_eventlog.csv": Case(
         step=1,
         lacks=NUMBERS | BESIDE | {"Level", "Keywords"},
@@ -110,7 +121,9 @@ CASES = {
         kinds=frozenset({"4688"}), lacks=frozenset({"Guid"}), remark="times name no zone"
     ),
     "osquery.ndjson": Case(lacks=frozenset({"Version", "Opcode", "EventRecordID", "RecordNumber"}) | BESIDE - {"Guid"}),
-    "otel.ndjson": Case(lacks=frozenset({"UserID", "ActivityID"}), remark="look like Windows events"),
+    "otel.ndjson": Case(lacks=frozenset({"UserID", "ActivityID"})),
+    # Of no tool: found by the names of System fields, and told.
+    "stranger.ndjson": Case(remark="look like Windows events"),
     "falcon.ndjson": Case(kinds=FALCON),
     "falcon_logscale.ndjson": Case(kinds=FALCON, lacks=frozenset({"timestamp", "event_simpleName"})),
     "falcon.csv": Case(kinds=FALCON),

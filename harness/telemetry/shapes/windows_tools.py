@@ -1,4 +1,4 @@
-"""PowerShell: what Get-WinEvent and Get-EventLog give through ConvertTo-Json, Export-Csv and Export-Clixml."""
+"""Windows itself: Event Viewer, and what Get-WinEvent and Get-EventLog give through ConvertTo-Json, Export-Csv and Export-Clixml."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ SHAPES = (
         inserts="Properties",
         message="Message",
         time=("TimeCreated", "TimeCreated.value", "TimeCreated.DateTime"),
+    ),
+    Shape(
+        name="event_viewer",
+        meaning="Event Viewer's export as CSV or text",
+        marks=("Event ID|Source|Date and Time", "Event ID|Source|Task Category"),
+        rank=19,
+        example="event_viewer.csv",
+        data=("EventData.",),
+        names={"Task Category": "", "Message": "", "Date and Time": ""},
+        message="Message",
+        time=("Date and Time",),
     ),
     Shape(
         name="get_eventlog",
