@@ -31,8 +31,8 @@ class EventLayout:
 
     `names` are old and new names; `sensor` and `kind` are read from the new fields, `time` from the old, with whether a
     zone had to be assumed. `finish` does what values tell, and gives a remark where data could not be told. `guess` is
-    what has to be told of each such event. Without `known` no row of the table fits, and `texts` may hold an event; with
-    a `prefix` the event is what stands below it.
+    what has to be told of each such event. Without `known` no row of the table fits, and `texts` may hold an event.
+    With a `prefix` the event is what stands below it.
     """
 
     shape: str
@@ -73,7 +73,7 @@ def build_layout(flat: Flat) -> EventLayout:
         return replace(build_unknown_layout(flat), known=True, prefix=prefix)
     located = locate_windows_fields(flat)
     if located is not None:
-        layout = build_shape_layout(located, flat)
+        layout = build_event_layout(located, flat)
         told = ", ".join(old for old, new in layout.names if new in ("EventID", "Channel", "Provider_Name"))
         guess = f"look like Windows events but are of no known shape; they are read by {told}"
         return replace(build_event_layout(located, flat), guess=guess)
@@ -339,8 +339,8 @@ def build_trimmed_layout(flat: Flat, number: str) -> EventLayout:
 TEXT_FIELDS = frozenset(
     re.findall(
         r"\w+",
-        """xmlstring xml eventoriginal original raw message fulllog fullmessage rawxml eventxml msg log body line event evt
-        rawevent rawlog rawdata xmldata payload content data value text record""",
+        """xmlstring xml eventoriginal original raw message fulllog fullmessage rawxml eventxml msg log body line event
+        evt rawevent rawlog rawdata xmldata payload content data value text record""",
     )
 )
 

@@ -11,17 +11,17 @@ from functools import lru_cache
 from harness.telemetry.events.event import MICROSECOND, MOMENT_ORIGIN, parse_microseconds
 from harness.telemetry.events.time_text import MONTH_BEGINNINGS, fixed_offset, hour_of, resolve_zone, year_of
 
-CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<f>\d{1,9}))?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\.?)?"
-EXPORT_ZONE = r"(?:\s*(?P<z>[+-]\d\d:?\d\d|Z|UTC|GMT)(?:\s+\w+)?)?"
+HOURS = r"(?P<H>\d{1,2}):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<f>\d{1,9}))?)?(?:\s*(?P<p>[AaPp])\.?[Mm]\.?)?"
+AREA = r"(?:\s*(?P<z>[+-]\d\d:?\d\d|Z|UTC|GMT)(?:\s+\w+)?)?"
 LOOKS = tuple(
     re.compile(rf"\s*{look}\s*")
     for look in (
-        rf"(?P<Y>\d{{4}})[-/.](?P<m>\d\d?)[-/.](?P<d>\d\d?),?[T ]+{CLOCK}{EXPORT_ZONE}",
-        rf"(?P<B>[A-Z][a-z]{{2}})[a-z]* (?P<d>\d\d?), (?P<Y>\d{{4}})(?: @|,)? {CLOCK}{EXPORT_ZONE}",
-        rf"(?:[A-Z][a-z]{{2,8}},? +)?(?P<d>\d\d?)[- ](?P<B>[A-Z][a-z]{{2}})[a-z]*[- ](?P<Y>\d{{4}}),? +{CLOCK}{EXPORT_ZONE}",
-        rf"[A-Z][a-z]{{2}} +(?P<B>[A-Z][a-z]{{2}}) +(?P<d>\d\d?) {CLOCK}(?: (?P<Z>[A-Z]{{3,4}}))? (?P<Y>\d{{4}}){EXPORT_ZONE}",
-        rf"(?P<d>\d\d?)\.(?P<m>\d\d?)\.(?P<Y>\d{{4}}),? +{CLOCK}{EXPORT_ZONE}",
-        rf"(?P<a>\d\d?)/(?P<b>\d\d?)/(?P<Y>\d{{4}}),? +{CLOCK}{EXPORT_ZONE}",
+        rf"(?P<Y>\d{{4}})[-/.](?P<m>\d\d?)[-/.](?P<d>\d\d?),?[T ]+{HOURS}{AREA}",
+        rf"(?P<B>[A-Z][a-z]{{2}})[a-z]* (?P<d>\d\d?), (?P<Y>\d{{4}})(?: @|,)? {HOURS}{AREA}",
+        rf"(?:[A-Z][a-z]{{2,8}},? +)?(?P<d>\d\d?)[- ](?P<B>[A-Z][a-z]{{2}})[a-z]*[- ](?P<Y>\d{{4}}),? +{HOURS}{AREA}",
+        rf"[A-Z][a-z]{{2}} +(?P<B>[A-Z][a-z]{{2}}) +(?P<d>\d\d?) {HOURS}(?: (?P<Z>[A-Z]{{3,4}}))? (?P<Y>\d{{4}}){AREA}",
+        rf"(?P<d>\d\d?)\.(?P<m>\d\d?)\.(?P<Y>\d{{4}}),? +{HOURS}{AREA}",
+        rf"(?P<a>\d\d?)/(?P<b>\d\d?)/(?P<Y>\d{{4}}),? +{HOURS}{AREA}",
         # CIM's datetime, as WMI prints it: minutes east of UTC at its end.
         r"(?P<Y>\d{4})(?P<m>\d\d)(?P<d>\d\d)(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)\.(?P<f>\d{6})(?P<minutes>[+-]\d{3})",
     )

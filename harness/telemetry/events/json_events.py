@@ -31,8 +31,10 @@ MOST_ENVELOPES = 8
 # Kinds of unknown objects that are told apart.
 MOST_UNKNOWN_KINDS = 1_000
 
-EVENT_LIST_KEYS = ("Events", "events", "records", "Records", "value", "results", "logs", "hits", "messages", "rows")
-EVENT_LIST_KEYS += ("matches", "streams", "items")
+EVENT_LIST_KEYS = (
+    *("Events", "events", "records", "Records", "value", "results", "logs", "hits", "messages", "rows"),
+    *("matches", "streams", "items"),
+)
 """Members under which an answer of a service lists its events."""
 
 LISTING = frozenset(EVENT_LIST_KEYS)
@@ -141,14 +143,13 @@ class JsonEvents:
 
     def find_held_object(self, value: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The one object of a known shape in an object of none: a wrapper that nobody described."""
-        for inner in value.values():
-            if isinstance(inner, dict) and (
-                find_rendered_event(inner)
-                or open_envelope(self.keys_of(inner), inner)
-                or find_shape(flat_fields(with_named_data(inner)))
-            ):
-                return inner
-        return None
+        return next((inner for inner in value.values() if isinstance(inner, dict) and self.is_known(inner)), None)
+
+    def is_known(self, value: Mapping[str, Any]) -> bool:
+        """Whether an object is a rendered event, in an envelope, or of a known shape."""
+        if find_rendered_event(value) is not None or open_envelope(self.keys_of(value), value) is not None:
+            return True
+        return find_shape(flat_fields(with_named_data(value))) is not None
 
     def layout_of(self, flat: dict[str, str]) -> EventLayout:
         """How events with these fields are laid out."""

@@ -1,4 +1,4 @@
-"""Windows itself: Event Viewer, and what Get-WinEvent and Get-EventLog give through ConvertTo-Json, Export-Csv and Export-Clixml."""
+"""Tools of Windows itself: Event Viewer, Get-WinEvent and Get-EventLog through PowerShell's exports."""
 
 from __future__ import annotations
 
