@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.passes.partitions import StoredPart, parts_needed
@@ -21,20 +21,26 @@ class Reach:
 
 def measure_reach(trial: Trial) -> Reach:
     """What a rule could see of the events of its store, without being run."""
-    plan = trial.plan()
+    reads = collect_expected_fields(trial.plan())
     views = trial.store.views
+    # A field that no event has is told beside: asking for it must not hide which kinds the rule is about, as it would
+    # in a plan over the events' own columns, where it is null from the start.
+    nowhere = dict.fromkeys(reads - trial.store.columns.keys(), Kind.TEXT)
+    settings = replace(trial.settings, now=trial.store.end(trial.conditions), ask=trial.store.ask)
+    plan = trial.query.plan({**trial.store.columns, **nowhere}, settings)
     parts = [
-        StoredPart(name=str(i), constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
-        for i, v in enumerate(views)
+        StoredPart(
+            name=str(i),
+            constants=view.constants,
+            columns={**dict.fromkeys(view.columns.column_names, Kind.TEXT), **nowhere},
+        )
+        for i, view in enumerate(views)
     ]
-    needed = {int(part.name) for found in parts_needed(plan.node, {"events": parts}).values() for part in found}
-    seen = [views[i] for i in sorted(needed)]
-    reads = collect_expected_fields(plan)
-    present = {name for view in seen for name in (*view.constants, *view.columns.column_names)}
+    needed = sorted({int(p.name) for found in parts_needed(plan.node, {"events": parts}).values() for p in found})
+    present = {name for i in needed for name in (*views[i].constants, *views[i].columns.column_names)}
     telemetry = trial.store.telemetry(trial.conditions).events
-    kinds = dict.fromkeys(f"{telemetry[i].sensor} {telemetry[i].kind}".strip() for i in sorted(needed))
     return Reach(
-        events=sum(view.columns.num_rows for view in seen),
-        kinds=tuple(kinds),
-        absent=tuple(sorted(reads - present)) if seen else (),
+        events=sum(views[i].columns.num_rows for i in needed),
+        kinds=tuple(dict.fromkeys(f"{telemetry[i].sensor} {telemetry[i].kind}".strip() for i in needed)),
+        absent=tuple(sorted(reads - present)) if needed else (),
     )

@@ -223,11 +223,7 @@ class JsonEvents:
                     inner = object_in(text)
                 except ValueError:
                     continue
-                if (
-                    open_envelope(self.keys_of(inner), inner)
-                    or find_rendered_event(inner)
-                    or find_shape(flat_fields(inner))
-                ):
+                if self.is_known(inner):
                     self.add_object(inner, depth + 1)
                     return True
         return False
