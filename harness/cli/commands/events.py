@@ -181,11 +181,18 @@ def reach_lines(reached: Sequence[RuleReach], sheet: Paper, *, verbose: bool) ->
     ]
     if rows:
         yield from sheet.table(["rule", "events", "kinds", "fields that none has"], rows, right=frozenset({1}))
-    for each in reached:
-        if each.error is not None:
-            yield from sheet.paragraph(f"{each.path.name}: cannot be planned: {each.error.message}", indent=2)
-        elif verbose and each not in seeing:
-            yield from sheet.paragraph(f"{each.path.name}: none of the events can reach it", indent=2)
+    yield from reach_faults(reached, sheet, whole=verbose)
+
+
+def reach_faults(reached: Sequence[RuleReach], sheet: Paper, *, whole: bool) -> Iterator[str]:
+    """Rules that cannot be planned, and those that none of the events can reach."""
+    broken = [f"{r.path.name}: cannot be planned: {r.error.message}" for r in reached if r.error is not None]
+    blind = [f"{r.path.name}: none of the events can reach it" for r in reached if r.reach and not r.reach.events]
+    told = [*broken, *blind]
+    shown = told if whole else told[:MOST_SHOWN_DAMAGES]
+    for line in shown:
+        yield from sheet.paragraph(line, indent=2)
+    yield from list_rest(len(told) - len(shown), "rule")
 
 
 def shorten_list(names: Sequence[str]) -> str:
