@@ -19,7 +19,7 @@ from harness.telemetry.events.rendered_message import read_message
 from harness.telemetry.events.shape_guess import list_markers, locate_windows_fields
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, map_windows_sensors, sensor_of
 from harness.telemetry.events.windows_names import fold_name, system_field
-from harness.telemetry.shape import NameSpelling, Shape, compile_left_out, list_shapes
+from harness.telemetry.shape import NameSet, NameSpelling, Shape, compile_left_out, list_shapes
 
 Flat: TypeAlias = Mapping[str, str]
 FinishEvent: TypeAlias = Callable[[dict[str, str], Flat], str]
@@ -58,7 +58,8 @@ def find_wrapper_prefix(flat: Flat) -> str:
 
 def find_shape(names: Flat) -> Shape | None:
     """The first row of the table that fits."""
-    return next((shape for shape in list_shapes() if shape.fits(names)), None)
+    there = NameSet(names)
+    return next((shape for shape in list_shapes() if shape.fits(there)), None)
 
 
 def build_layout(flat: Flat) -> EventLayout:

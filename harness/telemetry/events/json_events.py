@@ -21,7 +21,7 @@ from harness.telemetry.events.windows_event import (
     list_event_data,
     sensor_of,
 )
-from harness.telemetry.shape import Envelope, OpenedEvent, list_envelopes
+from harness.telemetry.shape import Envelope, NameSet, OpenedEvent, list_envelopes
 from harness.telemetry.shapes.splunk import object_in
 
 # Readings are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
@@ -55,8 +55,9 @@ class ObjectKeys:
 
 def look_at_keys(keys: tuple[str, ...]) -> ObjectKeys:
     """What these keys say of an object."""
+    names = NameSet(keys)
     return ObjectKeys(
-        envelopes=tuple(envelope for envelope in list_envelopes() if envelope.fits(keys)),
+        envelopes=tuple(envelope for envelope in list_envelopes() if envelope.fits(names)),
         may_list=not LISTING.isdisjoint(keys),
         may_be_rendered="Event" in keys or "System" in keys,
         has_data="EventData" in keys or "UserData" in keys,
