@@ -16,7 +16,7 @@ from harness.telemetry.events.manifests import (
     restore_data_names,
 )
 from harness.telemetry.events.rendered_message import read_message
-from harness.telemetry.events.shape_guess import list_markers, locate_windows_fields
+from harness.telemetry.events.shape_guess import TIME_NAMES, list_markers, locate_windows_fields
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, map_windows_sensors, sensor_of
 from harness.telemetry.events.windows_names import fold_name, system_field
 from harness.telemetry.shape import NameSet, NameSpelling, Shape, compile_left_out, list_shapes
@@ -346,17 +346,23 @@ TEXT_FIELDS = frozenset(
 )
 
 
+def list_text_fields(flat: Flat) -> tuple[str, ...]:
+    """The fields that may hold the text of an event."""
+    return tuple(n for n in flat if fold_name(n.rpartition(".")[2]) in TEXT_FIELDS)
+
+
 def build_unknown_layout(flat: Flat) -> EventLayout:
     """How events that fit no row are read: under their own names."""
     family, markers = list_markers(flat)
+    times = (*TIME_FIELD_NAMES, *(n for n in flat if n not in TIME_FIELD_NAMES and fold_name(n) in TIME_NAMES))
     guess = f"look like {family} events ({', '.join(markers[:5])}) but are of no known shape; they keep their own names"
     return EventLayout(
         shape="unknown",
         names=keep_names(flat),
         sensor=lambda f: "other",
         kind=lambda f: f.get("sourcetype", ""),
-        time=lambda event: find_export_time(event, TIME_FIELD_NAMES),
+        time=lambda event: find_export_time(event, times),
         guess=guess if family else "",
         known=False,
-        texts=tuple(n for n in flat if fold_name(n.rpartition(".")[2]) in TEXT_FIELDS),
+        texts=list_text_fields(flat),
     )

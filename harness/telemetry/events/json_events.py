@@ -28,6 +28,8 @@ from harness.telemetry.shapes.splunk import object_in
 MOST_LAYOUTS = 20_000
 # One or two are usual, a collector around an export; a bound against envelopes made to nest.
 MOST_ENVELOPES = 8
+# Wrappers around an event that nobody described, one in another.
+DEEPEST_WRAPPER = 3
 # Kinds of unknown objects that are told apart.
 MOST_UNKNOWN_KINDS = 1_000
 
@@ -90,6 +92,8 @@ class JsonEvents:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
         if not isinstance(value, dict):
             raise ValueError(f"no JSON object: `{str(value)[:60]}`")
+        if len(value) == 1 and is_bulk_action(value):
+            return
         listed = list_answer(value) if self.keys_of(value).may_list else None
         if listed is None:
             self.add_object(value)
@@ -142,9 +146,14 @@ class JsonEvents:
             else:
                 self.add_fields(flat, metadata, time, shape, depth)
 
-    def find_held_object(self, value: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The one object of a known shape in an object of none: a wrapper that nobody described."""
-        return next((inner for inner in value.values() if isinstance(inner, dict) and self.is_known(inner)), None)
+    def find_held_object(self, value: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any] | None:
+        """The object of a known shape in an object of none: wrappers that nobody described."""
+        held = [inner for inner in value.values() if isinstance(inner, dict)]
+        found = next((inner for inner in held if self.is_known(inner)), None)
+        if found is not None or depth >= DEEPEST_WRAPPER:
+            return found
+        below = (self.find_held_object(inner, depth + 1) for inner in held)
+        return next((inner for inner in below if inner is not None), None)
 
     def is_known(self, value: Mapping[str, Any]) -> bool:
         """Whether an object is a rendered event, in an envelope, or of a known shape."""
@@ -258,6 +267,12 @@ def list_answer(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
     if isinstance(hits, dict) and isinstance(hits.get("hits"), list):
         return hits["hits"] if is_object_list(hits["hits"]) else None
     return next((value[n] for n in EVENT_LIST_KEYS if is_object_list(value.get(n))), None)
+
+
+def is_bulk_action(value: Mapping[str, Any]) -> bool:
+    """Whether an object is the line before a document in a body of Elastic's bulk API."""
+    action = next((value[key] for key in ("index", "create") if key in value), None)
+    return isinstance(action, dict) and all(key.startswith("_") for key in action)
 
 
 def is_object_list(value: Any) -> bool:

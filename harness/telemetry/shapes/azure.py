@@ -28,6 +28,20 @@ def open_event_data(value: Mapping[str, Any]) -> OpenedEvent | None:
     return None
 
 
+def open_query_answer(value: Mapping[str, Any]) -> OpenedEvent | None:
+    """The rows of an answer of Log Analytics or of advanced hunting, whose columns are named beside."""
+    tables = value.get("tables") or value.get("Tables") or [value]
+    rows: list[dict[str, Any]] = []
+    for table in tables if isinstance(tables, list) else []:
+        columns = table.get("columns") or table.get("Columns") if isinstance(table, dict) else None
+        cells = table.get("rows") or table.get("Rows") if isinstance(table, dict) else None
+        if not isinstance(columns, list) or not isinstance(cells, list):
+            return None
+        names = [c.get("name") or c.get("ColumnName") if isinstance(c, dict) else c for c in columns]
+        rows += [dict(zip(names, row, strict=False)) for row in cells if isinstance(row, list)]
+    return OpenedEvent(inner=rows) if rows else None
+
+
 def data_in_xml(text: str) -> list[tuple[str, str]]:
     """Names and values of EventData, with or without the agent's DataItem around it."""
     begin = text.find("<EventData")
@@ -82,6 +96,7 @@ EVENT_TABLE = {
 DEFENDER_TIMES = ("Timestamp", "TimeGenerated", "TimeGenerated [UTC]", "Timestamp [UTC]")
 
 ENVELOPES = (
+    Envelope(name="log_analytics", keys=("tables", "Tables", "columns|rows", "Columns|Rows"), open=open_query_answer),
     Envelope(
         name="azure",
         keys=("EventData|EventID", "EventData|EventId", "EventData|EventCode", "event_data|event_id"),

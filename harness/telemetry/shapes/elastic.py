@@ -103,6 +103,9 @@ WINLOG_NAMES = {
     **{f"winlog.{name}": "" for name in WINLOGBEAT_WORDS},
     "winlog.user_data.xml_name": "",
     "log.level": "Level",
+    # Where a table was exported without the columns of `winlog`.
+    "event.code": "EventID",
+    "event.provider": "Provider_Name",
 }
 
 SHAPES = (

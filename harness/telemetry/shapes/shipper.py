@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.events.export_times import QUARTER
-from harness.telemetry.shape import Envelope, OpenedEvent, Shape
+from harness.telemetry.shape import Envelope, NameSpelling, OpenedEvent, Shape
 
 
 def open_loki_stream(value: Mapping[str, Any]) -> OpenedEvent | None:
@@ -190,6 +190,19 @@ SHAPES = (
         },
         words={"Qualifiers": {"0": ""}},
         time=("system_time", "observed_timestamp", "timestamp"),
+    ),
+    Shape(
+        name="telegraf",
+        meaning="Telegraf's input win_eventlog",
+        marks=("fields.EventID|fields.Channel|tags.*", "fields.EventID|fields.Source|tags.*", "fields.EventID|name"),
+        rank=37,
+        example="telegraf.ndjson",
+        system=("fields.",),
+        data=("fields.Data_", "fields.UserData_"),
+        names={"fields.Message": "", "fields.LevelText": "", "fields.TaskText": "", "fields.UserName": ""},
+        spelling=NameSpelling.CHANGED,
+        message="fields.Message",
+        time=("fields.TimeCreated", "timestamp"),
     ),
     Shape(
         name="classic_text",

@@ -84,6 +84,9 @@ CASES = {
     "get_winevent_7.ndjson": Case(),
     "get_winevent.clixml": Case(),
     "get_winevent.csv": Case(step=1, data=MESSAGE, remark="times name no zone"),
+    "telegraf.ndjson": Case(lacks=frozenset({"Guid", "Keywords"})),
+    "log_analytics.json": Case(kinds=frozenset({"4688"}), lacks=frozenset({"Guid"})),
+    "elastic_bulk.ndjson": Case(lacks=RENDERED),
     "event_viewer.csv": Case(
         step=1,
         lacks=NUMBERS | BESIDE | {"Level", "Keywords", "Computer", "EventRecordID", "RecordNumber", "dest"},
