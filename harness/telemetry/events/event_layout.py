@@ -77,7 +77,8 @@ def build_layout(flat: Flat) -> EventLayout:
         layout = build_event_layout(located, flat)
         told = ", ".join(old for old, new in layout.names if new in ("EventID", "Channel", "Provider_Name"))
         guess = f"look like Windows events but are of no known shape; they are read by {told}"
-        return replace(build_event_layout(located, flat), guess=guess)
+        # A text with the whole event, as plaso keeps it beside, says more than its System fields.
+        return replace(layout, guess=guess, known=False, texts=list_text_fields(flat))
     number = trimmed_sysmon(flat)
     if "EventID" not in flat and number:
         return build_trimmed_layout(flat, number)
