@@ -37,7 +37,7 @@ def open_query_answer(value: Mapping[str, Any]) -> OpenedEvent | None:
         cells = table.get("rows") or table.get("Rows") if isinstance(table, dict) else None
         if not isinstance(columns, list) or not isinstance(cells, list):
             return None
-        names = [c.get("name") or c.get("ColumnName") if isinstance(c, dict) else c for c in columns]
+        names = [str(c.get("name") or c.get("ColumnName") if isinstance(c, dict) else c) for c in columns]
         rows += [dict(zip(names, row, strict=False)) for row in cells if isinstance(row, list)]
     return OpenedEvent(inner=rows) if rows else None
 
