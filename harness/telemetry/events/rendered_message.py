@@ -185,7 +185,9 @@ def read_security_message(event: str, message: str) -> dict[str, str]:
             continue
         for name in name_security_label(folded, whose):
             if name in known and name not in found:
-                found[name] = SHOWN_VALUES.get(name, {}).get(value, value)
+                # The message has capitals in hexadecimal, the XML has none.
+                told = value.lower() if value[:2] == "0x" else value
+                found[name] = SHOWN_VALUES.get(name, {}).get(value, told)
                 break
     return found
 

@@ -89,8 +89,8 @@ def change_odd_values(values: pa.Array, usual: str, change: Callable[[str], str 
 
 
 def restore_hexadecimal(values: pa.Array) -> pa.Array:
-    """Numbers that the log prints in hexadecimal; decoders print their digits, or hexadecimal of another look."""
-    return change_odd_values(values, r"^(0x[0-9a-f]+|-|)$", format_hexadecimal)
+    """Numbers that the log prints in hexadecimal; decoders print their digits, or zeros before them."""
+    return change_odd_values(values, r"^(0x[1-9A-Fa-f][0-9A-Fa-f]*|0x0|-|)$", format_hexadecimal)
 
 
 def format_hexadecimal(text: str) -> str:
@@ -98,7 +98,7 @@ def format_hexadecimal(text: str) -> str:
     if text.isdecimal():
         return f"0x{int(text):x}"
     try:
-        # Leading zeros and capitals are those of tools: 0x00000000000003E7.
+        # Leading zeros are those of tools: 0x00000000000003E7.
         return f"0x{int(text, 16):x}" if text[:2].lower() == "0x" else text
     except ValueError:
         return text
