@@ -16,7 +16,7 @@ from harness.cli.rule_options import complete
 from harness.cli.screen import out, paper
 from harness.detection.language import list_languages
 from harness.diagnostics import HarnessError, explain_failure
-from harness.report.console import Paper, format_count
+from harness.report.console import Paper, format_count, one_line
 from harness.report.formats.json import VERSION, dumps
 from harness.run import Bench, RunOptions
 from harness.scenario.rule_library import list_library_rules
@@ -155,8 +155,8 @@ def damage_lines(head: str, damages: Sequence[Damage], sheet: Paper, *, whole: b
         return
     yield from ("", sheet.paint(head, "bad"))
     shown = damages if whole else damages[:MOST_SHOWN_DAMAGES] if head == "damaged" else damages[:MOST_SHAPES]
-    for damage in shown:
-        yield from sheet.paragraph(str(damage), indent=2)
+    # Each on a line of its own, however long: a list of strangers is read line by line, and by grep.
+    yield from (f"  {one_line(str(damage))}" for damage in shown)
     yield from list_rest(len(damages) - len(shown), "line")
 
 
