@@ -245,3 +245,26 @@ def test_each_row_of_the_table_has_its_example():
     assert {n: e for n, e in examples.items() if not (FOLDER / e).is_file()} == {}
     tried = {*CASES, *OTHERS}
     assert {e for e in examples.values() if e not in tried} == set()
+
+
+FIELDS = "EventID, Computer, Channel, Provider_Name, Image, ProcessGuid, ProcessId, Initiated, DestinationIp, UtcTime"
+CQL_SHAPES = [
+    "evtxecmd.csv",
+    "wazuh.ndjson",
+    "get_winevent.json",
+    "graylog.ndjson",
+    "velociraptor.jsonl",
+    "hayabusa.jsonl",
+]
+
+
+@pytest.mark.parametrize("name", CQL_SHAPES)
+def test_logscale_sees_the_same_event_as_splunk(tmp_path, name):
+    rule = tmp_path / "rule.cql"
+    rule.write_text(f"EventID=3 | table([@timestamp, {FIELDS}])")
+    (right,), (found,) = (
+        detlab("query", rule, "--events", FOLDER / file, "--json", "--in-process").document["rows"]
+        for file in ("windows_xml.xml", name)
+    )
+    assert found == right
+    assert (found["DestinationIp"], found["@timestamp"]) == ("203.0.113.9", 1777968000123)
