@@ -182,8 +182,9 @@ def command(
 ) -> int:
     r"""Runs RULE on recorded events and prints its rows; remarks go to stderr.
 
-    Events are .evtx, exported Windows XML, NDJSON, Falcon FDR or Parquet, each also gzipped, folders of them, or a
-    world that `detlab simulate --world` wrote; with --sourcetype they are plain logs, read as Splunk indexes them.
+    Events are .evtx, exported Windows XML, JSON or CSV of any common tool, Falcon FDR or Parquet, each also packed,
+    folders of them (`detlab events` says what lies there), or a world that `detlab simulate --world` wrote; with
+    --sourcetype they are plain logs, read as Splunk indexes them.
 
     \b
     detlab query my.spl --events capture.evtx
