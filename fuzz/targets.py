@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fuzz.cell_targets import CELL_TARGETS
 from fuzz.file_targets import FILE_TARGETS
 from fuzz.promise import Target
 from fuzz.run_targets import RUN_TARGETS
@@ -9,4 +10,11 @@ from fuzz.sigma_target import SIGMA_TARGETS
 from fuzz.text_targets import TEXT_TARGETS
 from fuzz.wire_targets import WIRE_TARGETS
 
-TARGETS: dict[str, Target] = {**TEXT_TARGETS, **FILE_TARGETS, **WIRE_TARGETS, **RUN_TARGETS, **SIGMA_TARGETS}
+TARGETS: dict[str, Target] = {
+    **TEXT_TARGETS,
+    **FILE_TARGETS,
+    **WIRE_TARGETS,
+    **RUN_TARGETS,
+    **CELL_TARGETS,
+    **SIGMA_TARGETS,
+}

@@ -61,6 +61,11 @@ class Span:
         """From the start of this one to the end of `other`."""
         return Span(self.source, min(self.start, other.start), max(self.end, other.end))
 
+    def within(self, part: str, start: int, end: int) -> Span:
+        """Characters `start` to `end` of a part that stands here as it is, once; else the whole."""
+        at = self.text.find(part)
+        return self if at < 0 else self.source.span(self.start + at + start, self.start + at + end)
+
 
 class Severity(StrEnum):
     """How much a finding matters: the product rejects it, gets it silently wrong, or it is worth knowing."""

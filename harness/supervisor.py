@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -270,7 +271,8 @@ class Child:
             # Libraries in C end the process where an allocation fails.
             return memory_error(self.limits.memory)
         how = f"of {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        return HarnessError("process-died", f"the process that ran it ended {how}", help="please report it")
+        cause = "please report it" if code < 0 else "Python of a pack ends it so with os._exit()"
+        return HarnessError("process-died", f"the process that ran it ended {how}", help=cause)
 
 
 def supervise(child: Child) -> int:
@@ -346,14 +348,19 @@ class Crew:
         """The next message of a child, or how it ended."""
         number, child = self.children[end]
         try:
-            yield number, end.recv()
+            message = end.recv()
         except (EOFError, OSError):
             del self.children[end]
-            code = child.reap()
-            if code == INTERRUPTED:
-                raise KeyboardInterrupt from None
-            if code:
-                yield number, Death(error=child.explain_end(code), place=child.board.place())
+            # It did not come to its end: what it ran may have ended the process, with exit code 0 even.
+            yield number, Death(error=child.explain_end(child.reap()), place=child.board.place())
+            return
+        if not isinstance(message, End):
+            yield number, message
+            return
+        del self.children[end]
+        child.reap()
+        if message is End.INTERRUPTED:
+            raise KeyboardInterrupt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,13 +371,22 @@ class Death:
     place: tuple[int, ...]
 
 
+class End(Enum):
+    """The last message of a child that comes to its end."""
+
+    DONE = "done"
+    INTERRUPTED = "interrupted"
+
+
 def do_work(child: Child, work: Callable[[Send], None]) -> Never:
     """What a child of a crew does from its beginning to its end."""
     code = 70
     try:
         work(child.sent.send)
+        child.sent.send(End.DONE)
         code = 0
     except KeyboardInterrupt:
+        child.sent.send(End.INTERRUPTED)
         code = INTERRUPTED
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)

@@ -18,7 +18,6 @@ STAGES = ("scenario", "telemetry", "detection", "verdict", "report")
 GRAMMARS_AND_TABLES = {
     "harness/detection/engines/spark/operations.py": "one table: the plan's operations as Spark SQL has them",
     "harness/detection/languages/cql/functions/array.py": "one table: the functions of arrays, objects and reductions",
-    "harness/detection/languages/cql/functions/parse.py": "one table: the functions that parse a text into fields",
     "harness/detection/languages/spl/aggregates.py": "one table: the statistical functions",
     "harness/detection/languages/spl/cim/models.py": "one table: the data models and their fields",
     "harness/detection/languages/spl/cim/windows.py": "one table: Windows events and what Windows calls them by code",

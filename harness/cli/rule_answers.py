@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from harness.cli.screen import DIFFERS, out, paper
-from harness.detection.engine import ResultRows
+from harness.detection.engine import CellValue, ResultRows
 from harness.detection.language import language
 from harness.detection.language import list_languages as languages
 from harness.detection.plan.expressions import is_hidden
@@ -26,7 +27,8 @@ from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
 from harness.supervisor import end_unit
 from harness.telemetry.events.event import merge_telemetry
-from harness.telemetry.platform import platform
+from harness.telemetry.events.time_text import UNIX_EPOCH
+from harness.telemetry.platform import UNITS_PER_SECOND, platform
 from harness.telemetry.scenario_telemetry import replay
 from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.explain import Explanation, Labels, explain, format_value
@@ -45,13 +47,15 @@ MOST_KINDS = 8
 class Found:
     """An answer; its explanation where one was asked for or no row came out.
 
-    `others` are conditions of the platform under which there would be rows, each with their number; `opinion` is what a
-    Sigma rule finds by its own text, where it was converted as the taxonomy has it.
+    `others` are conditions of the platform under which there would be rows, each with their number; `now` is the time
+    that the rule counts from in epoch seconds, None where it asks for none; `opinion` is what a Sigma rule finds by its
+    own text, where it was converted as the taxonomy has it.
     """
 
     answer: Answer
     explanation: Explanation | None
     others: tuple[tuple[str, int], ...] = ()
+    now: float | None = None
     opinion: SigmaOpinion | None = None
 
 
@@ -81,10 +85,13 @@ def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: b
         labels = Labels(malicious=frozenset(range(total)), total=total)
         explanation = explain(answer.plan, bench.engine, labels)
     empty = few and not len(answer.rows) and 0 < answer.events <= MOST_EVENTS_TRIED
+    # A question to the events costs more than this is worth.
+    counts = not answer.plan.asked and answer.trial.asks_for_time(answer.plan)
+    now = answer.trial.now if counts else None
     others = tuple(elsewhere(answer)) if empty else ()
     known = few and answer.events <= MOST_EVENTS_TRIED and not bench.options.sigma.pipelines
     opinion = ask_sigma_answer(answer) if known else None
-    return Found(answer=answer, explanation=explanation, others=others, opinion=opinion)
+    return Found(answer=answer, explanation=explanation, others=others, now=now, opinion=opinion)
 
 
 def ask_sigma_answer(answer: Answer) -> SigmaOpinion | None:
@@ -220,7 +227,7 @@ def rows_table(rows: ResultRows, sheet: Paper) -> list[str]:
     """The rows as a table; too many columns for the width are written one below the other."""
     shown_at = [i for i, name in enumerate(rows.columns) if not is_hidden(name)]
     head = [rows.columns[i] for i in shown_at]
-    cells = [["" if row[i] is None else format_value(row[i]) for i in shown_at] for row in rows.rows]
+    cells = [["" if row[i] is None else format_cell(rows.columns[i], row[i]) for i in shown_at] for row in rows.rows]
     if not cells or not head:
         return []
     # One long command line should not turn the whole table on its side.
@@ -236,6 +243,24 @@ def rows_table(rows: ResultRows, sheet: Paper) -> list[str]:
             if cell:
                 lines.append(f"  {escape_controls(name).ljust(widest)}  {one_line(cell)}")
     return lines
+
+
+def format_cell(column: str, value: CellValue) -> str:
+    """A cell for people: an event's time as a time, all else as it is."""
+    per_second = UNITS_PER_SECOND.get(column)
+    if per_second is None or not is_numeric_cell(value):
+        return format_value(value)
+    return format_moment(float(value) / per_second)  # type: ignore[arg-type]
+
+
+def format_moment(seconds: float) -> str:
+    """Epoch seconds as a time in UTC, with as much of a fraction as there is; as a number where no date is so far."""
+    try:
+        moment = UNIX_EPOCH + timedelta(microseconds=round(seconds * 1e6))
+    except OverflowError:
+        return format_value(seconds)
+    fraction = f"{moment.microsecond:06}".rstrip("0")
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{'.' if fraction else ''}{fraction}Z"
 
 
 def is_numeric_cell(value: object) -> bool:
@@ -262,6 +287,10 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
             for a in answer.alerts
         ]
         yield from alert_lines(answer.alerts, sheet, evidence=behind, most_events=MOST_SHOWN_EVENTS)
+    if found.now is not None:
+        given = answer.trial.settings.now
+        how = "as --now says" if given else "when the events end; --now TIME counts from another"
+        yield from sheet.paragraph(f"time is counted from {format_moment(found.now)}, {how}")
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
     # A sentence for all of them; -v lists each at its place below.
@@ -294,6 +323,7 @@ def answer_object(found: Found) -> dict[str, Any]:
         "columns": [c for c in answer.rows.columns if not is_hidden(c)],
         "rows": list(row_objects(answer.rows)),
         "switches": dict(answer.plan.switches),
+        "now": None if found.now is None else format_moment(found.now),
         "absent": list(answer.absent),
         "rows_under_other_conditions": dict(found.others),
         "sigma": encode_opinion(found.opinion) if found.opinion else None,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -20,12 +23,20 @@ from harness.diagnostics import HarnessError
 from harness.run import RunOptions
 from harness.supervisor import Limits
 from harness.telemetry.indexing.plain_text import Input
+from harness.telemetry.sensor import find_field_hint
 
 CONTENT_OPTIONS = (
     click.option("--macros", multiple=True, type=PATH, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
     click.option("--lookups", multiple=True, type=PATH, metavar="PATH", help="CSV tables, transforms.conf, or an app."),
     click.option(
         "--props", multiple=True, type=PATH, metavar="PATH", help="props.conf, or an app: how Splunk extracts fields."
+    ),
+    click.option(
+        "--settings",
+        multiple=True,
+        type=PATH,
+        metavar="FILE",
+        help="A detlab.yaml that is not beside the rule: a team's names of inputs, and content.",
     ),
     click.option("--saved", multiple=True, type=PATH, metavar="PATH", help="Saved queries of LogScale, as exported."),
     click.option("--param", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="The value of a `?NAME`."),
@@ -37,12 +48,14 @@ def merge_given_content(
     lookups: tuple[Path, ...],
     props: tuple[Path, ...],
     saved: tuple[Path, ...],
+    settings: tuple[Path, ...],
     param: Mapping[str, str],
 ) -> Content:
     """What was named on the command line; only `props` says how fields are extracted."""
     # An app that is named for its macros would otherwise change which fields events have.
     others = read_content([*lookups, *macros, *saved]).without_extraction()
-    return Content(parameters=param).over(others).over(read_content(props))
+    named = read_content(settings)
+    return Content(parameters=param).over(others).over(read_content(props)).over(named)
 
 
 def contents(command: Decorated) -> Decorated:
@@ -50,7 +63,7 @@ def contents(command: Decorated) -> Decorated:
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        chosen = {name: named.pop(name) for name in ("macros", "lookups", "props", "saved", "param")}
+        chosen = {name: named.pop(name) for name in ("macros", "lookups", "props", "saved", "settings", "param")}
         return command(*arguments, content=merge_given_content(**chosen), **named)
 
     for option in reversed(CONTENT_OPTIONS):
@@ -58,13 +71,50 @@ def contents(command: Decorated) -> Decorated:
     return wrapped  # type: ignore[return-value]
 
 
-def build_settings(content: Content) -> Settings:
-    """The settings that hold for every rule."""
-    return content.settings(Settings())
+def build_settings(content: Content, now: str | None = None, zone: str | None = None) -> Settings:
+    """The settings that hold for every rule: when and where it is searched, and what it refers to."""
+    moment = 0.0 if now is None else parse_moment(now)
+    settings = Settings(now=moment, zone=parse_zone(zone or "UTC"), find_hint=find_field_hint)
+    return content.settings(settings)
+
+
+def parse_moment(text: str) -> float:
+    """Epoch seconds of `2024-01-31T12:00:00Z` or of a number, after 1970. Raises HarnessError."""
+    try:
+        moment = None if re.fullmatch(r"\d+(\.\d+)?", text) else datetime.fromisoformat(text)
+        # Without a zone it would hang on the machine's.
+        if moment is not None and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = float(text) if moment is None else moment.timestamp()
+    except (ValueError, OverflowError):
+        seconds = 0.0
+    if seconds <= 0:
+        message = f"--now {text} is no time after 1970"
+        raise HarnessError("wrong-time", message, help="write 2024-01-31T12:00:00Z")
+    return seconds
+
+
+def parse_zone(name: str) -> str:
+    """A time zone by its name. Raises HarnessError where there is none of it."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise HarnessError("wrong-zone", f"no time zone is called {name}", help="write Europe/Berlin") from error
+    return name
+
+
+SEARCH_OPTIONS = (
+    click.option("--now", metavar="TIME", help="What `earliest=-24h` and now() count from (default: when the events end)."),
+    click.option("--zone", metavar="NAME", help="The time zone of who runs it (default: UTC)."),
+)
 
 
 PLAIN_TEXT_OPTIONS = (
-    click.option("--sourcetype", metavar="NAME", help="Read text files as Splunk indexes events of this sourcetype."),
+    click.option(
+        "--sourcetype",
+        metavar="NAME",
+        help="Read text files as Splunk indexes events of this sourcetype; event logs have it as their own.",
+    ),
     click.option(
         "--source", metavar="NAME", help="With --sourcetype: where they come from (default: each file's path)."
     ),
@@ -95,7 +145,7 @@ def add_plain_text_input(
     given = Input(
         sourcetype=sourcetype,
         source=source or "",
-        host=host or "localhost",
+        host=host or "",
         props=props,
         transforms=settings.transforms,
     )
@@ -112,18 +162,22 @@ def add_rule_options(command: options.Decorated) -> options.Decorated:
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
+        content: Content = named.pop("content")
         chosen = RunOptions(
             engine=named.pop("engine"),
             dialect=named.pop("dialect"),
-            conditions=named.pop("condition"),
+            # What a team calls its inputs holds for every scenario; what is said of one by name counts more.
+            conditions={**content.inputs, **named.pop("condition")},
             switches=named.pop("switch"),
             seed=named.pop("seed"),
             limits=complete(named.pop("limits")),
-            settings=build_settings(named.pop("content")),
+            settings=build_settings(content, named.pop("now"), named.pop("zone")),
             sigma=named.pop("sigma"),
         )
         chosen = add_plain_text_input(chosen, named.pop("sourcetype"), named.pop("source"), named.pop("host"))
         return command(*arguments, chosen=chosen, **named)
 
-    judging = options.add_judging_options(add_sigma_options(wrapped))
-    return plain_text(contents(judging))  # type: ignore[return-value]
+    decorated = options.add_judging_options(add_sigma_options(wrapped))
+    for option in reversed(SEARCH_OPTIONS):
+        decorated = option(decorated)
+    return plain_text(contents(decorated))  # type: ignore[return-value]

@@ -5,6 +5,8 @@ A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a 
     Reference: where the rule is written down
     Evidence: documented | observed on <product version> | assumed
     Known gap: why it fails today            (then it has to fail)
+    Concerns: names                          (what of the query a gap is about)
+    Command: why `detlab query` cannot show it   (then it has to differ there)
     Settings: now=1700000000, zone=Europe/London
     Switches: name=value, name=value
     Parameters: name=value
@@ -90,7 +92,7 @@ def read_log(path: Path, log: Log, settings: Settings) -> Telemetry:
     return read_telemetry(path, reading)
 
 
-FACT = re.compile(r"(Reference|Evidence|Known gap|Settings|Switches|Parameters|Dialect):\s*(.*)")
+FACT = re.compile(r"(Reference|Evidence|Known gap|Concerns|Command|Settings|Switches|Parameters|Dialect):\s*(.*)")
 QUOTED_ITEM = re.compile(r"[\[\],\"]|^\s|\s$|^$")
 MORE_ROWS_MARK = "..."
 
@@ -107,7 +109,7 @@ class PageTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConformanceCase:
-    """One example: events, a query, and what comes of it; `place` is its heading's."""
+    """One example: events, a query, and what comes of it; `place` is its heading's, `blocks` are all as written."""
 
     title: str
     place: Span
@@ -120,6 +122,7 @@ class ConformanceCase:
     facts: Mapping[str, str] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     logs: tuple[Log, ...] = ()
+    blocks: tuple[tuple[str, str], ...] = ()
 
     @property
     def known_gap(self) -> str | None:
@@ -175,6 +178,7 @@ def parse_case(place: Span, name: str) -> ConformanceCase:
         facts=facts,
         settings=parse_case_settings(facts, blocks, heading),
         logs=parse_logs(blocks),
+        blocks=tuple(blocks),
     )
 
 

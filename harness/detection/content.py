@@ -35,7 +35,8 @@ Stanzas = Mapping[str, Mapping[str, str]]
 class Content:
     """What was found: macros as `name` or `name(2)`, tables, texts of saved queries, values of parameters.
 
-    `props`, `transforms`, `eventtypes` and `tags` are the stanzas of an app's files of these names.
+    `props`, `transforms`, `eventtypes` and `tags` are the stanzas of an app's files of these names; `inputs` are
+    conditions of the platform such as `sourcetype:Security`, what a team calls its inputs.
     """
 
     macros: Mapping[str, Macro] = field(default_factory=dict)
@@ -46,10 +47,11 @@ class Content:
     transforms: Stanzas = field(default_factory=dict)
     eventtypes: Stanzas = field(default_factory=dict)
     tags: Stanzas = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         named = self.macros or self.lookups or self.saved or self.parameters
-        return bool(named or self.props or self.transforms or self.eventtypes or self.tags)
+        return bool(named or self.props or self.transforms or self.eventtypes or self.tags or self.inputs)
 
     def over(self, other: Content) -> Content:
         """Both; where both have a name, this one's counts."""
@@ -62,11 +64,13 @@ class Content:
             transforms=merge_stanzas(other.transforms, self.transforms),
             eventtypes=merge_stanzas(other.eventtypes, self.eventtypes),
             tags=merge_stanzas(other.tags, self.tags),
+            inputs={**other.inputs, **self.inputs},
         )
 
     def without_extraction(self) -> Content:
-        """The same without what says how fields are extracted."""
-        return replace(self, props={}, transforms={})
+        """The same without what says how fields are extracted; stanzas that give a table its file say nothing of it."""
+        tables = {name: stanza for name, stanza in self.transforms.items() if "filename" in stanza}
+        return replace(self, props={}, transforms=tables)
 
     def settings(self, given: Settings) -> Settings:
         """The settings with this content under what they have of their own."""

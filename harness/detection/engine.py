@@ -32,6 +32,11 @@ class ResultRows:
         for row in self.rows:
             yield {n: v for n, v in zip(self.columns, row, strict=True) if v is not None}
 
+    def select(self, names: Sequence[str]) -> ResultRows:
+        """The same rows with only these columns, in this order."""
+        places = [self.columns.index(name) for name in names]
+        return ResultRows(columns=tuple(names), rows=tuple(tuple(row[at] for at in places) for row in self.rows))
+
     def column(self, name: str) -> tuple[CellValue, ...]:
         """All values of one column."""
         at = self.columns.index(name)

@@ -13,6 +13,10 @@ PAPER_STYLES = {"good": "32", "bad": "31", "warn": "33", "strong": "1", "dim": "
 # Terminals obey C0 and C1 controls; bidirectional marks make text read as what it is not (Trojan Source,
 # CVE-2021-42574); half surrogates cannot be encoded.
 UNSAFE_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Chosen, no source: a value stays on three lines of 100 columns.
+MOST_TELLING_PARTS = 4
+AROUND_PART = 12
+OMISSION = " .. "
 PAINT = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -36,6 +40,26 @@ def shorten_line(text: str, width: int) -> str:
     # A quarter from the end: paths and command lines end with what tells them apart.
     end = width // 4
     return f"{line[: width - end - 4].rstrip()} .. {line[len(line) - end :].lstrip()}"
+
+
+def excerpt_line(text: str, width: int, telling: Sequence[str]) -> str:
+    """The text on one line, shortened to `width` and more: what is around its telling parts is never left out."""
+    line = one_line(text)
+    if len(line) <= width:
+        return line
+    kept = [(0, width - width // 4 - len(OMISSION)), (len(line) - width // 4, len(line))]
+    for part in telling[:MOST_TELLING_PARTS]:
+        at = line.find(part)
+        if part and at >= 0:
+            kept.append((max(0, at - AROUND_PART), min(len(line), at + len(part) + AROUND_PART)))
+    pieces: list[tuple[int, int]] = []
+    for begin, end in sorted(kept):
+        # What the sign of an omission would take is no omission.
+        if pieces and begin <= pieces[-1][1] + len(OMISSION):
+            pieces[-1] = (pieces[-1][0], max(end, pieces[-1][1]))
+        else:
+            pieces.append((begin, end))
+    return OMISSION.join(line[begin:end].strip() for begin, end in pieces)
 
 
 def clip_line(text: str, width: int) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from harness.detection.engine import CellValue
 from harness.diagnostics import Finding, Severity, Source, Span
-from harness.report.console import escape_controls, format_count, one_line, shorten_line
+from harness.report.console import escape_controls, excerpt_line, format_count, one_line, shorten_line
 from harness.report.report import (
     Chapter,
     ReportRow,
@@ -37,6 +39,12 @@ OUTCOME_STYLES = {
 LONGEST_CLAUSE = 48
 LONGEST_VALUE = 60
 MOST_CLAUSES = 2
+# The literal parts of a pattern: what stands between its stars and quotes.
+PATTERN_TEXT = re.compile(r'[^\s"*=(),]{2,}')
+ENTITY = re.compile(r"&(?:amp|lt|gt);")
+SHORTEST_COMMON = 3
+# Comparing costs the product of the lengths.
+LONGEST_COMPARED = 1_000
 
 
 def find_line_number(span: Span) -> int:
@@ -44,12 +52,24 @@ def find_line_number(span: Span) -> int:
     return span.source.position(span.start)[0]
 
 
-def describe_held_values(values: Mapping[str, Sequence[CellValue]]) -> str:
+def find_telling_parts(value: str, clause: str) -> list[str]:
+    """What of a value tells why a clause fails: what it has in common with the clause's texts, and XML's entities."""
+    found = []
+    for literal in PATTERN_TEXT.findall(clause):
+        wanted, held = literal.lower()[:LONGEST_COMPARED], one_line(value).lower()[:LONGEST_COMPARED]
+        same = SequenceMatcher(None, wanted, held, autojunk=False).find_longest_match()
+        if same.size >= SHORTEST_COMMON:
+            found.append(one_line(value)[same.b : same.b + same.size])
+    return [*found, *dict.fromkeys(ENTITY.findall(value))]
+
+
+def describe_held_values(values: Mapping[str, Sequence[CellValue]], clause: str = "") -> str:
     """What events had in the fields that a clause reads: `127.0.0.1`, of several fields each with its name."""
-    parts = {
-        name: ", ".join(shorten_line(format_value(v), LONGEST_VALUE) for v in some if v is not None)
-        for name, some in values.items()
-    }
+
+    def shown(value: str) -> str:
+        return excerpt_line(value, LONGEST_VALUE, find_telling_parts(value, clause))
+
+    parts = {name: ", ".join(shown(format_value(v)) for v in some if v is not None) for name, some in values.items()}
     if len(parts) == 1:
         return next(iter(parts.values())) or f"no {next(iter(parts))}"
     return "; ".join(f"{name} {known}" if known else f"no {name}" for name, known in parts.items())
@@ -64,10 +84,17 @@ def lost_by(clause: Clause) -> str:
     if not clause.held:
         return f"{text} excludes them" if clause.excluded else f"no event passes {text}"
     return (
-        f"{text} excludes {describe_held_values(clause.held)}"
+        f"{text} excludes {describe_held_values(clause.held, clause.span.text)}"
         if clause.excluded
-        else f"needs {text}, events hold {describe_held_values(clause.held)}"
+        else f"needs {text}, events hold {describe_held_values(clause.held, clause.span.text)}"
     )
+
+
+def list_absent_fields(clauses: Sequence[Clause]) -> list[str]:
+    """The fields of clauses that ask for nothing but a field, where no event has any of them."""
+    asked = [(c, names) for c in clauses if (names := list(c.held)) == [c.span.text.strip("'\"")]]
+    nothing = all(v is None for c in clauses for some in c.held.values() for v in some)
+    return [name for _, (name,) in asked] if nothing and len(asked) == len(clauses) > 1 else []
 
 
 def lost_at(loss: EventLoss) -> tuple[Span, str]:
@@ -75,6 +102,8 @@ def lost_at(loss: EventLoss) -> tuple[Span, str]:
     if loss.misses:
         place = next((m.span for m in loss.misses if m.span), loss.span)
         return place, "; ".join(str(m) for m in loss.misses)
+    if absent := list_absent_fields(loss.clauses):
+        return loss.clauses[0].span, f"no event has {', '.join(absent)}"
     if loss.clauses:
         # Members of exclusion lists lose rows one by one; of other clauses the last one that lost anything decided.
         telling = [c for c in loss.clauses if c.excluded] or [loss.clauses[-1]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
-from harness.diagnostics import HarnessError, Source, SourceError, Span
+from harness.diagnostics import HarnessError, Source, SourceError, Span, did_you_mean
 from harness.scenario.document import Document, DocumentKey, convert_document, load
 
+SHORTEST_DISPLAY_NAME = 5
 # The largest of 269 files of the library has 94 kB (at 9f85cf3e5).
 LARGEST_ATOMIC = 4 << 20
 
@@ -118,11 +119,11 @@ class AtomicTest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Technique(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One file of the library: the tests of one technique."""
+    """One file of the library: the tests of one technique, each of which is read by itself."""
 
     attack_technique: str
     display_name: str
-    atomic_tests: tuple[AtomicTest, ...]
+    atomic_tests: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +180,21 @@ class Atomic:
 
 def read_atomics(path: Path, *, name: str | None = None) -> tuple[Atomic, ...]:
     """The tests in a file of the library. Raises SourceError at the line that the library would not accept."""
+    return take_whole(read_each_atomic(path, name=name))
+
+
+def take_whole(found: Iterable[Atomic | SourceError]) -> tuple[Atomic, ...]:
+    """The tests; raises what is wrong with the first that cannot be read."""
+    tests = []
+    for each in found:
+        if isinstance(each, SourceError):
+            raise each
+        tests.append(each)
+    return tuple(tests)
+
+
+def read_each_atomic(path: Path, *, name: str | None = None) -> tuple[Atomic | SourceError, ...]:
+    """For each test of a file the test or what is wrong with it. Raises HarnessError where no test can be read."""
     shown = name or str(path)
     try:
         if path.stat().st_size > LARGEST_ATOMIC:
@@ -195,11 +211,16 @@ def read_atomics(path: Path, *, name: str | None = None) -> tuple[Atomic, ...]:
         raise SourceError(
             "file-name", f"the library reads no file that ends in `{path.suffix}`", place, help="call it .yaml"
         )
-    return parse_atomics(source)
+    return parse_each_atomic(source)
 
 
 def parse_atomics(source: Source) -> tuple[Atomic, ...]:
-    """The tests in a text of the library's form."""
+    """The tests in a text of the library's form. Raises SourceError where one cannot be read."""
+    return take_whole(parse_each_atomic(source))
+
+
+def parse_each_atomic(source: Source) -> tuple[Atomic | SourceError, ...]:
+    """For each test of a text the test or what is wrong with it; raises SourceError for the text as a whole."""
     document = load(source)
     technique = convert_document(document, Technique)
     if not TECHNIQUE_ID.fullmatch(technique.attack_technique):
@@ -209,24 +230,30 @@ def parse_atomics(source: Source) -> tuple[Atomic, ...]:
             "technique-id",
             "a technique is T and four digits, as in T1053 or T1053.005",
         )
-    if len(technique.display_name) < 5:
-        refuse_at(document, ("display_name",), "too-short", "a display name has at least 5 characters")
     if not technique.atomic_tests:
         refuse_at(document, ("atomic_tests",), "too-short", "a technique has at least one test")
-    found = tuple(
-        Atomic(technique=technique.attack_technique, number=i, test=test, document=document)
-        for i, test in enumerate(technique.atomic_tests, 1)
-    )
     guids: dict[str, Span] = {}
-    for atomic in found:
+    return tuple(
+        read_test(document, technique.attack_technique, number, guids)
+        for number in range(1, len(technique.atomic_tests) + 1)
+    )
+
+
+def read_test(document: Document, technique: str, number: int, guids: dict[str, Span]) -> Atomic | SourceError:
+    """One test of a document, or what is wrong with it; `guids` are those of the tests before it."""
+    try:
+        test = convert_document(document, AtomicTest, ("atomic_tests", number - 1))
+        atomic = Atomic(technique=technique, number=number, test=test, document=document)
         check_atomic(atomic)
-        if atomic.guid in guids:
-            line = source.position(guids[atomic.guid].start)[0]
-            place = atomic.place("auto_generated_guid")
-            raise SourceError("reused-guid", "two tests have this GUID", place, help=f"the other is in line {line}")
-        if atomic.guid:
-            guids[atomic.guid] = atomic.place("auto_generated_guid")
-    return found
+    except SourceError as error:
+        return error
+    if atomic.guid in guids:
+        line = document.source.position(guids[atomic.guid].start)[0]
+        place = atomic.place("auto_generated_guid")
+        return SourceError("reused-guid", "two tests have this GUID", place, help=f"the other is in line {line}")
+    if atomic.guid:
+        guids[atomic.guid] = atomic.place("auto_generated_guid")
+    return atomic
 
 
 def refuse_at(
@@ -246,9 +273,6 @@ def check_atomic(atomic: Atomic) -> None:
         refuse_at(document, (*at, "auto_generated_guid"), "guid", "a GUID has 8, 4, 4, 4 and 12 hexadecimal digits")
     check_executor(atomic)
     check_arguments(atomic)
-    if not isinstance(test.dependency_executor_name, msgspec.UnsetType) and not test.dependencies:
-        place = document.key((*at, "dependency_executor_name"))
-        raise SourceError("needless-field", "there are no dependencies to execute", place, help="leave it out")
 
 
 def check_executor(atomic: Atomic) -> None:
@@ -272,24 +296,33 @@ def check_executor(atomic: Atomic) -> None:
                 raise SourceError("elevation", "`sudo` needs elevation", place, help="set `elevation_required: true`")
 
 
+def list_texts(atomic: Atomic) -> Iterator[tuple[tuple[DocumentKey, ...], str]]:
+    """Every text in which arguments may stand, defaults of others included, with its path."""
+    yield from atomic.commands()
+    for name, argument in atomic.test.input_arguments.items():
+        if isinstance(argument.default, str):
+            yield ("input_arguments", name, "default"), argument.default
+
+
+def list_used_arguments(atomic: Atomic) -> frozenset[str]:
+    """The names that placeholders of a test name."""
+    return frozenset(name for _, text in list_texts(atomic) for name in PLACEHOLDER.findall(text))
+
+
 def check_arguments(atomic: Atomic) -> None:
-    """Every argument is used, every placeholder is an argument, every default is of its type."""
+    """Every placeholder is an argument, every default is of its type."""
     known = atomic.test.input_arguments
-    defaults = [(("input_arguments", n, "default"), a.default) for n, a in known.items() if isinstance(a.default, str)]
-    used: set[str] = set()
-    for keys, text in (*atomic.commands(), *defaults):
+    for keys, text in list_texts(atomic):
         for name in PLACEHOLDER.findall(text):
             if name not in known:
                 place = find_text_span(atomic.place(*keys), f"#{{{name}}}")
-                raise SourceError("unknown-argument", f"no input argument is called `{name}`", place)
-            used.add(name)
+                message = f"no input argument is called `{name}`"
+                raise SourceError("unknown-argument", message, place, help=did_you_mean(name, known))
     for name, argument in known.items():
         keys = ("input_arguments", name)
-        place = atomic.document.key(("atomic_tests", atomic.number - 1, *keys))
         if not ARGUMENT.fullmatch(name):
+            place = atomic.document.key(("atomic_tests", atomic.number - 1, *keys))
             raise SourceError("argument-name", "an argument's name is two or more letters, digits, _ and -", place)
-        if name not in used:
-            raise SourceError("unused-argument", f"no command uses `{name}`", place, help="leave it out")
         written = atomic.document.written(("atomic_tests", atomic.number - 1, *keys, "default"))
         wrong = describe_argument_misfit(argument.type, argument.default, written)
         if wrong:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.diagnostics import HarnessError, Source, SourceError, did_you_mean, explain_failure
-from harness.scenario.atomic import GUID, TECHNIQUE_ID, Atomic, read_atomics
+from harness.scenario.atomic import GUID, TECHNIQUE_ID, Atomic, read_each_atomic
 from harness.scenario.document import convert_document, load
 from harness.scenario.scenario import Label, Scenario, ScenarioBody, Signal
 
@@ -58,18 +58,17 @@ class Library:
         seen: dict[str, Atomic] = {}
         for path in self.files(technique):
             try:
-                atomics = list(read_atomics(path))
+                found: tuple[Atomic | HarnessError, ...] = read_each_atomic(path)
             except Exception as error:
-                yield explain_failure(error)
-                continue
-            for atomic in atomics:
+                found = (explain_failure(error),)
+            for each in found:
                 # Tests that have no GUID yet share an empty one, which is no clash.
-                other = seen.setdefault(atomic.guid, atomic)
-                if atomic.guid and other is not atomic:
-                    place = atomic.place("auto_generated_guid")
+                other = seen.setdefault(each.guid, each) if isinstance(each, Atomic) and each.guid else each
+                if other is not each and isinstance(each, Atomic) and isinstance(other, Atomic):
+                    place = each.place("auto_generated_guid")
                     yield SourceError("reused-guid", f"{other.name} has this GUID too", place)
                 else:
-                    yield atomic
+                    yield each
 
     def find(self, address: str) -> tuple[Atomic, ...]:
         """The tests at an address: `T1053.005` (all), `T1053.005-2`, `T1053.005-1,3`, a GUID, or an exact name."""
@@ -85,20 +84,23 @@ class Library:
 
     def numbered(self, technique: str, numbers: str | None) -> tuple[Atomic, ...]:
         """The tests of a technique with these numbers, or all of them."""
-        tests = tuple(self.read(technique))
+        tests = tuple(self.read_each(technique))
         if not tests:
             known = sorted({p.parent.name for p in self.files()})
             raise HarnessError(
                 "no-such-atomic", f"there are no tests of {technique}", help=did_you_mean(technique, known)
             )
-        if numbers is None:
-            return tests
-        wanted = [int(n) for n in numbers.split(",")]
+        by_number = {each.number: each for each in tests if isinstance(each, Atomic)}
+        errors = [each for each in tests if isinstance(each, HarnessError)]
+        wanted = sorted(by_number) if numbers is None else [int(n) for n in numbers.split(",")]
+        # What is wrong with a test that was asked for is the answer, and with any of a technique that was.
+        if errors and (numbers is None or not by_number.keys() >= set(wanted)):
+            raise errors[0]
         for n in wanted:
-            if not 1 <= n <= len(tests):
+            if n not in by_number:
                 message = f"{technique} has tests 1 to {len(tests)}, not {n}"
                 raise HarnessError("no-such-atomic", message, help=f"`detlab atomics list {technique}` shows them")
-        return tuple(tests[n - 1] for n in wanted)
+        return tuple(by_number[n] for n in wanted)
 
     def nearest(self, address: str) -> str:
         """A hint with the nearest name."""

@@ -8,11 +8,13 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from harness.diagnostics import HarnessError, did_you_mean, explain_failure
+from harness.telemetry.events.content_looks import describe_look
 from harness.telemetry.events.event import Damage, Telemetry
 from harness.telemetry.events.input import EventTables, Stream
+from harness.telemetry.events.packing import list_archive_members
 from harness.telemetry.indexing import plain_text
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.simulation.world.dataset import is_dataset, telemetry
@@ -20,16 +22,30 @@ from harness.telemetry.simulation.world.dataset import is_dataset, telemetry
 FORMATS_FOLDER = Path(__file__).parent / "formats"
 # With --sourcetype these alone keep their format: what is text is the log that Splunk would index.
 BINARY = ("evtx", "parquet")
+EVENT_LOG_SOURCETYPE = re.compile(r"(?:Xml)?WinEventLog(?::|$)", re.I)
+"""Sourcetypes of Windows event logs: files of one are event logs, whatever their format."""
 
 
 class TelemetryReader(Protocol):
     """A format that can be read: a file in `formats/` with these two; no two formats recognise the same beginning."""
+
+    __name__: str
 
     def recognises(self, head: bytes) -> bool:
         """Whether content that begins so has this format; text comes as UTF-8 without leading blanks."""
 
     def read(self, stream: Stream, tables: EventTables) -> None:
         """Adds every record that can be read to the tables, and a damage for each part that cannot."""
+
+
+class TextReader(Protocol):
+    """A format whose records are text, or have one: a module in `formats/` with these two beside the others."""
+
+    def list_records(self, stream: Stream) -> Iterator[Any]:
+        """The records of a file again, for each that `read` begins one."""
+
+    def event_texts(self, record: Any) -> Sequence[str]:
+        """The texts of the events in a record, without a collector's envelope."""
 
 
 def list_readers() -> tuple[str, ...]:
@@ -40,23 +56,14 @@ def list_readers() -> tuple[str, ...]:
 def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     """The events of a file, or of all files in a folder and below in the order of their names, nobody's doing yet.
 
-    With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has. Raises
+    With `plain` every file that is text is read line by line as Splunk indexes it, whatever format it has, unless its
+    sourcetype is that of event logs; those have the sourcetype, source and host that it says. Raises
     HarnessError for a path that is not there, cannot be opened or holds no known format.
     """
     if is_dataset(path):
         return telemetry(path)
     tables = EventTables()
-    for file in find_event_files(path):
-        name = str(file.relative_to(path)) if file != path else file.name
-        try:
-            read_file(Stream(file, name, tables.damage), tables, plain)
-        # One file that cannot be read must not take the events of the others with it.
-        except Exception as error:
-            if file == path:
-                raise
-            failure = explain_failure(error)
-            tables.damage(name, failure.message.removeprefix(f"{name}: ").removeprefix(f"{file} "))
-        tables.report_times(name)
+    read_folder(path, tables, plain)
     found = tables.telemetry()
     # What is empty by its own word, a recording of nothing, is no damage.
     if not len(found) and (found.damages or not tables.complete):
@@ -64,15 +71,68 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     return found
 
 
-def read_file(stream: Stream, tables: EventTables, plain: Input | None) -> None:
-    """Adds the events of one file. Raises HarnessError where it is empty or of no known format."""
-    reader = reader_of(stream, BINARY if plain else None)
+def read_folder(path: Path, tables: EventTables, plain: Input | None = None) -> None:
+    """Adds the events of a file, or of all files in a folder and below, those in archives included."""
+    for file in find_event_files(path):
+        name = str(file.relative_to(path)) if file != path else file.name
+        for stream in list_streams(file, name, tables):
+            before = tables.added
+            try:
+                shape = read_file(stream, tables, plain)
+                tables.count_rest(stream.name, shape, before)
+            # One file that cannot be read must not take the events of the others with it.
+            except Exception as error:
+                if file == path and not stream.member:
+                    raise
+                failure = explain_failure(error)
+                told = failure.message.removeprefix(f"{stream.name}: ").removeprefix(f"{file} ")
+                tables.damage(stream.name, told, misread=failure.code == "unknown-format")
+            tables.report_times(stream.name)
+
+
+def list_streams(file: Path, name: str, tables: EventTables) -> Iterator[Stream]:
+    """The file, or each file in it where it is an archive."""
+    try:
+        members = list_archive_members(file)
+    except OSError as error:
+        # What opens it tells why it cannot be opened.
+        members = None if error.errno else []
+    if members is None:
+        yield Stream(file, name, tables.damage)
+        return
+    for member in members:
+        yield Stream(file, f"{name}/{member}", tables.damage, member)
+
+
+def read_file(stream: Stream, tables: EventTables, plain: Input | None) -> str:
+    """Adds the events of one file; gives the name of its format.
+
+    Raises HarnessError where it is empty or of no known format.
+    """
+    reader = reader_of(stream, BINARY if plain and not EVENT_LOG_SOURCETYPE.match(plain.sourcetype) else None)
+    tables.open_file(stream, say_metadata(plain) if reader and plain else None)
     if reader:
         reader.read(stream, tables)
-    elif plain and stream.text_head:
+        return reader.__name__.rpartition(".")[2]
+    if plain and stream.text_head:
         plain_text.index_plain_text(stream, tables, plain)
-    else:
-        raise unreadable(stream)
+        return plain.sourcetype
+    raise unreadable(stream)
+
+
+def say_metadata(given: Input) -> dict[str, str]:
+    """What is said of files of event logs, which a collector would have set."""
+    said = {"sourcetype": given.sourcetype, "source": given.source, "host": given.host}
+    return {name: value for name, value in said.items() if value}
+
+
+def text_reader_of(stream: Stream) -> TextReader:
+    """The reader of the recorded text of a file's events. Raises HarnessError where there is none any more."""
+    reader = reader_of(stream)
+    if reader is None or not hasattr(reader, "event_texts"):
+        raise HarnessError("changed-events", f"{stream.path} has changed since its events were read")
+    found: TextReader = reader  # type: ignore[assignment]
+    return found
 
 
 def nothing_read(path: Path, damages: Sequence[Damage]) -> HarnessError:
@@ -86,8 +146,10 @@ def unreadable(stream: Stream) -> HarnessError:
     """The error of an empty file or one of no known format."""
     if not stream.text_head:
         return HarnessError("no-events", f"{stream.path} is empty")
-    hint = f"formats are {', '.join(list_readers())}, each also as gzip; plain text needs --sourcetype"
-    return HarnessError("unknown-format", f"{stream.path} is no format that can be read", help=hint)
+    known = ", ".join(list_readers())
+    hint = f"formats are {known}, each also packed (gzip, zstd, xz, bzip2, zip); plain text needs --sourcetype"
+    look = describe_look(stream.head, stream.text_head)
+    return HarnessError("unknown-format", f"{stream.path} is no format that can be read: {look}", help=hint)
 
 
 def find_event_files(path: Path) -> Iterator[Path]:

@@ -33,13 +33,17 @@ class View:
 class Condition:
     """A choice about how a sensor or a platform was set up: its values, the first being the default, and its effect.
 
-    A `free` one takes any other value too: a name that each site chooses.
+    A `free` one takes any other value too: a name that each site chooses. One `of_each_input` may be said of a sensor
+    or a channel alone, then with any value: `sourcetype:Security`. `fields` are those that events have under some of
+    the values only.
     """
 
     name: str
     values: tuple[str, ...]
     meaning: str
     free: bool = False
+    of_each_input: bool = False
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def default(self) -> str:

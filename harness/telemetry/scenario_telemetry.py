@@ -223,6 +223,9 @@ def check_conditions(given: Mapping[str, str]) -> None:
     # Importing all sensors and platforms only where there is something to check.
     conditions = list_conditions_by_name() if given else {}
     for name, value in given.items():
+        of_each, colon, owner = name.partition(":")
+        if colon and owner and of_each in conditions and conditions[of_each].of_each_input:
+            continue
         if name not in conditions:
             hint = did_you_mean(name, conditions) or "`detlab list conditions` shows them"
             raise HarnessError("unknown-condition", f"no condition is called `{name}`", help=hint)

@@ -63,7 +63,8 @@ class Miss:
 class Clause:
     """A part of a condition that lost rows of the attack: how many, and what they held in the fields it reads.
 
-    `excluded` says that it is a member of an exclusion list, so that having it is what lost them.
+    `excluded` says that it is a member of an exclusion list, so that having it is what lost them. One that lost none
+    asks for a field that none of the attack's rows has.
     """
 
     span: Span
@@ -121,6 +122,8 @@ def events_behind(nodes: Sequence[Node], engine: Engine) -> list[list[tuple[int,
     Below an aggregation a row rests on one event, above it on a list of them: the two kinds go apart.
     """
     found: list[list[tuple[int, ...]]] = [[] for _ in nodes]
+    if not nodes:
+        return found
     # Traced together, so that what the steps share stays shared and is written once.
     joint = trace_events(Union(sources=tuple(nodes)))
     assert isinstance(joint, Union)
@@ -186,7 +189,7 @@ class Inquiry:
             at = next((i for i, s in enumerate(steps) if s.malicious == 0), None)
             if at is not None and self.cases[case].malicious:
                 lost.setdefault(at, []).append(case)
-        losses = {case: loss for at, cases in lost.items() for case, loss in self.losses(at, cases).items()}
+        losses = {case: loss for at, cases in lost.items() for case, loss in self.losses(at, cases, behind[at]).items()}
         return {
             case: Explanation(
                 recorded=labels.total, malicious=len(labels.malicious), steps=traces[case], loss=losses.get(case)
@@ -215,11 +218,15 @@ class Inquiry:
             found.append(Trace(span=step.span, name=step.name, rows=len(groups[case]), malicious=bad, benign=good))
         return tuple(found)
 
-    def losses(self, at: int, cases: Sequence[int]) -> dict[int, EventLoss]:
-        """Why these cases lost their attacks at a step: at its first node that leaves none of an attack's events."""
+    def losses(self, at: int, cases: Sequence[int], behind: Mapping[int, CaseGroups]) -> dict[int, EventLoss]:
+        """Why these cases lost their attacks at a step: at its first node that leaves none of an attack's events.
+
+        `behind` are the rows that the step left.
+        """
         step = self.plan.steps[at]
         parts = list(list_step_nodes(step.node, self.plan.steps[at - 1].node if at else None))
-        left = [self.apart(groups) for groups in events_behind(parts, self.engine)]
+        # Of the step's last node the rows are known; most steps have no other.
+        left = [*(self.apart(groups) for groups in events_behind(parts[:-1], self.engine)), behind]
         found: dict[int, EventLoss] = {}
         for number, part in enumerate(parts):
             gone = [c for c in cases if c not in found and not self.cases[c].among(left[number][c])]
@@ -295,12 +302,25 @@ def findings(
             clauses.append(
                 Clause(span=find_span(test.clause) or place, lost=len(hit), held=held, excluded=test.excluded)
             )
+        elif rows and all(row[number] for row in rows) and asks_for_field(test):
+            # Every field that no row has is told, although the first of them left no row.
+            held = {n: commonest(values[n]) for n in sorted(columns_read(test.clause))}
+            clauses.append(Clause(span=find_span(test.clause) or place, lost=0, held=held, excluded=True))
         # A near miss is told only where no row reached the threshold.
         if rows and all(row[number] for row in rows):
             misses += misses_of(test.clause, values)
         # A row is lost once: to the first clause of the text that it fails.
         alive.difference_update(hit)
     return tuple(clauses), tuple(misses)
+
+
+def asks_for_field(test: Test) -> bool:
+    """Whether a test loses rows for the lack of a field, and for nothing else."""
+    match test.clause:
+        case Call(ops.is_null, (Column(),)):
+            return test.excluded
+        case _:
+            return False
 
 
 def commonest(values: Sequence[CellValue]) -> tuple[CellValue, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate
 
-from harness.detection.engine import Engine
+from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Cut, Plan, Query, Settings, Step, language
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Kind, Literal, Schema, is_hidden
@@ -23,7 +23,13 @@ from harness.supervisor import unit_of_work
 from harness.telemetry.platform import View
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Inquiry, Labels, events_behind, explain
-from harness.verdict.store import TelemetryStore, collect_expected_fields, compute_search_now, find_absent_fields
+from harness.verdict.store import (
+    TelemetryStore,
+    collect_expected_fields,
+    compute_search_now,
+    find_absent_fields,
+    list_alert_fields,
+)
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
 from harness.verdict.ties import find_ties
@@ -89,6 +95,10 @@ def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredP
     return all(a is not UNKNOWN_TRUTH and a == b for a, b in known)
 
 
+# Ten years in seconds: no search looks further back than that and is meant.
+LATER = 3.2e8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """A rule, the events it is run on, and under which conditions."""
@@ -108,14 +118,29 @@ class Trial:
         """What the rule means over these events, which are loaded for it; its "now" is when they end."""
         columns = self.store.load(language(self.rule.language).platform, self.conditions, raw=self.query.raw)
         chosen = settings or self.settings
-        # A search over recorded events is run when they end; the day of the test would give other answers tomorrow.
-        now = chosen.now or self.store.end(self.conditions)
         with unit_of_work(self.engine.patience):
-            return self.query.plan(columns, replace(chosen, now=now, ask=self.store.ask))
+            return self.query.plan(columns, replace(chosen, now=chosen.now or self.now, ask=self.store.ask))
+
+    @property
+    def now(self) -> float:
+        """The time of the search in epoch seconds."""
+        # A search over recorded events is run when they end; the day of the test would give other answers tomorrow.
+        return self.settings.now or self.store.end(self.conditions)
+
+    def asks_for_time(self, plan: Plan) -> bool:
+        """Whether what the rule means depends on when it is run."""
+        # Years apart: if the plans are equal, the rule does not ask for the time.
+        later = replace(self.settings, now=self.now + LATER, ask=self.store.ask)
+        return self.plan(later).node != plan.node
 
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""
         return alerts_of(self.engine.run(trace_events(plan.node)), self.store.truth)
+
+    def alerts_and_rows(self, plan: Plan) -> tuple[tuple[Alert, ...], ResultRows]:
+        """The alerts, and the rows as the rule itself gives them, of one run: provenance is a column beside theirs."""
+        traced = self.engine.run(trace_events(plan.node))
+        return alerts_of(traced, self.store.truth), traced.select(tuple(columns_of(plan.node)))
 
     def explanation(self, plan: Plan) -> Explanation:
         """What became of the attack's events at each step."""
@@ -128,13 +153,14 @@ class Trial:
         Those are the events behind its alerts, or where there are none the attack's that pass its first step.
         """
         # Events of a world are gone after a query; its schema says what no kind has.
+        expected = collect_expected_fields(plan) - list_alert_fields(alerts)
         if self.store.streamed:
-            return self.store.absent(collect_expected_fields(plan), ())
+            return self.store.absent(expected, ())
         events = {e for a in alerts for e in a.events}
         if not events and plan.steps:
             first = set().union(*events_behind([plan.steps[0].node], self.engine)[0])
             events = first & self.store.truth.malicious or first
-        return self.store.absent(collect_expected_fields(plan), events)
+        return self.store.absent(expected, events)
 
 
 def find_reached_limits(plan: Plan, events: int, returned: int, more: Callable[[Node], bool]) -> tuple[Finding, ...]:
@@ -264,7 +290,9 @@ class TrialSet:
                 alerts=alerts[i],
                 observed=observed[i],
                 flips=tuple(flips[i]),
-                absent=find_absent_fields(collect_expected_fields(plan), looked_at[i], self.batch.views),
+                absent=find_absent_fields(
+                    collect_expected_fields(plan) - list_alert_fields(alerts[i]), looked_at[i], self.batch.views
+                ),
                 explanation=explanations.get(i),
             )
             for i in numbers

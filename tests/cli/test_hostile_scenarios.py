@@ -115,12 +115,31 @@ def test_one_bad_file_of_atomics_leaves_the_others(pack):
     )
     (pack / "lib/T9999").mkdir()
     (pack / "lib/T9999/T9999.yaml").write_text("display_name: x\n")
+    (pack / "lib/T9998").mkdir()
+    (pack / "lib/T9998/T9998.yaml").write_text(
+        "attack_technique: T9998\ndisplay_name: x\natomic_tests:\n- name: Wait for somebody\n  description: Waits.\n"
+        "  supported_platforms: [windows]\n  input_arguments: {unused: {description: d, type: string, default: ''}}\n"
+        "  executor: {name: command_prompt, command: pause}\n"
+        "- name: Name what is not there\n  description: Says.\n  supported_platforms: [windows]\n"
+        "  executor: {name: command_prompt, command: 'echo #{wrod}'}\n"
+        "  input_arguments: {word: {description: d, type: string, default: a}}\n"
+    )
     ran = detlab("atomics", "list", "--atomics", "lib")
     assert ran.code == 2
     assert "Say a word to the screen" in ran.out
     assert "T9999.yaml:1:" in ran.err
+    assert "warning[unused-argument]: no command uses `unused`" in ran.err
     found = detlab("atomics", "show", "11111111-2222-4333-8444-555555555556", "--atomics", "lib")
     assert (found.code, found.out.splitlines()[0]) == (0, "T1059.001-1 Say a word to the screen")
+    assert detlab("atomics", "show", "T9998-1", "--atomics", "lib").out.startswith("T9998-1 Wait for somebody")
+    ran = detlab("atomics", "show", "T9998-2", "--atomics", "lib")
+    assert ran.code == 2
+    assert "no input argument is called `wrod`" in ran.err
+    assert "did you mean `word`?" in ran.err
+    ran = detlab("atomics", "check", "lib")
+    assert ran.out.splitlines()[-1] == "2 tests are as they should be, 2 are not; warnings: 3"
+    for told in ("warning[too-short]", "warning[unused-argument]", "warning[interactive]: `pause` waits for a person"):
+        assert told in ran.out
 
 
 def test_what_nobody_foresaw_is_told_with_its_traceback_where_one_is_asked_for(pack, monkeypatch):

@@ -123,3 +123,19 @@ def test_a_child_reaches_no_network(events, tmp_path):
     found = measure("run", "c.yaml")
     assert "permission denied" in found.said.lower()
     assert f"note: Python of this pack runs: {tmp_path / 'generators'}" in found.said
+
+
+def test_python_that_ends_its_process_is_one_broken_scenario(events, tmp_path):
+    (tmp_path / "generators").mkdir()
+    (tmp_path / "generators" / "quitter.py").write_text(
+        "import os\n\n\ndef quitter(host, start, random):\n    os._exit(0)\n    yield\n"
+    )
+    given = "    given: {server: 203.0.113.10, every: 30s, jitter: 0, times: 5}\n"
+    expected = "  - {rule: quick.spl, outcome: true positive}\n"
+    (tmp_path / "bad.yaml").write_text(SCENARIO.replace("beacon", "quitter").replace(given, "") + expected)
+    (tmp_path / "good.yaml").write_text(SCENARIO + expected)
+    found = measure("run", "bad.yaml", "good.yaml", "--json")
+    assert found.code == 2
+    report = json.loads(found.said.partition("\n")[2])
+    assert [(b["path"], b["error"]["code"]) for b in report["broken"]] == [("bad.yaml", "process-died")]
+    assert [v["as_expected"] for v in report["verdicts"]] == [True]

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from harness.diagnostics import HarnessError, Source, SourceError
-from harness.scenario.atomic import parse_atomics, read_atomics
+from harness.scenario.atomic import parse_atomics, parse_each_atomic, read_atomics
 from harness.scenario.atomic_command import render_atomic
 from harness.scenario.atomic_library import Library
+from harness.scenario.atomic_warnings import list_atomic_warnings
+from harness.scenario.command_prompt import choose_form
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "samples" / "dev"
@@ -89,16 +91,13 @@ def test_every_file_of_the_library_loads_and_every_command_renders():
         ("elevation_required_but_not_provided.yaml", "elevation", "12:7"),
         ("empty_dependency_executor_name.yaml", "wrong-type", "20:28"),
         ("empty_input_arguments.yaml", "wrong-type", "10:19"),
-        ("extra_forbidden.yaml", "unknown-field", "5:3"),
+        ("extra_forbidden.yaml", "technique-id", "1:19"),
         ("float_type.yaml", "argument-type", "14:16"),
         ("int_parsing.yaml", "argument-type", "14:16"),
-        ("invalid_dependency_executor_name.yaml", "needless-field", "20:3"),
         ("invalid_filename.yml", "file-name", "1:1"),
         ("missing_input_argument.yaml", "unknown-argument", "12:8"),
         ("reused_guid.yaml", "reused-guid", "21:24"),
         ("string_pattern_mismatch.yaml", "technique-id", "1:19"),
-        ("string_too_short.yaml", "too-short", "2:15"),
-        ("unused_input_argument.yaml", "unused-argument", "15:5"),
         ("url_parsing.yaml", "argument-type", "14:16"),
     ],
 )
@@ -106,6 +105,102 @@ def test_what_the_library_refuses_is_refused_with_its_line(name, code, place):
     with pytest.raises(SourceError) as caught:
         read_atomics(SHARED / "atomics_invalid" / name, name=name)
     assert (caught.value.code, str(caught.value.span)) == (code, f"{name}:{place}")
+
+
+@needs_samples
+@pytest.mark.parametrize(
+    ("name", "code", "place"),
+    [
+        ("string_too_short.yaml", "too-short", "2:15"),
+        ("unused_input_argument.yaml", "unused-argument", "15:5"),
+        ("invalid_dependency_executor_name.yaml", "needless-field", "20:3"),
+    ],
+)
+def test_what_is_only_cosmetic_is_a_warning(name, code, place):
+    (atomic, *_) = read_atomics(SHARED / "atomics_invalid" / name, name=name)
+    warning = next(w for w in list_atomic_warnings(atomic) if w.code == code)
+    assert (warning.severity, warning.code, str(warning.span)) == ("warning", code, f"{name}:{place}")
+
+
+PROMPT = """\
+attack_technique: T1059.003
+display_name: Windows Command Shell
+atomic_tests:
+- name: A test of the prompt
+  description: Says a word.
+  supported_platforms: [windows]
+  executor:
+    name: SHELL
+    command: |
+"""
+
+
+@pytest.mark.parametrize(
+    ("shell", "rows", "codes"),
+    [
+        ("command_prompt", ["whoami", "net user"], []),
+        ("command_prompt", ["for %%f in (a b) do echo %%f"], ["percent"]),
+        ("command_prompt", ["for %%f in (a b) do echo %%f", "echo x"], []),
+        ("command_prompt", ["for %%f in (a) do echo %%f", "for %g in (b) do echo %g"], ["percent"]),
+        ("command_prompt", ["for %g in (b) do echo %g", "goto end", ":end"], ["label"]),
+        ("command_prompt", ["rem first", "setup.bat /s", "whoami"], ["uncalled-batch"]),
+        ("command_prompt", ["rem first", "call setup.bat /s", "whoami"], []),
+        ("command_prompt", ["pause"], ["interactive"]),
+        ("command_prompt", ["set /p x=say: "], ["interactive"]),
+        ("command_prompt", ["set /p x=<a.txt"], []),
+        ("command_prompt", ["shutdown /r /t 0"], ["reboot"]),
+        ("command_prompt", ["shutdown /a"], []),
+        ("command_prompt", ["schtasks /create /tn a /tr b /sc onlogon"], ["needs-logon"]),
+        ("powershell", ["$a = Read-Host"], ["interactive"]),
+        ("powershell", ["Restart-Computer"], ["reboot"]),
+        ("powershell", ["pause-it; Set-ItemProperty HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Run a b"],
+         ["needs-logon"]),
+    ],
+)  # fmt: skip
+def test_what_does_not_run_as_it_looks_is_told(shell, rows, codes):
+    atomic = only(PROMPT.replace("SHELL", shell) + "".join(f"      {row}\n" for row in rows))
+    found = list(list_atomic_warnings(atomic))
+    assert [w.code for w in found] == codes
+    assert all(w.span.source.position(w.span.start)[0] >= 9 for w in found)
+
+
+@pytest.mark.parametrize(
+    ("rows", "form"),
+    [
+        (["whoami", "net user"], "joined"),
+        (["for /f %i in (a) do echo %i"], "joined"),
+        (["if exist a del a"], "joined"),
+        (["rem x", "whoami"], "batch"),
+        (["REM", "whoami"], "batch"),
+        (["remove.exe", "whoami"], "joined"),
+        (["whoami", ":: x", "net user"], "batch"),
+        (["if exist a (", "del a", ")"], "batch"),
+        (["if exist a del a", "whoami"], "batch"),
+        (["reg add HKCU\\A ^", "/f"], "batch"),
+        (["echo a^^", "whoami"], "joined"),
+        (["echo a^ ", "whoami"], "joined"),
+        (["for %%i in (a) do echo %%i", "whoami"], "batch"),
+        (["for %i in (a) do echo %i", "whoami"], "typed"),
+        (["curl http://127.0.0.1/a%20b", "whoami"], "typed"),
+        (["set x=1", "echo %x%"], "batch"),
+        (["set x=1", "echo %temp%"], "joined"),
+        (["call :a", "exit /b", ":a", "whoami"], "batch"),
+        (['echo "(" & echo ^(', "whoami"], "joined"),
+    ],
+)
+def test_lines_are_joined_only_where_that_says_the_same(rows, form):
+    assert choose_form("\n".join(rows) + "\n") == form
+
+
+def test_a_test_that_cannot_be_read_leaves_the_others_of_its_file():
+    text = PROMPT.replace("SHELL", "command_prompt") + "      whoami\n"
+    bad = text.partition("atomic_tests:\n")[2].replace("supported_platforms", "platforms")
+    worse = text.partition("atomic_tests:\n")[2].replace("whoami", "echo #{word}")
+    first, second, third, last = parse_each_atomic(
+        Source("a.yaml", text + bad + worse + text.partition("atomic_tests:\n")[2])
+    )
+    assert (first.number, last.number) == (1, 4)
+    assert (second.code, third.code) == ("unknown-field", "unknown-argument")
 
 
 def test_arguments_are_filled_in_as_they_are_written():

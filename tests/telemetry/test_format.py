@@ -43,7 +43,7 @@ def test_a_folder_is_all_its_files_by_name_and_one_table_a_kind(tmp_path):
     assert events.columns.column("DomainName").to_pylist() == ["a.example", "b.example", "c.example"]
     assert events.constants == {"event_simpleName": "DnsRequest"}
     assert telemetry.origin == TelemetryOrigin.REPLAYED
-    assert damages(telemetry) == ["notes.txt: is no format that can be read", "z: is empty"]
+    assert damages(telemetry) == ["notes.txt: is no format that can be read: plain text: `hello`", "z: is empty"]
 
 
 def test_a_path_that_is_not_there(tmp_path):
@@ -57,13 +57,27 @@ def test_an_empty_folder_and_an_empty_file(tmp_path):
     assert failure(tmp_path / "b") == f"error[no-events]: {tmp_path / 'b'} is empty"
 
 
-@pytest.mark.parametrize("content", [b"hello", b"PK\x03\x04zip", bytes(range(256)), gzip.compress(gzip.compress(LINE))])
-def test_an_unknown_format_names_the_known_ones(tmp_path, content):
+LOOKS = {
+    "plain text: `hello`": b"hello",
+    "an archive or a document of an office program (zip)": b"PK\x03\x04zip",
+    "binary data": bytes(range(256)),
+    "data packed twice (gzip); unpack them first": gzip.compress(gzip.compress(LINE)),
+    "an SQLite database; export its table as CSV": b"SQLite format 3\0" + bytes(100),
+    "a page of HTML": b"<!DOCTYPE HTML><html><body>hello</body></html>",
+    "XML with the root `Sysmon`, which holds no Windows events": b"<Sysmon schemaversion='4.90'><HashAlgorithms/></Sysmon>",
+    "lines of syslog; read them with --sourcetype syslog": b"May  5 08:00:00 web01 sshd[1]: Accepted publickey, for bob",
+    "lines of CEF; read them with --sourcetype": b"CEF:0|Vendor|Product|1|100|name|5|src=10.0.0.1",
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_an_unknown_format_says_what_it_looks_like_and_names_the_known_ones(tmp_path, look):
     path = tmp_path / "x"
-    path.write_bytes(content)
+    path.write_bytes(LOOKS[look])
     assert failure(path) == (
-        f"error[unknown-format]: {path} is no format that can be read\n"
-        "  = help: formats are evtx, ndjson, parquet, windows_xml, each also as gzip; plain text needs --sourcetype"
+        f"error[unknown-format]: {path} is no format that can be read: {look}\n"
+        "  = help: formats are clixml, delimited, evtx, ndjson, parquet, windows_xml, each also packed (gzip, zstd, xz, "
+        "bzip2, zip); plain text needs --sourcetype"
     )
 
 
@@ -160,7 +174,7 @@ def test_parquet_whose_layout_is_not_ours_is_an_error(tmp_path, layout):
 
 
 def test_formats_are_the_readers_files():
-    assert list_readers() == ("evtx", "ndjson", "parquet", "windows_xml")
+    assert list_readers() == ("clixml", "delimited", "evtx", "ndjson", "parquet", "windows_xml")
 
 
 @pytest.mark.slow

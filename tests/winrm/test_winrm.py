@@ -63,6 +63,19 @@ def test_a_script_longer_than_a_command_line_goes_through_the_input(lab):
     remote.close()
 
 
+def test_lines_of_a_batch_mean_what_they_mean_in_a_batch(lab):
+    made = lab()
+    remote = connect(made.host)
+    text = "rem first\n:: and\nif exist left.txt (\n  echo there\n) else (\n  echo gone\n)\necho a ^\n  b\nexit 7\n"
+    ended = remote.run(cmd(text), timeout=30)
+    assert (ended.exit_code, ended.stdout.split()) == (7, ["gone", "a", "b"])
+    assert made.machine.files == {}
+    made.machine.files["left.txt"] = ""
+    ended = remote.run(cmd("rem nothing to see\ndel left.txt\n"), timeout=30)
+    assert (ended.exit_code, made.machine.files) == (0, {})
+    remote.close()
+
+
 def test_output_that_is_not_utf_8_is_read_by_the_hosts_code_page_which_is_asked_once(lab):
     made = lab()
     made.machine.do_fc = lambda rest, process, io: io.out(b"Pr\x81fung\r\n") or io.err(b"\x84\r\n") or 0

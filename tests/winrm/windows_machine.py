@@ -71,6 +71,7 @@ class Machine:
         self.logs = {c: Log() for c in GUIDS if sysmon or c != SYSMON}
         self.audited = True
         self.tasks = {}
+        self.files, self.variables, self.code = {}, {}, 0
         self.processes = {}
         self.pids = itertools.count(4000, 4)
         self.sequence = itertools.count(0x447)
@@ -263,7 +264,7 @@ class Machine:
             if run and part.strip():
                 if io.stopped.is_set() or process.stopped.is_set() or not process.alive:
                     return 1
-                code = self.simple(part.strip(), process, io)
+                code = self.code = self.simple(part.strip(), process, io)
         return code
 
     def simple(self, text, process, io):
@@ -274,6 +275,20 @@ class Machine:
         name = words[0].strip('"').rsplit("\\", 1)[-1].lower().removesuffix(".exe")
         rest = words[1] if len(words) > 1 else ""
         if bare.lower().startswith("set "):
+            return 0
+        if bare.lower().startswith("call set "):
+            self.variables[bare[9:].partition("=")[0].lower()] = str(self.code)
+            return 0
+        if bare.lower().startswith("call exit "):
+            raise Exit(int(self.variables[bare[10:].strip("%^ ").lower()]))
+        if bare.lower().startswith("findstr ") and ">" in bare:
+            io.input_ended.wait(30)
+            self.files[bare.partition(">")[2].strip()] = bytes(io.input).decode()
+            return 0
+        if name == "del":
+            known = [f for f in self.files if f.lower() == rest.lower()]
+            for file in known:
+                del self.files[file]
             return 0
         if name == "echo":
             io.out(rest + "\r\n")
@@ -307,7 +322,33 @@ class Machine:
                 except Exit as end:
                     return end.code or locals().get("code", 0)
             return 0
+        if "/c call " in rest:
+            try:
+                return self.batch(self.files[rest.partition("/c call ")[2]].splitlines(), process, io)
+            except Exit as end:
+                return end.code
         return self.interpret(rest.partition("/c ")[2].strip('"'), process, io)
+
+    def batch(self, rows, process, io):
+        """A batch file: comments, continued lines, and blocks of `if exist`."""
+        code, rows = 0, list(rows)
+        while rows:
+            row = rows.pop(0).strip()
+            while row.endswith("^") and rows:
+                row = row[:-1] + rows.pop(0)
+            if not row or row.startswith("::") or re.match(r"rem(\s|$)", row, re.I):
+                continue
+            if match := re.fullmatch(r"if exist (\S+) \(", row, re.I):
+                yes, no, into = [], [], 0
+                while (row := rows.pop(0).strip()) != ")":
+                    if row == ") else (":
+                        into = 1
+                    else:
+                        (no if into else yes).append(row)
+                code = self.batch(yes if match[1] in self.files else no, process, io)
+            else:
+                code = self.interpret(row.replace("%%", "%"), process, io)
+        return code
 
     def do_hostname(self, rest, process, io):
         io.out(self.name + "\r\n")

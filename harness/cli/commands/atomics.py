@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -10,12 +10,13 @@ import click
 from harness.cli import lab_plan, options
 from harness.cli.commands.detonate import command as detonate_command
 from harness.cli.screen import DIFFERS, out, show_failure
-from harness.diagnostics import HarnessError, explain_failure
+from harness.diagnostics import Finding, HarnessError, explain_failure
 from harness.report.console import escape_controls
 from harness.report.formats.json import dumps
-from harness.scenario.atomic import Atomic, read_atomics
+from harness.scenario.atomic import Atomic, read_each_atomic
 from harness.scenario.atomic_command import ATOMICS_FOLDER, Rendered, render_atomic
 from harness.scenario.atomic_library import Library
+from harness.scenario.atomic_warnings import list_atomic_warnings, list_cosmetics
 
 
 @click.group("atomics")
@@ -54,6 +55,8 @@ def list_command(technique: str, atomics: tuple[Path, ...], platform: str, as_js
     )
     for error in () if as_json else errors:
         show_failure(error, as_json=False)
+    for cosmetic in () if as_json else (w for a in found for w in list_cosmetics(a)):
+        click.echo(escape_controls(cosmetic.render()), err=True)
     return max((error.exit_code for error in errors), default=0)
 
 
@@ -89,25 +92,39 @@ def show_command(
 @click.argument("paths", nargs=-1, type=options.PATH)
 @options.json_option
 def check_command(paths: tuple[Path, ...], as_json: bool) -> int:
-    """Reads files or libraries and renders every test; what the library would refuse is told with its line."""
-    tests, errors = 0, []
+    """Reads files or libraries and renders every test; what cannot run, or not as it looks, is told with its line."""
+    tests, errors, warnings = 0, list[HarnessError](), list[Finding]()
     for file in (f for path in paths or (Path("scenarios"),) for f in files_in(path)):
-        try:
-            for atomic in read_atomics(file):
-                render_atomic(atomic)
+        for each in check_file(file):
+            if isinstance(each, HarnessError):
+                errors.append(each)
+            else:
                 tests += 1
-        except Exception as error:
-            errors.append(explain_failure(error))
+                warnings += list_atomic_warnings(each)
     if as_json:
-        out(dumps({"document": "atomics", "version": 1, "checked": tests, "errors": [e.as_json() for e in errors]}))
+        told = {"errors": [e.as_json() for e in errors], "warnings": [w.as_json() for w in warnings]}
+        out(dumps({"document": "atomics", "version": 1, "checked": tests, **told}))
     else:
-        out(
-            [
-                *(escape_controls(e.render()) for e in errors),
-                f"{tests} tests are as they should be, {len(errors)} files are not",
-            ]
-        )
+        counts = f"{tests} tests are as they should be, {len(errors)} are not; warnings: {len(warnings)}"
+        lines = [*(e.render() for e in errors), *(w.render() for w in warnings)]
+        out([*map(escape_controls, lines), counts])
     return DIFFERS if errors else 0
+
+
+def check_file(file: Path) -> Iterator[Atomic | HarnessError]:
+    """Each test of a file, or what is wrong with it or with its arguments."""
+    try:
+        found = read_each_atomic(file)
+    except Exception as error:
+        yield explain_failure(error)
+        return
+    for each in found:
+        try:
+            if isinstance(each, Atomic):
+                render_atomic(each)
+            yield each
+        except HarnessError as error:
+            yield error
 
 
 command.add_command(detonate_command, "run")

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.detection.content import Content, Lazy, read_content, read_text_file, shape
 from harness.diagnostics import HarnessError, Source, SourceError
-from harness.scenario.document import Document, load
+from harness.scenario.document import Document, convert_document, load
 from harness.scenario.pack import refuse_link_out
 
 CONTENT_PAGE = "detlab.yaml"
-KEYS = ("macros", "lookups", "saved", "props", "parameters")
+PATH_KEYS = ("macros", "lookups", "saved", "props")
+KEYS = (*PATH_KEYS, "parameters", "inputs")
+
+
+class InputNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The index, source and sourcetype of an input where they are not those of the add-ons."""
+
+    index: str = ""
+    source: str = ""
+    sourcetype: str = ""
+
+
+class InputSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Inputs by the name of a sensor or a Windows channel."""
+
+    inputs: dict[str, InputNames]
 
 
 def recognises(path: Path) -> bool:
@@ -23,7 +41,7 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> Content:
     """What the document holds; one that holds nothing of the kind is empty content."""
     document = load(Source(str(path), read_text_file(path)))
-    if path.name == CONTENT_PAGE:
+    if path.name == CONTENT_PAGE or (isinstance(document.value, dict) and "inputs" in document.value):
         return resolve_named_content(path, document)
     entries = document.value if isinstance(document.value, list) else [document.value]
     found = Content()
@@ -60,15 +78,15 @@ def build_lazy_lookup(path: Path, name: str, entry: Mapping[str, Any]) -> Lazy:
 
 
 def resolve_named_content(path: Path, document: Document) -> Content:
-    """What `detlab.yaml` names: files and folders below its own, values of parameters."""
+    """What `detlab.yaml` names: files and folders below its own, values of parameters, a team's names of inputs."""
     value = document.value or {}
     unknown = next((key for key in value if key not in KEYS), None) if isinstance(value, dict) else ""
     if unknown is not None:
         hint = f"known here: {', '.join(KEYS)}"
         raise SourceError("unknown-field", f"`{unknown}` has no meaning here", document.key([unknown]), help=hint)
     found = Content(parameters={k: scalar(document, k) for k in value.get("parameters") or {}})
-    # Parameters are values and no paths.
-    for key in KEYS[:4]:
+    found = replace(found, inputs=read_input_names(document) if value.get("inputs") else {})
+    for key in PATH_KEYS:
         given = value.get(key)
         for entry in given if isinstance(given, list) else [given] if given else []:
             place = document.span([key])
@@ -83,6 +101,13 @@ def resolve_named_content(path: Path, document: Document) -> Content:
             # An app named for its macros must not change how fields are extracted.
             found = (named_there if key == "props" else named_there.without_extraction()).over(found)
     return found
+
+
+def read_input_names(document: Document) -> dict[str, str]:
+    """Conditions of the platform, such as `sourcetype:Security`, by which inputs have a team's names."""
+    inputs = convert_document(document, InputSettings).inputs
+    named = {owner: msgspec.structs.asdict(names) for owner, names in inputs.items()}
+    return {f"{field}:{owner}": name for owner, names in named.items() for field, name in names.items() if name}
 
 
 def scalar(document: Document, name: str) -> str:

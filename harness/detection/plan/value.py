@@ -12,6 +12,7 @@ from typing import Any
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.values.calendar import CALENDAR_COMPUTATIONS, TIME_MOVE_COMPUTATIONS
 from harness.detection.plan.values.json import JSON_COMPUTATIONS, JSON_EDIT_COMPUTATIONS
+from harness.detection.plan.values.nested_fields import NESTED_FIELD_COMPUTATIONS
 from harness.detection.plan.values.network import ADDRESS_COMPUTATIONS
 from harness.detection.plan.values.numbers import (
     LIST_ORDER_COMPUTATIONS,
@@ -35,6 +36,7 @@ COMPUTATIONS: dict[Operation, Function] = {
     **XML_COMPUTATIONS,
     **ENCODING_COMPUTATIONS,
     **JSON_EDIT_COMPUTATIONS,
+    **NESTED_FIELD_COMPUTATIONS,
     **LIST_ORDER_COMPUTATIONS,
     **LIST_STATISTIC_COMPUTATIONS,
     **PRINTF_COMPUTATIONS,

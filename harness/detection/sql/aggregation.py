@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sqlglot import expressions as exp
 
 from harness.detection.plan.expressions import Aggregation
+from harness.detection.plan.passes.whole_numbers import is_whole
 from harness.detection.sql import build as b
 from harness.detection.sql.expressions import Printer
 
@@ -46,13 +47,17 @@ def order_by(keys: list[exp.Expression]) -> exp.Expression | None:
 class Around:
     """What stands around an aggregate function: which rows count, in which order, over which window.
 
-    A spelling gets it as its first argument and calls it for each engine function that it uses.
+    A spelling gets it as its first argument and calls it for each engine function that it uses. `crowded` says that it
+    is one of very many.
     """
 
     where: exp.Expression | None = None
     order: tuple[exp.Expression, ...] = ()
     own_order: bool = False
     window: exp.Window | None = None
+    whole: bool = False
+    """Whether the arguments hold only counts."""
+    crowded: bool = False
 
     def __call__(
         self,
@@ -102,9 +107,14 @@ class Around:
 
 
 def compile_aggregation(
-    printer: Printer, aggregation: Aggregation, current: Order, window: exp.Window | None = None
+    printer: Printer,
+    aggregation: Aggregation,
+    current: Order,
+    window: exp.Window | None = None,
+    whole: frozenset[str] = frozenset(),
+    crowded: bool = False,
 ) -> exp.Expression:
-    """SQL of an aggregation over the printer's relation, whose current order is given."""
+    """SQL of an aggregation over the printer's relation, whose current order and columns of counts are given."""
     operation = aggregation.operation
     spelling = printer.dialect.spelling(operation)
     kinds = [printer.kind(a) for a in aggregation.arguments]
@@ -118,6 +128,8 @@ def compile_aggregation(
         order=tuple(keys) if keys else tuple(k.sql() for k in current),
         own_order=bool(keys),
         window=window,
+        whole=all(is_whole(a, whole) for a in aggregation.arguments),
+        crowded=crowded,
     )
     if operation in printer.dialect.with_kinds:
         return spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))

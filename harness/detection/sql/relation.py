@@ -15,6 +15,7 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.derived_columns import computed_first
 from harness.detection.plan.passes.partitions import StoredPart, parts_needed
 from harness.detection.plan.passes.requirements import collect_columns_by_node, find_ordered_nodes
+from harness.detection.plan.passes.whole_numbers import find_whole_columns
 from harness.detection.plan.schema import columns_of
 from harness.detection.plan.value import compute_values
 from harness.detection.sql import build as b
@@ -72,6 +73,7 @@ class Compilation:
         columns_of(root, self.shapes)
         self.needed = collect_columns_by_node(root, self.shapes)
         self.ordered = find_ordered_nodes(root, final)
+        self.whole = find_whole_columns(root)
         self.parts = parts_needed(root, {n: t.parts for n, t in tables.items()})
         self.relations: dict[int, Relation] = {}
         self.ctes: dict[str, tuple[exp.Expression, set[str]]] = {}

@@ -148,7 +148,11 @@ def compile_window(c: Compilation, node: Window) -> None:
 
     def over(aggregation: Aggregation) -> exp.Expression:
         return compile_aggregation(
-            bench.printer, aggregation, below.order, frame(node, aggregation, partition, below.order, start)
+            bench.printer,
+            aggregation,
+            below.order,
+            frame(node, aggregation, partition, below.order, start),
+            c.whole[id(node.source)],
         )
 
     bench.printer.aggregation = over

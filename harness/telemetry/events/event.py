@@ -11,10 +11,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.telemetry.events.time_looks import read_written_time
+
 # Names that no log has; @timestamp and @version, which Elastic's have, are fields like others.
 TIME = "@time"
 CAUSE = "@cause"
 UNLABELLED = -1
+
+RECORD_NUMBER = "@record"
+"""Which record of its file an event is; null where the file holds no more of it than its fields say."""
+RECORD_FILE = "@file"
+"""The path of the file that an event's text is kept in."""
+
+NO_FIELDS = frozenset({TIME, CAUSE, RECORD_NUMBER, RECORD_FILE})
+"""Columns of events that are none of their fields."""
 
 # What Splunk keeps of each event beside its text.
 METADATA_FIELDS = ("index", "source", "sourcetype", "host")
@@ -49,10 +59,11 @@ class Events:
 
     `sensor` is the folder's word (`sysmon`, `windows_security`, `falcon`); `kind` the sensor's own (`3`,
     `NetworkConnectIP4`). `constants` are fields with one value in all of these events (Channel, Provider_Name,
-    EventID). `columns` are the others, text as `TEXT_TYPE`; a null is an absent field, "" an empty one. Two columns are
-    not fields: `@time` (`TIME_TYPE`, when the event was written, null where
+    EventID). `columns` are the others, text as `TEXT_TYPE`; a null is an absent field, "" an empty one. Some columns
+    are not fields: `@time` (`TIME_TYPE`, when the event was written, null where
     nobody can say) and `@cause` (int32, index into `Telemetry.causes`,
-    `UNLABELLED` where nobody said).
+    `UNLABELLED` where nobody said), and of events that were read from text `@record` (int64) and `@file`
+    (`TEXT_TYPE`), by which `telemetry/recorded_text.py` finds their text again.
 
     Windows System fields have the names Provider_Name, Provider_Guid, EventID, Version, Level, Task, Opcode, Keywords,
     SystemTime, EventRecordID, Correlation_ActivityID, Execution_ProcessID, Execution_ThreadID, Channel, Computer and
@@ -70,19 +81,28 @@ class Events:
     @property
     def fields(self) -> tuple[str, ...]:
         """Names of all fields, constant ones first."""
-        return (*self.constants, *(n for n in self.columns.column_names if n not in (TIME, CAUSE)))
+        return (*self.constants, *(n for n in self.columns.column_names if n not in NO_FIELDS))
 
     def with_columns(self, columns: pa.Table) -> Events:
         """The same kind of events with other rows or fields."""
         return replace(self, columns=columns)
 
+    def with_constants(self, constants: Mapping[str, str]) -> Events:
+        """The same events with these fields in all of them, in place of what they had."""
+        kept = [n for n in self.columns.column_names if n not in constants]
+        return replace(self, constants={**self.constants, **constants}, columns=self.columns.select(kept))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """A part of an input that could not be read, and its place: `capture.evtx: record 17`."""
+    """A part of an input that could not be read, and its place: `capture.evtx: record 17`.
+
+    With `misread` it was read, but not for sure as what it is: a rule may not see it.
+    """
 
     place: str
     message: str
+    misread: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
@@ -172,12 +192,14 @@ def fill_times(times: pa.ChunkedArray, arrival: int) -> pa.ChunkedArray:
     return times.fill_null(pa.scalar(arrival, TIME_TYPE)) if times.null_count else times
 
 
+# `1/2/11 1:02` and what is longer.
+SHORTEST_WRITTEN_TIME = 11
 MOMENT_ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
 def parse_microseconds(text: str | None) -> int | None:
-    """An ISO time or an epoch number (seconds, milliseconds, micro- or nanoseconds); None for all else.
+    """An ISO time, an epoch number (seconds, milliseconds, micro- or nanoseconds), or another look with a year.
 
     A time without a zone is UTC: every log that writes one so means it.
     """
@@ -189,9 +211,11 @@ def parse_microseconds(text: str | None) -> int | None:
             moment = datetime.fromisoformat(text)
             zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             return (zoned - MOMENT_ORIGIN) // MICROSECOND
-        return from_epoch(text)
+        epoch = from_epoch(text)
     except (ValueError, OverflowError):
-        return None
+        epoch = None
+    # Last, since it looks for everything.
+    return read_written_time(text) if epoch is None and len(text) >= SHORTEST_WRITTEN_TIME else epoch
 
 
 def from_epoch(text: str) -> int | None:
@@ -201,6 +225,9 @@ def from_epoch(text: str) -> int | None:
         return None
     # 11 digits of seconds reach the year 5138; 14 of milliseconds the same, 17 of microseconds too.
     digits = len(whole)
+    # Milliseconds of 14 digits lie beyond FARTHEST_TIME: it is a date and a clock, 20110331105626.
+    if digits == 14:
+        return None
     unit = 1_000_000 if digits <= 11 else 1_000 if digits <= 14 else 1
     number = int(whole)
     if digits > 17:

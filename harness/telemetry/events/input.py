@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import gzip
+import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +20,9 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import (
     CAUSE,
     FARTHEST_TIME,
+    NO_FIELDS,
+    RECORD_FILE,
+    RECORD_NUMBER,
     TEXT_TYPE,
     TIME,
     TIME_TYPE,
@@ -29,64 +34,77 @@ from harness.telemetry.events.event import (
     drop_impossible_times,
     merge_telemetry,
 )
+from harness.telemetry.events.packing import Packing, find_packing, unpack_blocks
 from harness.telemetry.events.text_columns import map_distinct_values
-from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows, repair_values
+from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
+from harness.telemetry.events.windows_values import restore_values
 
 BLOCK = 1 << 20
 LONGEST_RECORD = 16 << 20
 """No record of any format is longer; what is longer is damage and is skipped without being held."""
 
-# The sample of 11,321 events packs 18 to 1; a bomb packs 1,000 to 1, which is gzip's own limit.
-UNPACKED_FREELY = 256 << 20
-LARGEST_RATIO = 300
-"""A gzip file may unpack to this many times its size, or to 256 MiB; logs rarely reach 60."""
-
-GZIP = b"\x1f\x8b"
+# No path can hold it.
+MEMBER_MARK = "\0"
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A file of events; `damage` is told the place and what could not be read there."""
+    """A file of events, or one `member` of an archive; `damage` is told the place and what could not be read there."""
 
     path: Path
     name: str
     damage: Callable[[str, str], None] = field(compare=False)
+    member: str = ""
+
+    @property
+    def reference(self) -> str:
+        """The file and its member as one text, by which they are found again."""
+        return f"{self.path}{MEMBER_MARK}{self.member}" if self.member else str(self.path)
+
+    @classmethod
+    def at(cls, reference: str) -> Stream:
+        """The stream of such a text; its damages were told when it was read first."""
+        path, _, member = reference.partition(MEMBER_MARK)
+        return cls(Path(path), Path(path).name, lambda place, message: None, member)
 
     def blocks(self) -> Iterator[bytes]:
-        """The content, unpacked if it is gzip, in pieces of about a mebibyte."""
+        """The content, unpacked if it is packed, in pieces of about a mebibyte."""
         try:
-            with self.path.open("rb") as file:
-                yield from self._unpacked(file) if self.packed else iter(lambda: file.read(BLOCK), b"")
-        except OSError as error:
-            raise HarnessError("unreadable", f"{self.name}: {error.strerror or error}") from error
+            with self.open() as file:
+                packing = self.packing
+                if packing is None:
+                    yield from iter(lambda: file.read(BLOCK), b"")
+                else:
+                    size = self.path.stat().st_size
+                    yield from unpack_blocks(packing, file, size, BLOCK, lambda text: self.damage(self.name, text))
+        # An encrypted member is a RuntimeError.
+        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise HarnessError("unreadable", f"{self.name}: {describe_fault(error)}") from error
 
-    def _unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
-        total, most = 0, max(UNPACKED_FREELY, LARGEST_RATIO * self.path.stat().st_size)
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            while True:
-                try:
-                    # read1: read() would lose what was unpacked before an error.
-                    block = unpacked.read1(BLOCK)
-                except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                    self.damage(self.name, f"gzip data end here: {str(error).lower()}")
-                    return
-                if not block:
-                    return
-                total += len(block)
-                if total > most:
-                    self.damage(self.name, f"gzip data unpack to more than {most >> 20} MiB; the rest is not read")
-                    return
-                yield block
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The file, or the member of the archive, as it lies on disk."""
+        if not self.member:
+            with self.path.open("rb") as file:
+                yield file
+            return
+        with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as held:
+            yield held
+
+    @property
+    def packed(self) -> bool:
+        """Whether the content is not what lies on disk."""
+        return self.packing is not None or bool(self.member)
 
     @cached_property
-    def packed(self) -> bool:
-        """Whether the file is gzip."""
+    def packing(self) -> Packing | None:
+        """How the file is packed."""
         try:
-            with self.path.open("rb") as file:
-                return file.read(2) == GZIP
-        except OSError as error:
-            raise HarnessError("unreadable", f"{self.name}: {error.strerror or error}") from error
+            with self.open() as file:
+                return find_packing(file.read(6))
+        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise HarnessError("unreadable", f"{self.name}: {describe_fault(error)}") from error
 
     @cached_property
     def head(self) -> bytes:
@@ -148,6 +166,11 @@ class Stream:
             yield number + 1, text
 
 
+def describe_fault(error: Exception) -> str:
+    """What the system or a library says of a file that cannot be opened, in lower case."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
 # Records of a kind held as Python objects at once; chosen.
 TABLE_ROWS_AT_ONCE = 8_192
 # The widest of 176 recorded kinds has 61 fields; these bounds are for input made to grow.
@@ -161,6 +184,9 @@ CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", 
 
 EventTexts = Mapping[str, str]
 
+# A record may be an answer of a service that lists events: so many of one answer have numbers of their own.
+MEMBERS_OF_RECORD = 1 << 20
+
 # As an index or a repository does with what it cannot read a time from: it arrived with the last of the others.
 PLACED = "they stand at the end of the known times"
 
@@ -169,11 +195,35 @@ class EventTables:
     """What readers fill: records of any kinds in the order of the input, and its damages."""
 
     def __init__(self) -> None:
+        """Begins without any; `shapes` and `unknown` tell of each file what its events were, for who asks."""
         self._kinds: dict[tuple[str, str], KindTable] = {}
         self._damages: list[Damage] = []
         self._more_damages = 0
         self._whole: list[Telemetry] = []
+        self.added = 0
+        self.shapes: dict[str, Counter[str]] = {}
+        self.unknown: dict[str, Counter[tuple[str, ...]]] = {}
         self._without_time = self._impossible_time = 0
+        self._file = ""
+        self._metadata: Mapping[str, str] = {}
+        self._record: int | None = None
+        self._next = 0
+
+    def open_file(self, stream: Stream, metadata: Mapping[str, str] | None = None) -> None:
+        """Called before a file is read; records are counted anew, and its events have these metadata if any are given.
+
+        What a person says of a file counts more than what it says itself.
+        """
+        self._file, self._record, self._next = stream.reference, None, 0
+        self._metadata = metadata or {}
+
+    def begin_record(self, *, keep: bool = True) -> None:
+        """Called for each record before its events are added; with `keep` its text is found again by its number.
+
+        A record whose text its fields say entirely needs none.
+        """
+        self._record = self._next * MEMBERS_OF_RECORD if keep else None
+        self._next += 1
 
     def take(self, whole: Telemetry) -> None:
         """Takes tables that are ready, with their causes, as this program writes them."""
@@ -183,11 +233,13 @@ class EventTables:
             possible = drop_impossible_times(times)
             self._without_time += times.null_count
             self._impossible_time += possible.null_count - times.null_count
-            events.append(each.with_columns(each.columns.set_column(at, TIME, possible)))
+            events.append(each.with_columns(each.columns.set_column(at, TIME, possible)).with_constants(self._metadata))
+        self.added += len(whole)
         self._whole.append(replace(whole, events=tuple(events)))
 
     def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts) -> None:
         """Takes one record: its time in microseconds since 1970, if it has one, and its fields as text."""
+        self.added += 1
         if time is None:
             self._without_time += 1
         elif not -FARTHEST_TIME <= time <= FARTHEST_TIME:
@@ -199,14 +251,34 @@ class EventTables:
                 self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
                 return
             rows = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
-        rows.add(time, fields)
+        rows.add(time, {**fields, **self._metadata} if self._metadata else fields, self._record, self._file)
+        if self._record is not None:
+            self._record += 1
 
-    def damage(self, place: str, message: str) -> None:
+    def damage(self, place: str, message: str, *, misread: bool = False) -> None:
         """Keeps a damage; beyond MOST_DAMAGES they are only counted."""
         if len(self._damages) < MOST_DAMAGES:
-            self._damages.append(Damage(place=place, message=message))
+            self._damages.append(Damage(place=place, message=message, misread=misread))
         else:
             self._more_damages += 1
+
+    def misread(self, place: str, message: str) -> None:
+        """Keeps that events were read, but perhaps not as what they are."""
+        self.damage(place, message, misread=True)
+
+    def count_shapes(
+        self, name: str, shapes: Mapping[str, int], unknown: Mapping[tuple[str, ...], int] | None = None
+    ) -> None:
+        """Takes how many events of a file were of which shape, and the field names of those of none."""
+        self.shapes.setdefault(name, Counter()).update(shapes)
+        if unknown:
+            self.unknown.setdefault(name, Counter()).update(unknown)
+
+    def count_rest(self, name: str, shape: str, before: int) -> None:
+        """Counts the events that were added since there were `before`, and that nobody counted, as of one shape."""
+        rest = self.added - before - sum(self.shapes.get(name, Counter()).values())
+        if rest > 0:
+            self.count_shapes(name, {shape: rest})
 
     @property
     def complete(self) -> bool:
@@ -247,16 +319,20 @@ class KindTable:
         self.known: object = None
         self.rows: list[EventTexts] = []
         self.times: list[int | None] = []
+        self.records: list[int | None] = []
+        self.files: list[str] = []
         self.parts: list[pa.Table] = []
 
-    def add(self, time: int | None, fields: EventTexts) -> None:
-        """Takes one record; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
+    def add(self, time: int | None, fields: EventTexts, record: int | None = None, file: str = "") -> None:
+        """Takes one record, and where its text lies; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
         # Records of a kind mostly have the same names as the one before: one comparison instead of a merge.
         if fields.keys() != self.known:
             self.names.update(dict.fromkeys(fields))
             self.known = fields.keys()
         self.rows.append(fields)
         self.times.append(time)
+        self.records.append(record)
+        self.files.append(file)
         if len(self.rows) >= TABLE_ROWS_AT_ONCE:
             self.flush()
 
@@ -269,10 +345,14 @@ class KindTable:
             TIME: pa.array(self.times, pa.int64()).cast(TIME_TYPE),
             CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(self.rows)),
         }
+        records = pa.array(self.records, pa.int64())
+        if records.null_count < len(records):
+            columns[RECORD_NUMBER] = records
+            columns[RECORD_FILE] = pa.array(self.files, pa.string()).dictionary_encode()
         for name in self.names:
             columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
         self.parts.append(pa.table(columns))
-        self.rows, self.times = [], []
+        self.rows, self.times, self.records, self.files = [], [], [], []
 
     def events(self) -> Events:
         """The whole table; System fields with one value in all of it are constants."""
@@ -288,10 +368,12 @@ def tidy_events(events: Events) -> Events:
     constants: dict[str, str] = {}
     columns: dict[str, pa.ChunkedArray] = {}
     windows = is_windows(events)
+    provider = find_constant_value(events, "Provider_Name") if windows else ""
     for name in events.columns.column_names:
         column = events.columns.column(name)
-        if name not in (TIME, CAUSE):
-            column = map_distinct_values(column, repair_values if windows else keep_values)
+        if name not in NO_FIELDS:
+            restore = restore_values(name, provider, events.kind) if windows else keep_values
+            column = map_distinct_values(column, restore)
             if column is None:
                 continue
             # Constants decide later which kinds a rule needs at all, without a look at any row.
@@ -300,6 +382,13 @@ def tidy_events(events: Events) -> Events:
                 continue
         columns[name] = column
     return Events(sensor=events.sensor, kind=events.kind, constants=constants, columns=pa.table(columns))
+
+
+def find_constant_value(events: Events, name: str) -> str:
+    """The value that a field has in all events; empty where there are several or none."""
+    if name in events.constants or name not in events.columns.column_names:
+        return events.constants.get(name, "")
+    return the_one_value(events.columns.column(name)) or ""
 
 
 def keep_values(values: pa.Array) -> pa.Array:

@@ -1,345 +1,41 @@
-"""Events in JSON of any shipper: the wrapper, the shape (a table of shippers), fields under the log's own names."""
+"""Events in JSON or rows of any tool: envelopes around them, the shape that their names tell, the log's own names."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
-import msgspec
-
-from harness.telemetry.events.event import METADATA_FIELDS, parse_microseconds
+from harness.telemetry.events.classic_text import CLASSIC_START, read_classic_text
+from harness.telemetry.events.event import parse_microseconds
+from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
-from harness.telemetry.events.json_values import flat_fields
+from harness.telemetry.events.json_values import flat_fields, print_json_value
+from harness.telemetry.events.shape_reading import EventReading, build_reading, find_shape
 from harness.telemetry.events.windows_event import (
+    LINUX_CHANNEL,
+    LINUX_METADATA,
     fields_of_event,
-    find_provider_channel,
     from_rendered,
-    map_windows_sensors,
+    list_event_data,
     sensor_of,
 )
+from harness.telemetry.shape import Envelope, OpenedEvent, list_envelopes
+from harness.telemetry.shapes.splunk import object_in
 
-# The keys of Splunk's HTTP Event Collector; an object with any other has an `event` of its own meaning.
-COLLECTOR = frozenset({*METADATA_FIELDS, "time", "event", "fields"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """The content of a wrapper and its label: metadata, and a time for an event without its own."""
-
-    inner: Mapping[str, Any] | str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    time: str | None = None
-
-
-def unwrap_collector_event(value: Mapping[str, Any]) -> Opened | None:
-    """The content of an envelope; None for a value that is none. Raises ValueError for content that cannot be read."""
-    event = value.get("event")
-    if event is not None and COLLECTOR.issuperset(value):
-        return Opened(inner=unwrap_event(event), metadata=metadata_of(value), time=format_metadata(value.get("time")))
-    if isinstance(event, dict):
-        return falcon(value, event)
-    # Splunk's search export, a result a line.
-    result = value.get("result")
-    if isinstance(result, dict) and isinstance(result.get("_raw"), str):
-        return Opened(
-            inner=unwrap_event(result["_raw"]), metadata=metadata_of(result), time=format_metadata(result.get("_time"))
-        )
-    # A hit of Elasticsearch's search API.
-    if isinstance(value.get("_source"), dict) and ("_index" in value or "_id" in value):
-        return Opened(inner=value["_source"])
-    # Azure's tables hold the data of an event as JSON in a text.
-    data = value.get("EventData")
-    if isinstance(data, str) and data.startswith("{"):
-        return Opened(inner={**{n: v for n, v in value.items() if n != "EventData"}, **object_in(data)})
-    return None
-
-
-def falcon(value: Mapping[str, Any], event: dict[str, Any]) -> Opened | None:
-    """A Falcon event out of an event stream's or a data set's wrapper; None for other objects."""
-    about = value.get("metadata")
-    # Falcon's Event Streams API; its events have no event_simpleName but a type in their metadata.
-    if isinstance(about, dict) and "eventType" in about:
-        kind = {"ExternalApiType": str(about["eventType"])}
-        return Opened(inner={**kind, **event}, time=format_metadata(about.get("eventCreationTime")))
-    name = value.get("event_simpleName")
-    return None if name is None else Opened(inner={"event_simpleName": name, **event})
-
-
-def unwrap_event(event: Any) -> Mapping[str, Any] | str:
-    """An event's object, or the text of its XML."""
-    if isinstance(event, dict):
-        return event
-    if isinstance(event, str):
-        text = event.lstrip()
-        if text.startswith("<"):
-            return text
-        if text.startswith("{"):
-            return object_in(text)
-    raise ValueError(f"the event is neither XML nor a JSON object: `{str(event)[:60]}`")
-
-
-def object_in(text: str) -> dict[str, Any]:
-    """The JSON object in a text. Raises ValueError where there is none."""
-    try:
-        return msgspec.json.decode(text, type=dict)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ValueError(f"the JSON within the event cannot be read: {error}") from error
-
-
-def metadata_of(value: Mapping[str, Any]) -> dict[str, str]:
-    """Index, source, sourcetype and host, those that are there."""
-    return {n: str(value[n]) for n in METADATA_FIELDS if value.get(n) is not None}
-
-
-def format_metadata(value: Any) -> str | None:
-    """A metadata value as text; None stays absent."""
-    return None if value is None else str(value)
-
-
-Flat = Mapping[str, str]
-
-NXLOG = {
-    "SourceName": "Provider_Name",
-    "ProviderGuid": "Provider_Guid",
-    "OpcodeValue": "Opcode",
-    "TimeCreated": "SystemTime",
-    "RecordNumber": "EventRecordID",
-    "ActivityID": "Correlation_ActivityID",
-    "RelatedActivityID": "Correlation_RelatedActivityID",
-    "ExecutionProcessID": "Execution_ProcessID",
-    "ThreadID": "Execution_ThreadID",
-    "Hostname": "Computer",
-    "UserID": "Security_UserID",
-    "EventTypeOrignal": "EventType",
-}
-"""NXLog, and Security-Datasets after it; the misspelt name is theirs, for data called EventType."""
-
-NXLOG_OWN = re.compile(
-    r"Message|Event(Time|ReceivedTime|Type)|Severity(Value)?|SourceModule(Name|Type)|Category|Opcode|"
-    r"Account(Name|Type)|Domain|ERROR_EVT_UNRESOLVED|@timestamp|@version|host|port|type|tags\[.*"
-)
-"""What NXLog and Logstash add, or render from the event for people."""
-
-WINLOGBEAT = {
-    "provider_name": "Provider_Name",
-    "source_name": "Provider_Name",
-    "provider_guid": "Provider_Guid",
-    "event_id": "EventID",
-    "version": "Version",
-    "record_id": "EventRecordID",
-    "record_number": "EventRecordID",
-    "activity_id": "Correlation_ActivityID",
-    "related_activity_id": "Correlation_RelatedActivityID",
-    "process.pid": "Execution_ProcessID",
-    "process_id": "Execution_ProcessID",
-    "process.thread.id": "Execution_ThreadID",
-    "thread_id": "Execution_ThreadID",
-    "channel": "Channel",
-    "log_name": "Channel",
-    "computer_name": "Computer",
-    "user.identifier": "Security_UserID",
-}
-"""Winlogbeat; from version 7 each name stands behind `winlog.`."""
-
-AZURE = {"Provider": "Provider_Name", "EventLevel": "Level", "EventRecordId": "EventRecordID"}
-AZURE_OWN = re.compile(
-    r"EventLevelName|EventOriginId|ManagementGroupName|SourceSystem|TenantId|TimeGenerated|Type|_ResourceId"
-)
-
-FALCON_KINDS = ("event_simpleName", "#event_simpleName", "ExternalApiType")
-
-TIME_FIELD_NAMES = (
-    "@time",
-    "SystemTime",
-    "_time",
-    "@timestamp",
-    "timestamp",
-    "ContextTimeStamp",
-    "TimeCreated",
-    "TimeGenerated",
-    "EventTime",
-    "UtcTime",
-    "time",
-    "ts",
-    "date",
-    "datetime",
-)
-"""Fields that may hold an event's time, the best first."""
-
-# Zones differ by quarters of an hour at least, so rounding to one takes out the delay of collecting.
-QUARTER = 15 * 60 * 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventShape:
-    """How events with the same field names are read: old and new names, sensor, kind, time, and what else to mend."""
-
-    names: tuple[tuple[str, str], ...]
-    sensor: Callable[[Flat], str]
-    kind: Callable[[Flat], str]
-    time: Callable[[Flat], int | None]
-    mend: Callable[[dict[str, str]], None] = lambda fields: None
-    guessed: str = ""
-
-
-def shape_of(flat: Flat) -> EventShape:
-    """The shape of events with these fields."""
-    # From here the order counts: what names a shipper first, what only looks like Windows after it.
-    if "@sensor" in flat:
-        return build_own_shape(flat)
-    if any(name in flat for name in FALCON_KINDS):
-        return EventShape(names=keep_names(flat), sensor=lambda f: "falcon", kind=falcon_kind, time=first_time)
-    if any(name.startswith(("winlog.", "event_data.")) for name in flat):
-        return build_windows_shape(winlogbeat(flat), first_time)
-    if "EventLevelName" in flat and "EventID" in flat:
-        return build_windows_shape(azure(flat), first_time)
-    # SourceName and Hostname are NXLog's; decoders have Provider_Name and Computer.
-    if "EventID" in flat and "Provider_Name" not in flat and ("SourceName" in flat or "Hostname" in flat):
-        return build_windows_shape(nxlog(flat), nxlog_time, with_hexadecimal_keywords)
-    if "EventID" in flat and ("Channel" in flat or "Provider_Name" in flat):
-        return build_windows_shape(tuple((n, n) for n in flat if n != "EventCode"), first_time)
-    if "EventCode" in flat and ("Channel" in flat or "RecordNumber" in flat):
-        return build_windows_shape(tuple((n, "EventID" if n == "EventCode" else n) for n in flat), first_time)
-    if "EventID" not in flat and (number := trimmed_sysmon(flat)):
-        return build_sysmon_shape(flat, number)
-    return EventShape(
-        names=keep_names(flat), sensor=lambda f: "other", kind=lambda f: f.get("sourcetype", ""), time=first_time
-    )
-
-
-TELLING = {
-    "1": {"Image", "CommandLine", "ParentImage"},
-    "3": {"Image", "DestinationIp", "DestinationPort", "Initiated"},
-    "22": {"Image", "QueryName", "QueryStatus"},
-}
-"""Fields that only one kind of Sysmon event has together."""
-
-
-def trimmed_sysmon(flat: Flat) -> str:
-    """The EventID of a Sysmon event that somebody trimmed to its data, if its fields tell."""
-    if not {"UtcTime", "ProcessGuid"} <= flat.keys():
-        return ""
-    return next((number for number, names in TELLING.items() if names <= flat.keys()), "")
-
-
-def build_sysmon_shape(flat: Flat, number: str) -> EventShape:
-    """The shape of Sysmon events without their System fields."""
-    channel = map_windows_sensors()["sysmon"]
-    system = {"EventID": number, "Provider_Name": channel.provider, "Channel": channel.name}
-    return EventShape(
-        names=keep_names(flat),
-        sensor=lambda f: "sysmon",
-        kind=lambda f: number,
-        time=first_time,
-        mend=lambda fields: fields.update(system),
-        guessed=f"name no EventID; their fields are those of Sysmon {number}",
-    )
-
-
-def build_windows_shape(
-    names: tuple[tuple[str, str], ...],
-    time: Callable[[Flat], int | None],
-    mend: Callable[[dict[str, str]], None] = lambda fields: None,
-) -> EventShape:
-    """The shape of Windows events with these names; the sensor follows from the channel."""
-    return EventShape(
-        # A single unnamed datum is a list of one: another event of the kind may have more.
-        names=tuple((old, "Data[0]" if new == "Data" else new) for old, new in names),
-        sensor=lambda f: sensor_of(f.get("Channel") or find_provider_channel(f.get("Provider_Name", ""))),
-        kind=lambda f: f.get("EventID", ""),
-        time=time,
-        mend=mend,
-    )
-
-
-def build_own_shape(flat: Flat) -> EventShape:
-    """The shape of events that this program wrote and that name their sensor and kind themselves."""
-    sensor, kind = flat["@sensor"], flat.get("@kind", "")
-    names = tuple((n, n) for n in flat if n not in ("@sensor", "@kind", "@time"))
-    return EventShape(names=names, sensor=lambda f: sensor, kind=lambda f: kind, time=first_time)
-
-
-def keep_names(flat: Flat) -> tuple[tuple[str, str], ...]:
-    """All names unchanged, as pairs of old and new."""
-    return tuple((n, n) for n in flat)
-
-
-def first_time(flat: Flat) -> int | None:
-    """The first readable time in microseconds, in the order of TIME_FIELD_NAMES."""
-    for name in TIME_FIELD_NAMES:
-        if name in flat and (time := parse_microseconds(flat[name])) is not None:
-            return time
-    return None
-
-
-def falcon_kind(fields: Flat) -> str:
-    """The kind of a Falcon event; empty where no field tells it."""
-    return next((fields[n] for n in FALCON_KINDS if n in fields), "")
-
-
-def nxlog(flat: Flat) -> tuple[tuple[str, str], ...]:
-    """Old and new names of an event from NXLog."""
-    names = dict(NXLOG)
-    # NXLog has ProcessID for the log's own process unless the event's data have that name.
-    if "ExecutionProcessID" not in flat:
-        names["ProcessID"] = "Execution_ProcessID"
-    # Only where the rest shows that a shipper added them: elsewhere Category or Domain may be data.
-    dropped = NXLOG_OWN if "SourceModuleType" in flat or "@timestamp" in flat else re.compile("Message")
-    return tuple((n, names.get(n, n)) for n in flat if not dropped.fullmatch(n))
-
-
-def nxlog_time(flat: Flat) -> int | None:
-    """When an event was written: NXLog prints local time without its zone, which other times of the event tell."""
-    local = parse_microseconds(flat.get("EventTime"))
-    # Position 19 is behind the seconds: before it a dash belongs to the date.
-    if "TimeCreated" in flat or local is None or re.search(r"(Z|[+-]\d\d:?\d\d)$", flat["EventTime"][19:]):
-        return parse_microseconds(flat.get("TimeCreated")) or local or first_time(flat)
-    for utc, beside in (("@timestamp", "EventReceivedTime"), ("UtcTime", "EventTime")):
-        there, here = parse_microseconds(flat.get(utc)), parse_microseconds(flat.get(beside))
-        if there is not None and here is not None:
-            return local + round((there - here) / QUARTER) * QUARTER
-    return local
-
-
-def with_hexadecimal_keywords(fields: dict[str, str]) -> None:
-    """Keywords as the log prints them; NXLog has them as a signed number."""
-    keywords = fields.get("Keywords", "")
-    if keywords.lstrip("-").isdecimal() and len(keywords) <= 20:
-        # The same 64 bits: -9223372036854775808 is 0x8000000000000000.
-        fields["Keywords"] = f"0x{int(keywords) & 0xFFFFFFFFFFFFFFFF:x}"
-
-
-def winlogbeat(flat: Flat) -> tuple[tuple[str, str], ...]:
-    """Old and new names of an event from Winlogbeat; what it renders or derives from the event is left out."""
-    names = []
-    for name in flat:
-        bare = name.removeprefix("winlog.")
-        if bare.startswith(("event_data.", "user_data.")):
-            inner = bare.partition(".")[2]
-            if inner != "xml_name":
-                names.append((name, inner))
-        # Where the new names are, an old one of the same meaning belongs to Elastic's own fields.
-        elif bare in WINLOGBEAT and (bare != name or "winlog.event_id" not in flat):
-            names.append((name, WINLOGBEAT[bare]))
-    return tuple(names)
-
-
-def azure(flat: Flat) -> tuple[tuple[str, str], ...]:
-    """Old and new names of an event from Azure Monitor's WindowsEvent table."""
-    kept = (n for n in flat if not AZURE_OWN.fullmatch(n))
-    return tuple((n, AZURE.get(n, n.removeprefix("EventData."))) for n in kept)
-
-
-# Shapes are kept by their names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
-MOST_SHAPES = 20_000
+# Readings are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
+MOST_READINGS = 20_000
 # One or two are usual, a collector around an export; a bound against envelopes made to nest.
 MOST_ENVELOPES = 8
+# Kinds of unknown objects that are told apart.
+MOST_UNKNOWN_KINDS = 1_000
 
-EVENT_LIST_KEYS = ("Events", "events", "records", "value", "results", "logs")
+EVENT_LIST_KEYS = ("Events", "events", "records", "Records", "value", "results", "logs", "hits", "messages", "rows")
 """Members under which an answer of a service lists its events."""
+
+SINGLE_EVENT_KEYS = ("message", "hits")
+"""Members of a list's items, or of an answer, that hold the event or the list in an object of their own."""
 
 
 class JsonEvents:
@@ -347,74 +43,245 @@ class JsonEvents:
 
     def __init__(self, name: str, tables: EventTables) -> None:
         self.name, self.tables = name, tables
-        self.shapes: dict[tuple[str, ...], EventShape] = {}
+        self.readings: dict[tuple[str, ...], EventReading] = {}
         self.guessed: Counter[str] = Counter()
+        self.shapes: Counter[str] = Counter()
+        self.unknown: Counter[tuple[str, ...]] = Counter()
+        self.nameless: Counter[str] = Counter()
+        self.unzoned = 0
 
     def add(self, value: Any) -> None:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
         if not isinstance(value, dict):
             raise ValueError(f"no JSON object: `{str(value)[:60]}`")
-        # An answer of a service has little beside its list; an event that happens to have such a member has more.
-        if len(value) <= 5 and (
-            listed := next((value[n] for n in EVENT_LIST_KEYS if is_object_list(value.get(n))), None)
-        ):
-            for item in listed:
-                self.add_object(item)
-        else:
+        items = list_answer_items(value)
+        if items is None:
             self.add_object(value)
+        for item in items or ():
+            self.add_object(item)
 
-    def add_object(self, value: Mapping[str, Any]) -> None:
-        """Adds one object without its wrappers, a collector's around a shipper's."""
+    def add_object(self, value: Mapping[str, Any], depth: int = 0) -> None:
+        """Adds one object without its envelopes, a collector's around a shipper's."""
         metadata: dict[str, str] = {}
         time: str | None = None
-        inner: Mapping[str, Any] | str = value
+        shape = ""
+        inner: Any = value
         for _ in range(MOST_ENVELOPES):
-            content = None if isinstance(inner, str) else unwrap_collector_event(inner)
-            if content is None:
+            found = open_envelope(inner) if isinstance(inner, Mapping) else None
+            if found is None:
                 break
+            _, content = found
             inner, time, metadata = content.inner, time or content.time, {**metadata, **content.metadata}
+            shape = shape or content.shape
         if isinstance(inner, str):
-            self.add_windows(fields_of_event(inner), metadata, time)
-        # As the evtx package and its relatives render a record.
-        elif isinstance(rendered := inner.get("Event"), dict) and isinstance(rendered.get("System"), dict):
-            self.add_windows(from_rendered(rendered), metadata, time)
+            self.add_text(inner, metadata, time, shape)
+        elif isinstance(inner, list):
+            for item in inner:
+                if not isinstance(item, Mapping) or depth >= MOST_ENVELOPES:
+                    raise ValueError(f"no JSON object: `{str(item)[:60]}`")
+                self.add_object(item, depth + 1)
+        elif (rendered := find_rendered_event(inner)) is not None:
+            self.add_windows(from_rendered(rendered), metadata, time, shape or name_rendering(rendered))
         else:
-            self.add_fields(flat_fields(inner), metadata, time)
+            self.add_fields(flat_fields(with_named_data(inner)), metadata, time, shape, depth)
 
-    def add_windows(self, fields: dict[str, str], metadata: Mapping[str, str], time: str | None) -> None:
+    def add_text(self, text: str, metadata: Mapping[str, str], time: str | None, shape: str = "") -> None:
+        """Adds an event that is a text: XML, a classic event of Windows, or a line of a plain log."""
+        begin = text.find("<Event")
+        end = text.rfind("</Event>")
+        if text.lstrip().startswith("<") or 0 <= begin < end:
+            self.add_windows(
+                fields_of_event(text[max(begin, 0) : end + 8 if end > 0 else None]), metadata, time, shape or "xml"
+            )
+        elif CLASSIC_START.search(text):
+            # The text's own time has no zone, the envelope's has.
+            known = {"_time": time} if time else {}
+            self.add_fields({**read_classic_text(text), **known}, metadata, time, shape or "classic_text")
+        else:
+            self.shapes[shape or "text"] += 1
+            self.put("text", metadata.get("sourcetype", ""), None, {**metadata, "_raw": text}, time)
+
+    def add_windows(self, fields: dict[str, str], metadata: Mapping[str, str], time: str | None, shape: str) -> None:
         """Adds a Windows event whose fields have the log's own names."""
         at = parse_microseconds(fields.get("SystemTime"))
+        self.shapes[shape] += 1
+        if fields.get("Channel") == LINUX_CHANNEL:
+            metadata = {**LINUX_METADATA, **metadata}
         self.put(sensor_of(fields.get("Channel")), fields.get("EventID", ""), at, {**fields, **metadata}, time)
 
-    def add_fields(self, flat: dict[str, str], metadata: Mapping[str, str], time: str | None) -> None:
-        """Adds flat fields under whatever names a shipper gave them."""
+    def add_fields(
+        self, flat: dict[str, str], metadata: Mapping[str, str], time: str | None, shape: str = "", depth: int = 0
+    ) -> None:
+        """Adds flat fields under whatever names a tool gave them."""
         names = tuple(flat)
-        shape = self.shapes.get(names)
-        # Our own events name sensor and kind in values, so their names alone do not tell the shape.
-        if shape is None or "@sensor" in flat:
-            shape = shape_of(flat)
-            if len(self.shapes) < MOST_SHAPES:
-                self.shapes[names] = shape
-        fields = {new: flat[old] for old, new in shape.names}
+        reading = self.readings.get(names)
+        # Our own events name sensor and kind in values, so their names alone do not tell how they are read.
+        if reading is None or "@sensor" in flat:
+            reading = build_reading(flat)
+            if len(self.readings) < MOST_READINGS:
+                self.readings[names] = reading
+        if not reading.known and self.add_held_event(reading, flat, metadata, time, depth):
+            return
+        fields = {new: flat[old] for old, new in reading.names}
         # Later than the event's own: what a collector says of index and host is what a search sees.
         fields |= metadata
-        self.guessed[shape.guessed] += 1
-        shape.mend(fields)
-        self.put(shape.sensor(fields), shape.kind(fields), shape.time(flat), fields, time)
+        if reading.finish is not None and (nameless := reading.finish(fields, flat)):
+            self.nameless[nameless] += 1
+        self.guessed[reading.guess] += 1
+        self.shapes[shape or reading.shape] += 1
+        if not reading.known and not reading.guess and len(self.unknown) < MOST_UNKNOWN_KINDS:
+            self.unknown[names] += 1
+        at, unzoned = reading.time(flat)
+        self.unzoned += unzoned
+        self.put(reading.sensor(fields), reading.kind(fields), at, fields, time)
+
+    def add_held_event(
+        self, reading: EventReading, flat: Mapping[str, str], metadata: Mapping[str, str], time: str | None, depth: int
+    ) -> bool:
+        """Adds the event that a field of an unknown object holds as a text, if one does."""
+        for name in reading.texts:
+            text = flat[name].lstrip()
+            if "<Event" in text[:400] and "</Event>" in text:
+                self.add_text(text, metadata, time, f"xml in {name}")
+                return True
+            if text.startswith("{") and depth < MOST_ENVELOPES:
+                try:
+                    inner = object_in(text)
+                except ValueError:
+                    continue
+                if open_envelope(inner) or find_rendered_event(inner) or find_shape(flat_fields(inner)):
+                    self.add_object(inner, depth + 1)
+                    return True
+        return False
 
     def put(self, sensor: str, kind: str, at: int | None, fields: Mapping[str, str], otherwise: str | None) -> None:
         """Hands over one event; one without a time of its own has that of its envelope."""
-        if at is None:
-            at = parse_microseconds(otherwise)
+        if at is None and otherwise is not None:
+            at, unzoned = find_export_time({"time": otherwise}, ("time",))
+            self.unzoned += unzoned
         self.tables.add(sensor, kind, at, fields)
 
     def done(self) -> None:
-        """Tells how many events had to be guessed at."""
+        """Tells how many events had to be guessed at, and of which shapes they were."""
         for guess, count in self.guessed.items():
             if guess:
-                self.tables.damage(self.name, f"{count} events {guess}")
+                self.tables.misread(self.name, f"{count} events {guess}")
+        for kind, count in self.nameless.items():
+            message = (
+                f"{count} events of {kind}: neither manifest nor message tells them; a rule that reads them sees none"
+            )
+            self.tables.misread(self.name, message)
+        if self.unzoned:
+            self.tables.misread(self.name, f"{self.unzoned} times name no zone; they are read as UTC")
+        self.tables.count_shapes(self.name, self.shapes, self.unknown)
+
+
+def list_answer(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The events that the answer of a service lists; None for an object that is an event itself."""
+    # An answer has little beside its list; an event that happens to have such a member has more.
+    if len(value) > 8:
+        return None
+    hits = value.get("hits")
+    if isinstance(hits, dict) and isinstance(hits.get("hits"), list):
+        return hits["hits"] if is_object_list(hits["hits"]) else None
+    return next((value[n] for n in EVENT_LIST_KEYS if is_object_list(value.get(n))), None)
+
+
+def list_answer_items(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The events that an answer lists, out of the object that some searches put around each."""
+    listed = list_answer(value)
+    if listed is None:
+        return None
+    # Graylog's and other searches have each message in an object of its own.
+    inner = (next((item[k] for k in SINGLE_EVENT_KEYS if isinstance(item.get(k), dict)), None) for item in listed)
+    return [held if held is not None and len(item) <= 5 else item for item, held in zip(listed, inner, strict=True)]
+
+
+INDEX_ENVELOPES = frozenset({"splunk_hec", "splunk_export", "splunk_raw", "elastic_hit"})
+"""Those of an index, which the event did not have when it was recorded."""
+
+
+def list_event_texts(value: Any, record: str) -> Iterator[str]:
+    """The text of each event in a record, in the order in which they are added.
+
+    It is the record itself, or the part of it that is the event; the envelope of an index is none of it. Raises
+    ValueError for content that cannot be read.
+    """
+    items = list_answer_items(value) if isinstance(value, dict) else None
+    if items is None:
+        yield from list_texts_within(value, record)
+    for item in items or ():
+        yield from list_texts_within(item, None)
+
+
+def list_texts_within(value: Any, record: str | None) -> Iterator[str]:
+    """The texts of the events in one object, whose own text may be at hand."""
+    inner = held = value
+    of_index = True
+    for _ in range(MOST_ENVELOPES):
+        found = open_envelope(inner) if isinstance(inner, Mapping) else None
+        if found is None:
+            break
+        name, opened = found
+        inner = opened.inner
+        of_index = of_index and name in INDEX_ENVELOPES
+        held = (inner if opened.text is None else opened.text) if of_index else held
+    if isinstance(inner, list):
+        for item in inner:
+            yield from list_texts_within(item, None)
+    elif held is value and record is not None:
+        yield record
+    else:
+        yield print_json_value(held)
+
+
+@lru_cache(MOST_READINGS)
+def list_fitting_envelopes(keys: tuple[str, ...]) -> tuple[Envelope, ...]:
+    """The envelopes that an object with these keys may be."""
+    return tuple(envelope for envelope in list_envelopes() if envelope.fits(keys))
+
+
+def open_envelope(value: Mapping[str, Any]) -> tuple[str, OpenedEvent] | None:
+    """The first envelope that an object is, by name, and what it holds; None for an object that is an event itself."""
+    for envelope in list_fitting_envelopes(tuple(value)):
+        opened = envelope.open(value)
+        if opened is not None:
+            return envelope.name, opened
+    return None
 
 
 def is_object_list(value: Any) -> bool:
     """Whether a value is a list of objects, and not empty."""
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def find_rendered_event(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The event with a System object, as decoders of EVTX and converters of XML render it; None for others."""
+    event = value.get("Event")
+    if isinstance(event, dict) and isinstance(event.get("System"), dict):
+        return event
+    system = value.get("System")
+    return value if isinstance(system, dict) and ("EventID" in system or "Provider" in system) else None
+
+
+def name_rendering(event: Mapping[str, Any]) -> str:
+    """Which program rendered an event, by the way in which it has attributes."""
+    system = event["System"]
+    if "Provider_attributes" in system:
+        return "evtx_dump_separate"
+    provider, number = system.get("Provider"), system.get("EventID")
+    if isinstance(number, dict) and "Value" in number:
+        return "velociraptor"
+    if isinstance(provider, dict) and "@Name" in provider:
+        return "xmltodict"
+    return "evtx_dump" if isinstance(provider, dict) and "#attributes" in provider else "event_object"
+
+
+def with_named_data(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same object with Data elements of its EventData and UserData as plain names and values."""
+    parts = {
+        part: dict(list_event_data(held, part))
+        for part in ("EventData", "UserData")
+        if isinstance(held := value.get(part), dict) and ("Data" in held or "#attributes" in held or part == "UserData")
+    }
+    return {**value, **parts} if parts else value

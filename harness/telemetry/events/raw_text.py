@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import IO, TypeAlias
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.events.event import METADATA_FIELDS, TIME, Events
-from harness.telemetry.events.json_events import FALCON_KINDS
+from harness.telemetry.events.event_xml import NAMESPACE, complete_event_xml, render_event_xml
 from harness.telemetry.events.text_columns import (
     LIST_MEMBER,
     Field,
@@ -22,28 +23,79 @@ from harness.telemetry.events.text_columns import (
     with_entities,
 )
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows, sensor_of
+from harness.telemetry.shapes.falcon import FALCON_KINDS
 
 # Arrow's string arrays hold 2 GiB: 20,000 events of up to 100 kB each.
 NATIVE_ROWS_AT_ONCE = 20_000
 
-NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
-
-"""What a collector wrote on an event; it is no part of the event's own text."""
-
 RAW_FIELD = "_raw"
 """The text of an event that was read from a plain file, which is all that there is of it."""
+
+EXPORTED_TEXTS = (RAW_FIELD, "@rawstring")
+"""What exports of both products call the text of an event, which they have beside its fields."""
+# Names under which shippers keep an event's message, and decoders the event itself.
+MORE_THAN_DATA = re.compile(r'[Mm]essage"\s*:|xml_name"\s*:|"Event"\s*:')
 
 Piece: TypeAlias = "str | pa.ChunkedArray"
 """A part of each event's text: the same for all, or a column of text without nulls."""
 
 
-def build_native_texts(events: Events) -> pa.ChunkedArray:
-    """The text of each event as its log holds it: XML, JSON, or a plain line; a column of strings."""
+def build_native_texts(events: Events, recorded: pa.ChunkedArray | None = None) -> pa.ChunkedArray:
+    """The text of each event as its log holds it: XML, JSON, or a plain line; a column of strings.
+
+    `recorded` are the texts that were kept of events: a Windows event that came as JSON is written as XML with all that
+    the JSON says, everything else is what was recorded.
+    """
+    if recorded is not None:
+        return complete_recorded_texts(events, recorded)
     if is_windows(events):
         return concat_pieces(xml_pieces(events), len(events))
     if RAW_FIELD in events.columns.column_names and events.sensor == "text":
         return events.columns.column(RAW_FIELD).cast(pa.string())
-    return json_texts(list_event_fields(events), len(events))
+    own = next((n for n in EXPORTED_TEXTS if n in events.columns.column_names), None)
+    if own is None:
+        return json_texts(list_event_fields(events), len(events))
+    rest = {n: f for n, f in list_event_fields(events).items() if n != own}
+    return pc.coalesce(events.columns.column(own).cast(pa.string()), json_texts(rest, len(events)))
+
+
+def fill_recorded_texts(events: Events, recorded: pa.ChunkedArray | None) -> pa.ChunkedArray:
+    """The recorded texts as they are; where there is none it is made of the event's fields."""
+    if recorded is None:
+        return build_native_texts(events)
+    return pc.coalesce(recorded, build_native_texts(events)) if recorded.null_count else recorded
+
+
+def complete_recorded_texts(events: Events, recorded: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The recorded texts, those of Windows events as XML; where there is none it is made of the event's fields."""
+    if not is_windows(events):
+        return fill_recorded_texts(events, recorded)
+    native = pc.starts_with(pc.utf8_ltrim_whitespace(recorded), "<")
+    if not recorded.null_count and pc.all(native).as_py():
+        return recorded
+    made = build_native_texts(events)
+    parts = []
+    for first in range(0, len(events), NATIVE_ROWS_AT_ONCE):
+        here = (column.slice(first, NATIVE_ROWS_AT_ONCE).to_pylist() for column in (made, recorded))
+        # Row by row in Python: what decoders and shippers nest has no columns.
+        parts.append(pa.array([complete_event_text(*texts) for texts in zip(*here, strict=True)], pa.string()))
+    return pa.chunked_array(parts, pa.string())
+
+
+def complete_event_text(made: str, recorded: str | None) -> str:
+    """The XML of one event, from the text that is made of its fields and the one that was recorded."""
+    if recorded is None or recorded.lstrip().startswith("<"):
+        return recorded or made
+    if not MORE_THAN_DATA.search(recorded):
+        return made
+    try:
+        value = msgspec.json.decode(recorded)
+    except (msgspec.DecodeError, RecursionError):
+        return made
+    event = value.get("Event") if isinstance(value, dict) else None
+    if isinstance(event, dict) and isinstance(event.get("System"), dict):
+        return render_event_xml(event)
+    return complete_event_xml(made, value) if isinstance(value, dict) else made
 
 
 def concat_pieces(pieces: list[Piece], rows: int) -> pa.ChunkedArray:

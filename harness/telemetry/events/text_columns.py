@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.events.event import CAUSE, TEXT_TYPE, TIME, Events, Telemetry
+from harness.telemetry.events.event import NO_FIELDS, TEXT_TYPE, Events, Telemetry
 from harness.telemetry.simulation.identity import Bytes, Integers, build_fixed_width_texts
 
 Field: TypeAlias = "str | pa.ChunkedArray"
@@ -21,7 +21,7 @@ Field: TypeAlias = "str | pa.ChunkedArray"
 
 def list_event_fields(events: Events) -> dict[str, Field]:
     """Each field of the events and what it holds, constant ones first."""
-    columns = {n: events.columns.column(n) for n in events.columns.column_names if n not in (TIME, CAUSE)}
+    columns = {n: events.columns.column(n) for n in events.columns.column_names if n not in NO_FIELDS}
     return {**events.constants, **columns}
 
 
@@ -96,7 +96,10 @@ LIST_MEMBER = re.compile(r"\[\d+\]")
 
 
 def gather_list_fields(fields: Mapping[str, Field | None], rows: int, brackets: str = "") -> dict[str, Field | None]:
-    """The fields with the members of each list as one list column; `brackets` stands in its name where `[0]` stood."""
+    """The fields with the members of each list as one list column; `brackets` stands in its name where `[0]` stood.
+
+    A name that an event repeats has its first value, and `name[1]` and so on are its others.
+    """
     found: dict[str, Field | None] = {}
     lists: dict[str, list[Field]] = {}
     for name, field in fields.items():
@@ -105,7 +108,8 @@ def gather_list_fields(fields: Mapping[str, Field | None], rows: int, brackets: 
         elif field is not None:
             lists.setdefault(LIST_MEMBER.sub(brackets, name), []).append(field)
     for name, members in lists.items():
-        found.setdefault(name, as_list(members, rows))
+        first = found.get(name)
+        found[name] = as_list(members if first is None else [first, *members], rows)
     return found
 
 

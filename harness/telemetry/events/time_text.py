@@ -30,6 +30,10 @@ UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # are Europe's and Japan's.
 ABBREVIATIONS = {"EST": "-05:00", "EDT": "-04:00", "CST": "-06:00", "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00"}
 ABBREVIATIONS |= {"PST": "-08:00", "PDT": "-07:00", "CET": "+01:00", "CEST": "+02:00", "BST": "+01:00", "JST": "+09:00"}
+ABBREVIATIONS |= {"AKST": "-09:00", "AKDT": "-08:00", "HST": "-10:00", "WET": "+00:00", "WEST": "+01:00"}
+ABBREVIATIONS |= {"EET": "+02:00", "EEST": "+03:00", "MSK": "+03:00", "IST": "+05:30", "SGT": "+08:00", "HKT": "+08:00"}
+ABBREVIATIONS |= {"KST": "+09:00", "AWST": "+08:00", "ACST": "+09:30", "AEST": "+10:00", "AEDT": "+11:00"}
+ABBREVIATIONS |= {"NZST": "+12:00", "NZDT": "+13:00", "SAST": "+02:00"}
 
 COMPOSITE_CODES = {
     "%T": "%H:%M:%S",

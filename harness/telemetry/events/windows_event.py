@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import chain
+from functools import cache
+from itertools import chain, count
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import Events
-from harness.telemetry.events.json_values import flatten_object
+from harness.telemetry.events.json_values import flatten_object, print_json_value
 from harness.telemetry.sensor import WindowsChannel, sensor, sensor_names
 
 SYSTEM_FIELDS = (
@@ -39,6 +39,11 @@ SYSTEM_FIELDS = (
 """Fields of an event's System element in the order in which Windows writes them."""
 
 
+# As the add-on for Sysmon for Linux has them, whose events are Windows' XML behind a syslog header.
+LINUX_CHANNEL = "Linux-Sysmon/Operational"
+LINUX_METADATA = {"source": "Syslog:Linux-Sysmon/Operational", "sourcetype": "sysmon:linux"}
+
+
 @cache
 def map_windows_sensors() -> Mapping[str, WindowsChannel]:
     """The channel of each sensor that writes one. Raises HarnessError where two sensors write the same."""
@@ -61,12 +66,6 @@ def map_channel_sensors() -> Mapping[str, str]:
 def sensor_of(channel: str | None) -> str:
     """The sensor that writes a channel; `windows` for all that have none of their own."""
     return map_channel_sensors().get((channel or "").lower(), "windows")
-
-
-@lru_cache(maxsize=1024)
-def find_provider_channel(provider: str) -> str | None:
-    """The channel of a provider that a sensor knows, for events that do not name theirs."""
-    return next((c.name for c in map_windows_sensors().values() if c.provider == provider), None)
 
 
 def is_windows(events: Events) -> bool:
@@ -104,6 +103,8 @@ SYSTEM_NAMES = {
     "Execution.ThreadID": "Execution_ThreadID",
     "Security.UserID": "Security_UserID",
     "EventID.Qualifiers": "Qualifiers",
+    # Velociraptor's parser.
+    "EventID.Value": "EventID",
 }
 
 
@@ -117,12 +118,17 @@ def from_rendered(event: Mapping[str, Any]) -> dict[str, str]:
         held = event.get(part)
         if isinstance(held, dict):
             for name, value in list_event_data(held, part):
-                fields.setdefault(name, value)
+                fields.setdefault(f"Data_{name}" if name in SYSTEM_NAMED else name, value)
     return fields
 
 
 def list_event_data(held: Mapping[str, Any], part: str) -> Iterator[tuple[str, str]]:
     """Names and values of an event's data; UserData have one element around them all."""
+    elements = held.get("Data")
+    if part == "EventData" and isinstance(elements, (list, dict)) and (named := name_elements(elements)):
+        yield from named
+        # Beside named data stands at most Binary.
+        held = {name: value for name, value in held.items() if name != "Data"}
     bare = without_markup({name: value for name, value in held.items() if name != "#attributes"})
     # The one element is the provider's own name for its data.
     if part == "UserData" and isinstance(bare, dict) and len(bare) == 1:
@@ -135,6 +141,31 @@ def list_event_data(held: Mapping[str, Any], part: str) -> Iterator[tuple[str, s
         yield from flatten_object({name: "" if value is None else value}, empty="")
 
 
+NAME_KEYS = ("@Name", "Name", "name", "_Name", "-Name")
+TEXT_KEYS = ("#text", "Value", "value", "text", "Text", "$t", "_", "$", "content", "__text")
+"""What converters of XML to JSON call an attribute Name, and the text beside it."""
+
+
+def name_elements(elements: Any) -> list[tuple[str, str]]:
+    """Names and values of Data elements that a converter of XML left as objects; none where they have no names."""
+    listed = elements if isinstance(elements, list) else [elements]
+    found = []
+    for element in listed:
+        if not isinstance(element, dict):
+            return []
+        attributes = element.get("#attributes") or element.get("@attributes") or element.get("$") or element
+        name = (
+            next((attributes[k] for k in NAME_KEYS if k in attributes), None) if isinstance(attributes, dict) else None
+        )
+        if not isinstance(name, str):
+            # An object of names and values instead of elements, unless it is markup without a name.
+            bare = isinstance(elements, list) or "#text" in element or "#attributes" in element
+            return [] if bare else [*flatten_object(element, empty="")]
+        value = next((element[k] for k in TEXT_KEYS if k in element and not isinstance(element[k], dict)), None)
+        found.append((name, "" if value is None else print_json_value(value)))
+    return found
+
+
 def without_markup(value: Any) -> Any:
     """Objects of a decoder as plain values: attributes beside elements, text in place of `#text`, no namespaces."""
     if isinstance(value, list):
@@ -144,8 +175,14 @@ def without_markup(value: Any) -> Any:
     plain: dict[str, Any] = {}
     for name, inner in value.items():
         # The package's own names for attributes and text beside them.
-        if name == "#attributes":
+        if name in ("#attributes", "@attributes"):
             plain |= {n: v for n, v in inner.items() if n != "xmlns"} if isinstance(inner, dict) else {}
+        # evtx_dump --separate-json-attributes.
+        elif name.endswith("_attributes") and isinstance(inner, dict):
+            plain |= {f"{name.removesuffix('_attributes')}.{n}": v for n, v in inner.items() if n != "xmlns"}
+        # xmltodict.
+        elif name.startswith("@"):
+            plain |= {} if name.startswith("@xmlns") else {name[1:]: inner}
         else:
             plain[name] = without_markup(inner)
     if "#text" in plain:
@@ -185,7 +222,7 @@ DEEPEST_XML = 50
 
 
 def fields_of_event(xml: str) -> dict[str, str]:
-    """System fields, then data in their order; of a repeated name the first value counts.
+    """System fields, then data in their order; of a repeated name the first value has the name, the next `name[1]`.
 
     Text as the log itself prints it goes a fast way, all else is scanned. Raises ValueError for what is no XML.
     """
@@ -224,15 +261,15 @@ def scanned_whole(xml: str) -> list[Leaf]:
 
 
 def merge_system_and_data(system: Iterable[tuple[str, str | None]], data: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Both parts as one; a datum named as a System field is told apart by `Data_`."""
+    """Both parts as one; a datum named as a System field is told apart by `Data_`, a repeated one by its number."""
     # An empty System element (<Correlation/>) is an absent field, an empty datum an empty text.
     fields = {name: value for name, value in system if value}
     for name, value in data:
         if name in SYSTEM_NAMED:
             name = f"Data_{name}"
-        # As Splunk's extraction without MV_ADD (spl.md 11.2).
-        if name not in fields:
-            fields[name] = value
+        if name in fields:
+            name = next(numbered for n in count(1) if (numbered := f"{name}[{n}]") not in fields)
+        fields[name] = value
     return fields
 
 

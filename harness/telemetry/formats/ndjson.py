@@ -10,7 +10,7 @@ import msgspec
 
 from harness.telemetry.events.event import Telemetry
 from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
-from harness.telemetry.events.json_events import JsonEvents
+from harness.telemetry.events.json_events import JsonEvents, list_event_texts
 from harness.telemetry.events.raw_text import json_texts, stamp_fields, write_lines
 
 # A fraction stays the text that was written: 1.10 is not 1.1 in a log.
@@ -21,19 +21,23 @@ FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 # Possessive: a string without an end must not be tried again from each of its characters.
 OBJECT_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+(")?|[{}]|\n', re.S)
 BETWEEN = b" \t\r\n,[]"
+# evtx_dump numbers the objects that it prints.
+RECORD_LINE = re.compile(rb"Record \d+\r?\n")
 
 
 def recognises(head: bytes) -> bool:
     """Whether content that begins so is JSON."""
+    found = RECORD_LINE.match(head)
+    head = head[found.end() :] if found else head
     return head.startswith((b"{", b"[{", b"[ ", b"[\n", b"[\r", b"[]")) or head == b"["
 
 
 def read(stream: Stream, tables: EventTables) -> None:
     """Adds every readable object; a damage names its line."""
     events = JsonEvents(stream.name, tables)
-    records = stream.lines() if one_a_line(stream) else find_objects(stream)
-    for line, text in records:
+    for line, text in find_texts(stream):
         place = f"{stream.name}: line {line}"
+        tables.begin_record()
         try:
             value = DECODE.decode(text)
         except FAILURES as error:
@@ -47,9 +51,35 @@ def read(stream: Stream, tables: EventTables) -> None:
     events.done()
 
 
+def find_texts(stream: Stream) -> Iterator[tuple[int, bytes]]:
+    """Each line, or each object that fills many, and the line on which it starts."""
+    return stream.lines() if one_a_line(stream) else find_objects(stream)
+
+
+def list_records(stream: Stream) -> Iterator[bytes]:
+    """The text of each object again."""
+    return (text for _, text in find_texts(stream))
+
+
+def event_texts(record: bytes) -> Iterator[str]:
+    """The text of each event in an object."""
+    text = record.decode("utf-8", "replace")
+    try:
+        value = DECODE.decode(record)
+    except FAILURES as error:
+        value = repair_utf8(record, error)
+    try:
+        yield from list_event_texts(value, text)
+    except (ValueError, RecursionError):
+        # Told as damage when the events were read: what is behind it in the record was not added.
+        return
+
+
 def one_a_line(stream: Stream) -> bool:
     """Whether the first lines are objects of their own: most decode, as they would not if one object filled many."""
-    first = [line for line in stream.text_head.split(b"\n")[:20] if line.strip()]
+    lines = [line for line in stream.text_head.split(b"\n")[:20] if line.strip()]
+    # Of numbered objects those that fill a line are found by their braces too, so that no number is told as damage.
+    first = lines if not RECORD_LINE.match(lines[0] + b"\n") else [b"["]
     # The last of the lines may be cut by the head's length, so it need not decode.
     return not first[0].startswith(b"[") and sum(is_whole_object(line) for line in first) * 2 > len(first) - 1
 
@@ -137,7 +167,7 @@ class Splitter:
             self.depth, self.told = 0, at
         if self.depth == 0:
             between = self.buffer[self.told : at].strip(BETWEEN)
-            if between:
+            if between and not RECORD_LINE.fullmatch(between + b"\n"):
                 self.stream.damage(self.place(self.line), f"no JSON object: `{shorten_bytes(between)}`")
             self.start, self.started_on = at, self.line
         self.depth += 1

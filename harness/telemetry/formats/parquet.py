@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
+from harness.telemetry.events.event import CAUSE, NO_FIELDS, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.events.json_events import JsonEvents
 from harness.telemetry.events.text_columns import encode_text
@@ -52,7 +52,7 @@ def read(stream: Stream, tables: EventTables) -> None:
 
 
 def open_parquet(stream: Stream) -> Any:
-    """The path for Arrow, or a gzip file's content in memory."""
+    """The path for Arrow, or in memory the content of what is packed."""
     return io.BytesIO(stream.whole(LARGEST_PARQUET)) if stream.packed else str(stream.path)
 
 
@@ -132,7 +132,7 @@ def describe_layout(telemetry: Telemetry) -> dict[str, Any]:
 
 def list_field_columns(events: Events) -> list[str]:
     """Names of the columns that are fields."""
-    return [n for n in events.columns.column_names if n not in (TIME, CAUSE)]
+    return [n for n in events.columns.column_names if n not in NO_FIELDS]
 
 
 def tidy(events: Events) -> pa.Table:

@@ -19,7 +19,7 @@ from harness.telemetry.events.raw_text import (
     write_lines,
 )
 from harness.telemetry.events.windows_event import is_windows
-from harness.telemetry.platforms.splunk import metadata
+from harness.telemetry.splunk_inputs import metadata
 
 SUFFIX = ".ndjson"
 

@@ -9,23 +9,44 @@ from typing import IO
 from harness.telemetry.events.event import Telemetry, parse_microseconds
 from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
 from harness.telemetry.events.raw_text import build_native_texts, write_lines
-from harness.telemetry.events.windows_event import fields_of_event, is_windows, sensor_of
+from harness.telemetry.events.windows_event import (
+    LINUX_CHANNEL,
+    LINUX_METADATA,
+    fields_of_event,
+    is_windows,
+    sensor_of,
+)
+from harness.telemetry.formats import delimited
 
 # Not <EventData>, <EventID> or <Events>.
 START = re.compile(rb"<Event(?=[\s>])")
 END = b"</Event>"
-BETWEEN = re.compile(rb"(?:\s+|<\?xml[^>]*\?>|</?Events[^>]*>|<!--.*?-->|\xef\xbb\xbf)*", re.S)
+# evtx_dump numbers its records; syslog has a header before each event, as Sysmon for Linux writes them.
+SYSLOG_HEADER = (
+    rb"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) \S+ [^\s:\[]+(?:\[\d+\])?"
+    rb"(?:: ?| \S+ \S+ (?:-|\[[^\n]*?\]) )"
+)
+BETWEEN = re.compile(
+    rb"(?:\s+|<\?xml[^>]*\?>|</?Events[^>]*>|<!--.*?-->|\xef\xbb\xbf|Record \d+\r?\n|"
+    + SYSLOG_HEADER
+    + rb"(?=<Event|\Z))*",
+    re.S,
+)
 
 
 def recognises(head: bytes) -> bool:
     """Whether content that begins so is XML, or text with events in XML among it."""
-    return head.startswith(b"<") or (head[:1] not in b"{[" and START.search(head) is not None and b"\0" not in head)
+    if head[:1] in b"{[" or START.search(head) is None:
+        return False
+    # A table may hold events in its cells, and binary data pieces of them.
+    return head.startswith(b"<") or (b"\0" not in head and not delimited.recognises(head))
 
 
 def read(stream: Stream, tables: EventTables) -> None:
     """Adds every event; what stands between events and is no markup around them is damage."""
     for line, xml in find_event_elements(stream):
         place = f"{stream.name}: line {line}"
+        tables.begin_record()
         try:
             text = xml.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -37,7 +58,19 @@ def read(stream: Stream, tables: EventTables) -> None:
             tables.damage(place, f"malformed XML: {error}")
             continue
         time = parse_microseconds(fields.get("SystemTime"))
+        if fields.get("Channel") == LINUX_CHANNEL:
+            fields |= LINUX_METADATA
         tables.add(sensor_of(fields.get("Channel")), fields.get("EventID", ""), time, fields)
+
+
+def list_records(stream: Stream) -> Iterator[bytes]:
+    """The text of each event again."""
+    return (xml for _, xml in find_event_elements(stream))
+
+
+def event_texts(record: bytes) -> list[str]:
+    """The event's text."""
+    return [record.decode("utf-8", "replace")]
 
 
 def find_event_elements(stream: Stream) -> Iterator[tuple[int, bytes]]:

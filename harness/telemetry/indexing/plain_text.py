@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.input import EventTables, Stream
+from harness.telemetry.events.time_looks import (
+    ATTACHED,
+    BARE_LOOKS,
+    CLOCK_ALONE,
+    CLUE,
+    LOOKS,
+    ReadTime,
+    convert_match_to_time,
+)
 from harness.telemetry.events.time_text import (
     ABBREVIATIONS,
     ALIKE,
     COMPOSITE_CODES,
     PARSE_CODES,
-    UNIX_EPOCH,
-    build_moment,
     resolve_zone,
-    written_zone,
 )
 from harness.telemetry.indexing.line_breaker import break_lines, merge_lines
 from harness.telemetry.indexing.props import (
@@ -56,25 +63,6 @@ TIME_CODE_PATTERNS = PARSE_CODES | {
 # %L is no code of Splunk's.
 TIME_CODE_ALIASES = {code: same for code, same in ALIKE.items() if code != "L"}
 INDEX_TIME_CODE = re.compile(r"%:?(\d?)([A-Za-z%+])")
-# `h` is an hour of twelve where AM or PM stands behind it.
-CLOCK_TIME_PATTERN = r"(?P<h>\d\d?):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<f>\d{1,9}))?)?"
-# datetime.xml has many more. These are ISO 8601, Apache, American, syslog, epoch with its fractions, and a bare date,
-# which is last since the first begins with one.
-LOOKS = tuple(
-    re.compile(written)
-    for written in (
-        r"(?<!\d)(?P<Y>\d{4})[-/](?P<m>\d\d?)[-/](?P<d>\d\d?)[T ]+"
-        rf"{CLOCK_TIME_PATTERN}(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b)|\s+(?P<Z>UTC|GMT|[ECMP][SD]T)\b)?",
-        r"(?<!\d)(?P<d>\d\d?)[-/ ](?P<B>[A-Z][a-z]{2})[-/ ](?P<Y>\d{4})[: ]+(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)"
-        r"(?:[.,](?P<f>\d{1,9}))?(?:\s*(?P<z>[+-]\d\d:?\d\d|Z\b))?",
-        r"(?<!\d)(?P<m>\d\d?)/(?P<d>\d\d?)/(?P<Y>\d{4})[T ]+"
-        rf"{CLOCK_TIME_PATTERN}(?:\s+(?P<p>[AP]M))?",
-        r"\b(?P<B>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\s+(?P<d>\d\d?),?\s+(?:(?P<Y>\d{4})\s+)?"
-        r"(?P<H>\d\d?):(?P<M>\d\d):(?P<S>\d\d)(?:[.,](?P<f>\d{1,9}))?",
-        r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<f>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
-        r"(?<!\d)(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)",
-    )
-)
 
 
 class EventClock:
@@ -87,23 +75,29 @@ class EventClock:
         self.prefix = compile_setting_regex(prefix) if prefix else None
         given = settings.get("TIME_FORMAT", "").strip()
         self.looks = (format_regex(given),) if given else LOOKS
+        self.looks_for_itself = not given
         self.lookahead = parse_whole_setting(settings.get("MAX_TIMESTAMP_LOOKAHEAD"), LOOKAHEAD)
         self.last: str | None = None
-        self.found: int | None = None
-        self.read: dict[str, int | None] = {}
+        self.found: ReadTime | None = None
+        self.read: dict[str, ReadTime | None] = {}
 
-    def micros(self, text: str) -> int | None:
-        """Microseconds since 1970 of the time in a text; None where it has none."""
+    def time(self, text: str) -> ReadTime | None:
+        """The time in a text; None where it has none."""
         # The same text is asked twice: whether it begins an event, and when it happened.
         if text is not self.last:
             self.last, self.found = text, self.look(text)
         return self.found
 
+    def micros(self, text: str) -> int | None:
+        """Microseconds since 1970 of the time in a text; None where it has none."""
+        found = self.time(text)
+        return None if found is None else found.micros
+
     def dated(self, text: str) -> bool:
         """Whether a line has a time."""
         return self.micros(text) is not None
 
-    def look(self, text: str) -> int | None:
+    def look(self, text: str) -> ReadTime | None:
         """The first time that can be read in a text, from where it may stand."""
         start = 0
         if self.prefix is not None:
@@ -123,13 +117,23 @@ class EventClock:
                 return self.read[written]
         return None
 
+    def clock_alone(self, text: str) -> ReadTime | None:
+        """The time of an event that begins with a clock without a date; nothing where settings say what to look for."""
+        match = CLOCK_ALONE.match(text) if self.looks_for_itself and self.prefix is None else None
+        return convert_match_to_time(match, self.zone, self.near) if match else None
+
     def matches(self, window: str) -> list[re.Match[str]]:
         """The first time of each look in their order; the look that was right last is tried before the others."""
         usual = self.looks[0].search(window)
         # A time at the very beginning needs no look at the others (plain logs are read seven times faster), but
         # a bare date may hide the clock behind it.
-        if usual is not None and usual.start() == 0 and usual.re is not LOOKS[-1]:
-            return [usual]
+        if usual is not None and usual.re not in BARE_LOOKS:
+            before = window[: usual.start()]
+            if not before or not (CLUE.search(before) or ATTACHED.search(before)):
+                return [usual]
+        # A format of the site's own may have nothing of the usual looks.
+        if self.looks_for_itself and not CLUE.search(window):
+            return []
         found = [m for look in self.looks if (m := look.search(window)) is not None]
         found.sort(key=lambda m: (m.start(), -m.end()))
         if found and found[0].re is not self.looks[0]:
@@ -167,32 +171,6 @@ def translate_literal(text: str) -> str:
     return re.sub(r"(?:\\ )+", r"\\s+", re.escape(text))
 
 
-def convert_match_to_time(match: re.Match[str], zone: tzinfo, near: datetime) -> int | None:
-    """Microseconds since 1970 of a match's parts; None for a date that does not exist."""
-    part = {name: value for name, value in match.groupdict().items() if value is not None}
-    fraction = int(part.get("f", part.get("F", "0"))[:6].ljust(6, "0"))
-    if "s" in part:
-        return int(part["s"]) * 1_000_000 + fraction
-    if "h" in part:
-        hour = part.pop("h")
-        # Some logs write PM behind an hour of 24 too.
-        part["I" if "p" in part and 1 <= int(hour) <= 12 else "H"] = hour
-    try:
-        made = build_moment(part, near).replace(tzinfo=find_zone(part) or zone)
-        # MAX_DAYS_HENCE is 2: without a year, December read in January is last year's.
-        if "Y" not in part and "y" not in part and made > near + timedelta(days=2):
-            made = made.replace(year=made.year - 1)
-        return (made - UNIX_EPOCH) // timedelta(microseconds=1) + fraction
-    except (ValueError, OverflowError):
-        return None
-
-
-def find_zone(part: Mapping[str, str]) -> tzinfo | None:
-    """The zone that a timestamp itself names; None for an unknown word."""
-    named = written_zone(part)
-    return resolve_zone(named) if named else None
-
-
 def resolve_tz_setting(name: str) -> tzinfo:
     """The zone that TZ names, UTC without one."""
     zone = resolve_zone(ABBREVIATIONS.get(name.upper(), name))
@@ -209,6 +187,9 @@ LONGEST_PUNCT = 50
 WORD_OR_BREAK = re.compile(r"[^\W_]+|[\r\n]+")
 
 
+LOCAL_HOST = "localhost"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """Settings for reading plain files: metadata, and the stanzas of props.conf and transforms.conf.
@@ -218,7 +199,7 @@ class Input:
 
     sourcetype: str
     source: str = ""
-    host: str = "localhost"
+    host: str = ""
     index: str = "main"
     props: Props = field(default_factory=dict)
     transforms: Props = field(default_factory=dict)
@@ -227,16 +208,27 @@ class Input:
 def index_plain_text(stream: Stream, tables: EventTables, given: Input) -> None:
     """Adds every event of a file under its sourcetype; events that go to nullQueue are left out."""
     source = given.source or str(stream.path)
-    metadata = {"index": given.index, "source": source, "sourcetype": given.sourcetype, "host": given.host}
+    metadata = {
+        "index": given.index,
+        "source": source,
+        "sourcetype": given.sourcetype,
+        "host": given.host or LOCAL_HOST,
+    }
     settings = effective(given.props, metadata)
     # The file's time of change is what Splunk's file inputs take for "now" (props.conf.spec, DATETIME_CONFIG).
     clock = EventClock(settings, datetime.fromtimestamp(stream.path.stat().st_mtime, UTC))
     last: int | None = None
+    told: Counter[tuple[str, str]] = Counter()
+    changed = f"{clock.near:%Y-%m-%d}, when the file was last changed"
     for event in break_events(stream, settings, clock):
         text = event.line.text
-        time = clock.micros(stamp(event, settings))
+        time = clock.time(stamp(event, settings)) or clock.clock_alone(text)
+        if time is None:
+            told["no time that can be read", changed if last is None else "that of the event before"] += 1
+        elif time.assumed:
+            told[f"a time without {time.assumed}", "" if "`" in time.assumed else changed] += 1
         # An event without a time has that of the one before it (capture timestamp-fallback-previous-event).
-        last = time if time is not None else last
+        last = time.micros if time is not None else last
         record = IndexedRecord(raw=apply_sed_scripts(text, settings), metadata=dict(metadata))
         apply_transforms(record, settings, given.transforms)
         if not record.dropped:
@@ -246,6 +238,19 @@ def index_plain_text(stream: Stream, tables: EventTables, given: Input) -> None:
                 found["punct"] = punctuation(record.raw)
             made = {**found, **record.metadata, "_raw": record.raw}
             tables.add(PLAIN_TEXT_SENSOR, record.metadata["sourcetype"], when, made)
+    for (lack, taken), count in told.items():
+        stream.damage(stream.name, describe_fall_back(count, lack, taken))
+
+
+def describe_fall_back(count: int, lack: str, taken: str) -> str:
+    """How many events of a file lack a time or a part of it, and where it is taken from."""
+    one = count == 1
+    said = f"{count} {'event has' if one else 'events have'} {lack}"
+    if not taken:
+        return f"{said}; it is read as UTC"
+    if lack.startswith("no "):
+        return f"{said}; {'it has' if one else 'they have'} {taken}"
+    return f"{said}; it is taken from {taken}"
 
 
 def break_events(stream: Stream, settings: Mapping[str, str], clock: EventClock) -> Iterator[Structured]:

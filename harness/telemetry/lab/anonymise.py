@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry
+from harness.telemetry.events.event import NO_FIELDS, Events, Telemetry
 from harness.telemetry.events.text_columns import map_distinct_values
 from harness.telemetry.events.windows_event import fields_of_event
 from harness.telemetry.format import read_telemetry, write_telemetry
@@ -230,7 +230,7 @@ def other(events: Events, disguise: Disguise) -> Events:
         return pa.array([None if v is None else disguise.text(v) for v in values.to_pylist()], pa.string())
 
     table = events.columns
-    for name in [n for n in table.column_names if n not in (TIME, CAUSE)]:
+    for name in [n for n in table.column_names if n not in NO_FIELDS]:
         column = map_distinct_values(table.column(name), change)
         if column is not None and not isinstance(column, str):
             table = table.set_column(table.schema.get_field_index(name), name, column)

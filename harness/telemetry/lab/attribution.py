@@ -25,6 +25,8 @@ TUPLE = ("SourceIp", "SourcePort", "DestinationIp", "DestinationPort")
 # A task that makes a task that makes a task: no attack does that often, a host's own log may without end.
 DEEPEST_TASK_CHAIN = 64
 
+# What command_line.py writes a batch's file with, as cmd.exe starts it.
+DELIVERY = re.compile(r'findstr\s+"\^"\s*')
 TASK_OPTION = re.compile(r"""(?i)/tn\s+(?:"([^"]+)"|(\S+))""")
 TASK_EVENTS = frozenset({"4698", "4699", "4700", "4701", "4702"})
 
@@ -88,8 +90,16 @@ class Family:
         """Whether a process belongs to the family."""
         return guid in self.guids and guid not in ("", NO_GUID)
 
+    def is_delivery(self, fields: Fields) -> bool:
+        """Whether an event is about how a batch came to the host, which nobody but detlab does."""
+        file = f"\\detlab-{self.mark}.cmd".lower()
+        written = fields.get("TargetFilename", "").lower().endswith(file)
+        return written or DELIVERY.fullmatch(fields.get("CommandLine", "")) is not None
+
     def owns(self, fields: Fields) -> bool:
         """Whether the test caused an event."""
+        if self.is_delivery(fields):
+            return False
         if fields.get("Channel") == SYSMON_CHANNEL:
             guids = (fields.get(n, "") for n in ("ProcessGuid", "SourceProcessGUID", "ParentProcessGuid"))
             # The listener's record of a loopback connection has the same ends (telemetry.md 1.4).

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_command import Command
+from harness.scenario.command_prompt import Form, choose_form, split_lines, split_rows
 from harness.telemetry.lab.remote import CommandLine
 
 # cmd.exe takes 8,191 characters; the rest is for what WinRS puts in front.
 LONGEST_LINE = 8000
 MARK_VARIABLE = "DETLAB"
 BREAK = "----"
+BATCH_NAME = "detlab-"
 
 # Without a console PowerShell writes its progress to the error stream, as CLIXML.
 QUIET = "$ProgressPreference='SilentlyContinue'\n"
@@ -27,8 +30,8 @@ FROM_STDIN = (
 def build_marked_line(command: Command, mark: str) -> CommandLine:
     """A command as one line that carries `mark`, so that its processes and their events are found by it.
 
-    Lines of a batch text are joined as Atomic Red Team's own runner joins them. What is longer than a command prompt
-    takes is read by the program from its input. Raises HarnessError for a shell that Windows does not have.
+    Lines of a batch mean what they mean in a batch. What is longer than a command prompt takes is read by the program
+    from its input. Raises HarnessError for a shell that Windows does not have.
     """
     if command.shell is Shell.POWERSHELL:
         return powershell(command.text, mark)
@@ -37,16 +40,41 @@ def build_marked_line(command: Command, mark: str) -> CommandLine:
         raise HarnessError(
             "no-such-shell", message, help="choose a test whose executor is powershell or command_prompt"
         )
-    lines = [row.strip() for row in command.text.strip().splitlines() if row.strip()]
-    text = prepend_mark(" & ".join(lines), mark)
-    if len(text) <= LONGEST_LINE:
+    rows, lines, form = split_rows(command.text), split_lines(command.text), choose_form(command.text)
+    text = prepend_mark(" & ".join(row.strip() for row in rows), mark)
+    if form is Form.JOINED and len(text) <= LONGEST_LINE:
         return CommandLine(text=text, mark=mark)
-    for row in lines:
+    for row in rows:
         if len(row) > LONGEST_LINE:
             message = f"a line of {len(row)} characters is more than a command prompt takes ({LONGEST_LINE})"
             raise HarnessError("line-too-long", message, help="give the test shorter arguments")
-    stdin = "".join(f"{row}\r\n" for row in (*lines, "exit"))
-    return CommandLine(text=prepend_mark("cmd.exe /d /q /k rem", mark), stdin=stdin.encode(), mark=mark)
+    if form is Form.TYPED:
+        return CommandLine(
+            text=prepend_mark("cmd.exe /d /q /k rem", mark), stdin=join_rows([*lines, "exit"]), mark=mark
+        )
+    return CommandLine(text=prepend_mark(build_batch_line(mark), mark), stdin=join_rows(lines), mark=mark)
+
+
+def build_batch_line(mark: str) -> str:
+    """Writes the input to a file, runs that, removes it, and ends with the file's exit code.
+
+    A file and not the input itself: a program of the batch that reads its input would take the lines behind it.
+    """
+    file, code = f'"%TEMP%\\{BATCH_NAME}{mark}.cmd"', f"{MARK_VARIABLE}_CODE"
+    # `%^name%` is read by `call` alone: without the caret it would be read before anything has run.
+    parts = (
+        f'findstr "^" >{file}',
+        f"cmd.exe /d /q /c call {file}",
+        f"call set {code}=%^errorlevel%",
+        f"del {file}",
+        f"call exit %^{code}%",
+    )
+    return "& ".join(parts)
+
+
+def join_rows(rows: Sequence[str]) -> bytes:
+    """Lines as the input of a program on Windows."""
+    return "".join(f"{row}\r\n" for row in rows).encode()
 
 
 def powershell(script: str, mark: str) -> CommandLine:
@@ -94,8 +122,10 @@ def kill(mark: str) -> CommandLine:
     if not re.fullmatch(r"[A-Za-z0-9.-]+", mark):
         raise ValueError(mark)
     script = (
-        f"$mark = '{MARK_VARIABLE}=' + '{mark}&'; Get-CimInstance Win32_Process | Where-Object {{ $_.CommandLine -and "
-        "$_.CommandLine.Contains($mark) } | ForEach-Object { taskkill.exe /F /T /PID $_.ProcessId }"
+        f"$mark = '{MARK_VARIABLE}=' + '{mark}&'; $batch = '{BATCH_NAME}' + '{mark}.cmd'; "
+        "Get-CimInstance Win32_Process | Where-Object { $_.CommandLine -and "
+        "$_.CommandLine.Contains($mark) } | ForEach-Object { taskkill.exe /F /T /PID $_.ProcessId }; "
+        "Remove-Item -ErrorAction SilentlyContinue (Join-Path $env:TEMP $batch)"
     )
     return CommandLine(text=f'powershell.exe -NoProfile -NonInteractive -Command "{script}"')
 

@@ -15,7 +15,9 @@ from typing import Protocol
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.scenario.atomic import Shell
 from harness.scenario.atomic_command import Rendered
+from harness.scenario.atomic_warnings import list_atomic_warnings
 from harness.telemetry.lab.cleanup import CLEANUP_PATIENCE, CleanUp, run_cleanup
 from harness.telemetry.lab.command_line import build_marked_line
 from harness.telemetry.lab.doctor import read_facts
@@ -325,8 +327,13 @@ def what_if(plan: Detonation, hosts: Sequence[LabHost]) -> Iterator[str]:
         yield f"# {host.name} ({host.endpoint}, {host.entry.wire})"
         for number, rendered in enumerate(plan.tests, 1):
             yield f"# {rendered.atomic.name} {rendered.atomic.test.name}"
+            yield from (f"# {w.severity}: {w.message}" for w in list_atomic_warnings(rendered.atomic))
             if rendered.steps:
                 yield "\n".join(f"# by hand: {row}" for row in rendered.steps.splitlines())
             for what, command in rendered.commands():
                 if what != "get prerequisite" or plan.get_prerequisites:
-                    yield f"{what}: {build_marked_line(command, plan.mark(number)).text}"
+                    line = build_marked_line(command, plan.mark(number))
+                    yield f"{what}: {line.text}"
+                    # A script that was too long for the line is base64 there.
+                    if line.stdin and command.shell is Shell.COMMAND_PROMPT:
+                        yield "\n".join(f"  | {row}" for row in line.stdin.decode().splitlines())

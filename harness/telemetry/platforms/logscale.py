@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, fill_times, find_arrival
-from harness.telemetry.events.raw_text import RAW_FIELD, build_native_texts
+from harness.telemetry.events.raw_text import RAW_FIELD, fill_recorded_texts
 from harness.telemetry.events.text_columns import (
     LIST_MEMBER,
     Field,
@@ -18,7 +18,9 @@ from harness.telemetry.events.text_columns import (
     list_event_fields,
     number_events,
 )
+from harness.telemetry.events.windows_event import is_windows
 from harness.telemetry.platform import Condition, View
+from harness.telemetry.recorded_text import read_recorded_texts
 
 # As in an event exported from Next-Gen SIEM (telemetry.md 3.1).
 FALCON_TAGS = {"#repo": "base_sensor", "#type": "falcon-raw-data"}
@@ -43,14 +45,20 @@ class LogScalePlatform:
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a query sees it: `@timestamp` is when the cloud or the log received it, in milliseconds."""
         arrival = find_arrival(telemetry)
+        texts = read_recorded_texts(telemetry) if raw else (None,) * len(telemetry.events)
         return tuple(
-            build_logscale_view(events, numbers, conditions, raw, arrival)
-            for numbers, events in number_events(telemetry)
+            build_logscale_view(events, numbers, conditions, raw, arrival, text)
+            for (numbers, events), text in zip(number_events(telemetry), texts, strict=True)
         )
 
 
 def build_logscale_view(
-    events: Events, numbers: pa.Array, conditions: Mapping[str, str], raw: bool, arrival: int
+    events: Events,
+    numbers: pa.Array,
+    conditions: Mapping[str, str],
+    raw: bool,
+    arrival: int,
+    recorded_text: pa.ChunkedArray | None = None,
 ) -> View:
     """Events of one kind with tags, `@timestamp` in milliseconds, and `@rawstring` where `raw` asks for it."""
     recorded = {n: f for n, f in list_event_fields(events).items() if n != RAW_FIELD or events.sensor != "text"}
@@ -67,10 +75,14 @@ def build_logscale_view(
             found |= {n: f for n, f in recorded.items() if n in FALCON_TAGS}
     for field in recorded.items():
         found.setdefault(*field)
-    if events.sensor != "falcon":
+    if is_windows(events):
         found |= {n: f for n, f in concat_repeated_elements(recorded, len(events)).items() if n not in found}
+        # `Threat Name` of Defender is ThreatName in Sigma.
+        if conditions.get("system_names") == "sigma":
+            found |= {bare: f for n, f in recorded.items() if (bare := n.replace(" ", "")) not in found}
     if raw:
-        found["@rawstring"] = build_native_texts(events)
+        # As it was sent: LogScale's parsers leave the text alone.
+        found["@rawstring"] = fill_recorded_texts(events, recorded_text)
     # No query can name it.
     found.pop("", None)
     columns = {n: f for n, f in found.items() if not isinstance(f, str)}

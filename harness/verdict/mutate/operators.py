@@ -362,6 +362,7 @@ NEAR: dict[Operation, tuple[Callable[[Aggregation], Expression], str]] = {
     ops.first: (replace_aggregation_by(ops.last), "last"),
     ops.last: (replace_aggregation_by(ops.first), "first"),
     ops.percentile: (highest, "maximum"),
+    ops.percentile_below: (highest, "maximum"),
 }
 
 

@@ -116,7 +116,7 @@ def of_aggregation(operation: Operation, inner: Bounds, counted: bool, filled: b
             return Bounds(inner.low if inner.low >= 0 else -inf, inf, inner.whole, nullable)
         case ops.mean | ops.percentile:
             return Bounds(inner.low, inner.high, False, nullable)
-        case ops.minimum | ops.maximum | ops.first | ops.last | ops.mode:
+        case ops.minimum | ops.maximum | ops.percentile_below | ops.first | ops.last | ops.mode:
             return Bounds(inner.low, inner.high, inner.whole, nullable)
         case ops.stdev_sample | ops.variance_sample:
             # Null of one row.

@@ -45,7 +45,7 @@ ROUNDING = 1e-12
 ROUNDED_OPERATIONS: frozenset[Operation] = frozenset(
     {
         *[ops.mean, ops.stdev_sample, ops.stdev_population, ops.variance_sample, ops.variance_population],
-        *[ops.percentile, ops.slope, ops.intercept, ops.r_squared, ops.list_statistic, ops.smoothed],
+        *[ops.percentile, ops.sketch_value, ops.slope, ops.intercept, ops.r_squared, ops.list_statistic, ops.smoothed],
         *[ops.divide, ops.sqrt, ops.ln, ops.log, ops.exp, ops.power],
     }
 )

@@ -146,6 +146,8 @@ AGGREGATES = [
     (ops.variance_population, (C("n"),), {"where": ops.equal(C("host"), L("a"))}, 0.25),
     (ops.percentile, (C("n"), L(0.5)), {}, 2.5),
     (ops.percentile, (C("n"), L(0.95)), {}, 6.4),
+    (ops.percentile_below, (C("n"), L(0.95)), {}, 3.0),
+    (ops.percentile_below, (C("n"), L(1)), {}, 7.0),
     (ops.mode, (C("host"),), {}, "a"),
     (ops.values, (C("host"),), {}, ["a", "b"]),
     (ops.collect, (C("host"),), {}, ["b", "a", "b", "a"]),

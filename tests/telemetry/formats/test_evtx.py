@@ -6,6 +6,7 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.format import read_telemetry
+from tests.columns import list_rows
 from tests.telemetry.formats.event_log_file import event_log, sysmon
 
 SAMPLES = Path("../shared/samples/dev/sigma_regression")
@@ -18,7 +19,7 @@ def recorded(tmp_path, content):
     rows = [
         {n: v for n, v in {**e.constants, **row}.items() if v is not None}
         for e in telemetry.events
-        for row in e.columns.to_pylist()
+        for row in list_rows(e)
     ]
     return rows, [str(d) for d in telemetry.damages]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.format import list_writers, read_telemetry, write_telemetry
-from tests.columns import text_column
+from tests.columns import list_rows, text_column
 
 SYSMON = {
     "Provider_Name": "Microsoft-Windows-Sysmon",
@@ -74,7 +74,7 @@ def records(telemetry, *, causes=False):
     """Every event as sensor, kind and fields, in an order of its own."""
     found = []
     for e in telemetry.events:
-        for row in e.columns.to_pylist():
+        for row in list_rows(e):
             fields = {n: v for n, v in {**e.constants, **row}.items() if v is not None and n not in METADATA}
             cause = fields.pop(CAUSE)
             found.append((e.sensor, e.kind, cause if causes else None, sorted((n, str(v)) for n, v in fields.items())))

@@ -67,7 +67,6 @@ def test_a_sysmon_event_in_a_current_installation():
     [
         ({"addon": "legacy"}, "sourcetype", "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational"),
         ({"addon": "current"}, "sourcetype", "xmlwineventlog"),
-        ({"source": "WinEventLog"}, "source", "WinEventLog:Microsoft-Windows-Sysmon/Operational"),
         ({"index": "sysmon"}, "index", "sysmon"),
         ({"host": "fqdn"}, "host", "WS01.corp.local"),
         ({"time": "UtcTime"}, "_time", 1704103199.001),
@@ -215,3 +214,97 @@ def test_metadata_that_only_some_inputs_recorded_is_made_for_the_others():
     recorded = events(host=["collector", None], sourcetype=[None, "stash"], Computer=["WS01", "WS02.corp.local"])
     found = [(e["host"], e["sourcetype"]) for e in seen(recorded)]
     assert found == [("collector", "xmlwineventlog"), ("WS02", "stash")]
+
+
+COLLECTED = {
+    "CommandLine": ["1> \\\\127.0.0.1\\admin$\\__1 2>&1"],
+    "Threat Name": ["<a>"],
+    "Computer": ["WS01.corp.local"],
+    "Rule[0]": ["x"],
+    "Rule[1]": ["y"],
+}
+CHANNEL = "Microsoft-Windows-Sysmon/Operational"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "source", "sourcetype", "line", "threat"),
+    [
+        ({}, f"XmlWinEventLog:{CHANNEL}", "xmlwineventlog", "2&gt;&amp;1", "&lt;a&gt;"),
+        ({"addon": "legacy"}, f"XmlWinEventLog:{CHANNEL}", f"XmlWinEventLog:{CHANNEL}", "2&gt;&amp;1", "&lt;a&gt;"),
+        ({"source": "WinEventLog"}, f"WinEventLog:{CHANNEL}", "WinEventLog", "2>&1", "<a>"),
+        (
+            {"source": "WinEventLog", "addon": "legacy"},
+            f"WinEventLog:{CHANNEL}",
+            f"WinEventLog:{CHANNEL}",
+            "2>&1",
+            "<a>",
+        ),
+    ],
+)
+def test_a_collection_is_one_thing(conditions, source, sourcetype, line, threat):
+    event = seen(events(**COLLECTED), conditions, raw=True)[0]
+    assert (event["source"], event["sourcetype"]) == (source, sourcetype)
+    assert event["CommandLine"].endswith(line)
+    assert event["Threat_Name"] == threat
+    assert line in event["_raw"]
+    classic = source.startswith("WinEventLog")
+    # XML has System's elements, classic text its headings.
+    assert (("ComputerName" in event), ("Computer" in event), ("LogName" in event)) == (classic, not classic, classic)
+    assert event["_raw"].startswith("01/01/2024 10:00:00 AM\nLogName=Micro" if classic else "<Event xmlns=")
+    assert event.get("Message", "").startswith("\nCommandLine: 1>") == classic
+    assert event["dvc"] == "WS01.corp.local"
+
+
+def test_names_for_sigma_come_with_every_collection_and_have_no_blanks():
+    for source in ("XmlWinEventLog", "WinEventLog"):
+        event = seen(events(**COLLECTED), {"source": source, "system_names": "sigma"})[0]
+        assert event["ThreatName"] == event["Threat_Name"]
+        assert (event["Channel"], event["EventID"], event["Computer"]) == (CHANNEL, "3", "WS01.corp.local")
+        assert event["Rule"] == ["x", "y"]
+
+
+def test_labels_of_the_security_logs_messages_repeat_and_have_both_values():
+    security = {"Channel": "Security", "EventID": "4688", "Provider_Name": "Microsoft-Windows-Security-Auditing"}
+    recorded = events(
+        "windows_security",
+        "4688",
+        security,
+        SubjectUserName=["WS01$"],
+        TargetUserName=["bob"],
+        NewProcessName=["C:\\a.exe"],
+        ProcessId=["0x4"],
+        CommandLine=["C:\\a.exe > x"],
+        Keywords=["0x8020000000000000"],
+    )
+    event = seen(recorded, {"source": "WinEventLog"}, raw=True)[0]
+    assert event["Account_Name"] == ["WS01$", "bob"]
+    assert (event["New_Process_Name"], event["Creator_Process_ID"]) == ("C:\\a.exe", "0x4")
+    assert (event["Keywords"], event["SourceName"]) == ("Audit Success", "Microsoft Windows security auditing.")
+    assert (event["process"], event["process_name"]) == ("C:\\a.exe > x", "a.exe")
+    assert "\nProcess Command Line: C:\\a.exe > x" in event["_raw"]
+    assert "NewProcessName" not in event
+
+
+def test_metadata_that_came_with_events_say_how_they_were_collected():
+    recorded = events(CommandLine=["a > b"], source=["WinEventLog:Security"], sourcetype=["WinEventLog:Security"])
+    event = seen(recorded)[0]
+    assert (event["sourcetype"], event["CommandLine"]) == ("WinEventLog:Security", "a > b")
+
+
+def test_the_current_add_on_has_every_value_of_a_repeated_name_and_an_old_one_the_first():
+    recorded = events(**{"Key": ["a"], "Key[1]": ["b"]})
+    assert seen(recorded)[0]["Key"] == ["a", "b"]
+    assert seen(recorded, {"addon": "legacy"})[0]["Key"] == "a"
+
+
+@pytest.mark.parametrize("owner", ["sysmon", CHANNEL, CHANNEL.upper()])
+def test_a_teams_own_names_hold_for_a_sensor_or_a_channel(owner):
+    conditions = {f"sourcetype:{owner}": "WinEventLog:Sysmon", f"index:{owner}": "edr", f"source:{owner}": "s"}
+    event = seen(events(Computer=["WS01"], sourcetype=["recorded"]), conditions)[0]
+    assert (event["index"], event["source"], event["sourcetype"]) == ("edr", "s", "WinEventLog:Sysmon")
+    other = seen(events("falcon", "ProcessRollup2", {}, aid=["1"]), conditions)[0]
+    assert (other["index"], other["sourcetype"]) != ("edr", "WinEventLog:Sysmon")
+
+
+def test_a_sourcetype_of_ones_own_is_obeyed():
+    assert seen(events(Computer=["WS01"]), {"sourcetype": "Sysmon"})[0]["sourcetype"] == "Sysmon"

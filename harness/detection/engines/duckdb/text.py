@@ -7,14 +7,18 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
+from harness.detection.engines.duckdb.aggregates import spell_null_if_empty
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.lists import spell_null_if_empty
 from harness.detection.plan import operations as ops
-from harness.detection.plan.values.regex import list_capture_groups, re2, split_replacement
+from harness.detection.plan.values.regex import keep_one_group, list_capture_groups, re2, split_replacement
+from harness.detection.plan.values.text import lower_characters
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import spell_shared
 from harness.detection.sql.expressions import caseless
+
+# DuckDB 2.0.0: "Group index must be between 0 and 9".
+LAST_GROUP = 9
 
 
 def spell_text_by_name(name: str) -> Callable[..., SQL]:
@@ -128,14 +132,8 @@ def spell_caseless_pair(x: SQL, y: SQL) -> tuple[SQL, SQL]:
 def spell_lower_case(x: SQL) -> SQL:
     """Text in lower case, a literal at once; as DuckDB does it, one code point for one."""
     if b.is_literal(x) and isinstance(b.read_literal(x), str):
-        return b.sql_text(simple_lower(b.read_literal(x)))
+        return b.sql_text(lower_characters(b.read_literal(x)))
     return fn("lower", x)
-
-
-def simple_lower(text: str) -> str:
-    """Each code point's own lower-case form, where that is one code point."""
-    # Python makes two code points of U+0130, DuckDB one; where they differ the literal stays as it is.
-    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 @DUCKDB.spell(ops.starts_with)
@@ -266,6 +264,7 @@ def duckdb_regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | No
     number = group_number(regex, group)
     if number is None:
         return b.cast(b.sql_null(), "TEXT")
+    pattern, number = reach_group(pattern, number)
     # regexp_extract gives '' for no match, an empty group and one that took no part alike;
     # regexp_extract_all gives null for the last.
     quick = fn("nullif", fn("regexp_extract", t, pattern, b.sql_integer(number)), b.sql_text(""))
@@ -274,8 +273,16 @@ def duckdb_regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | No
     )
 
 
+def reach_group(pattern: SQL, number: int) -> tuple[SQL, int]:
+    """A pattern and the number of a group in it that DuckDB takes."""
+    if number <= LAST_GROUP:
+        return pattern, number
+    return b.sql_text(keep_one_group(b.read_literal(pattern), number)), 1
+
+
 def spell_all_matches(t: SQL, pattern: SQL, number: int) -> SQL:
     """The group of every match."""
+    pattern, number = reach_group(pattern, number)
     return fn("regexp_extract_all", t, pattern, b.sql_integer(number))
 
 

@@ -75,7 +75,7 @@ SPARK.refuse(
         ops.json_set,
         ops.json_append,
     ],
-    *[ops.json_extend, ops.json_delete, ops.json_entries, ops.format_text],
+    *[ops.json_extend, ops.json_delete, ops.json_entries, ops.json_nested, ops.format_text],
 )
 SPARK.refuse(
     "Spark's aggregates give no promise about the order of rows",
@@ -88,5 +88,7 @@ SPARK.refuse(
     *[ops.list_zip, ops.list_ordered, ops.list_index, ops.list_map, ops.fill, ops.pad_start, ops.list_statistic],
 )
 SPARK.refuse(
-    "not needed by a rule so far", ops.glob_payloads, ops.list_mode, ops.percentile_rank, ops.table_rows, ops.moved_time
+    "not needed by a rule so far",
+    *[ops.glob_payloads, ops.list_mode, ops.percentile_rank, ops.percentile_below, ops.sketch_value],
+    *[ops.table_rows, ops.moved_time],
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.detection.invisible_characters import DOUBLE_QUOTED_TEXT, refuse_invisible_characters
-from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, SupportState, Switch
+from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, Switch
 from harness.detection.languages.cql.discovery import arrays, reads_unnamed_fields
 from harness.detection.languages.cql.lint.check import check_query
 from harness.detection.languages.cql.parser import parse_query
@@ -19,7 +19,10 @@ from harness.detection.languages.cql.switches import SWITCHES
 from harness.detection.languages.cql.syntax import Pipeline, SavedCall, walk_syntax
 from harness.detection.plan.expressions import Column, Kind, Schema, SortKey
 from harness.detection.plan.nodes import Scan
+from harness.detection.plan.passes.requirements import is_decided_by_order
 from harness.diagnostics import Finding, RejectedError, Severity, Source, SourceError
+
+EQUAL_TIMES_SWITCH = "equal-times"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +47,16 @@ class CqlQuery:
     def lowered(self, columns: Schema, settings: Settings) -> Plan:
         """The plan, step by step."""
         meaning = self.meaning(columns, settings)
-        order = tuple(SortKey(Column(n)) for n in ("@timestamp", "@event"))
+        # Not asked: only a plan whose values hang on the order of events depends on the switch.
+        reverse = settings.switches.get(EQUAL_TIMES_SWITCH) == "reversed"
+        order = (SortKey(Column("@timestamp")), SortKey(Column("@event"), descending=reverse))
         scan = Scan(columns=columns, order=order)
         meaning.events = scan
         flow = Scope(meaning, scan, dict(columns), origin=columns)
         lower_pipeline(flow, expand_saved_queries(meaning, self.pipeline), shown=True)
         finish(flow)
+        if is_decided_by_order(flow.node):
+            meaning.switch(EQUAL_TIMES_SWITCH)
         return Plan(
             node=flow.node,
             steps=meaning.settled(),
@@ -151,7 +158,7 @@ class Cql:
             yield ReferenceEntry(
                 kind="function",
                 name=function.name,
-                state=SupportState.SUPPORTED,
+                probe=f"{function.name}()",
                 summary=function.summary,
                 reference=function.reference,
             )

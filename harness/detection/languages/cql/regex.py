@@ -81,24 +81,16 @@ def verify(pattern: str, flags: str, body: str, span: Span) -> None:
     if found := FILLED_IN.search(body):
         message = f"the parameter `{found[0]}` is not filled in inside a regular expression"
         help = "give the whole expression as a parameter: `regex(?name, field=...)`"
-        raise SourceError(
-            "parameter-in-regex", message, locate_in_regex(span, body, found.start(), found.end()), help=help
-        )
+        raise SourceError("parameter-in-regex", message, span.within(body, found.start(), found.end()), help=help)
     try:
         compile_check(pattern, flags)
     except PatternError as error:
         at = error.position
         same = pattern[: at + 1] == body[: at + 1]
-        place = locate_in_regex(span, body, at, at + 1) if same else span
+        place = span.within(body, at, at + 1) if same else span
         near = "" if place is not span else f", at `{pattern[at : at + NEAR]}`" if pattern[at : at + 1] else ""
         star = "in a regular expression `.*` stands for anything, not `*`" if pattern[at : at + 1] == "*" else None
         raise SourceError("bad-regex", f"{error.message}{near}", place, help=star) from None
-
-
-def locate_in_regex(span: Span, body: str, start: int, end: int) -> Span:
-    """A place inside a regular expression, if it stands in the text as it is."""
-    begin = span.text.find(body)
-    return span if begin < 0 else span.source.span(span.start + begin + start, span.start + begin + end)
 
 
 class RegexTranslator:
@@ -187,6 +179,9 @@ class RegexTranslator:
         if end >= len(body):
             raise self.fail("a `[` in the regular expression is not closed")
         inside = body[start + 1 : end].replace("\\/", "/")
+        inside = UNICODE.sub(r"\\x{\1}", inside)
+        # Only inside another bracket would PCRE read it as a class by name.
+        inside = re.sub(r"^(\^?)([:.=])", r"\1\\\2", inside)
         inside = re.sub(r"(?<!\\)((?:\\\\)*)\[(?!:)", r"\1\\[", inside)
         self.put(f"[{inside}]", end + 1 - start)
 

@@ -12,6 +12,20 @@ SWITCHES = (
         settle='createEvents(["a=3", "a=7"]) | kvParse() | stdDev(a)',
     ),
     Switch(
+        name="percentile",
+        values=("sketch", "interpolated"),
+        # One page of the manual fits a DDSketch in all of its values, the one value of another page nothing that was
+        # tried (reference/cql.md, addenda).
+        question="does percentile() answer with the value of a sketch's bucket, or with one between two numbers?",
+        settle='createEvents(["a=12", "a=25", "a=50", "a=99"]) | kvParse() | percentile(a, percentiles=[50])',
+    ),
+    Switch(
+        name="json-numbers",
+        values=("bare", "quoted"),
+        question="does writeJson() write a number bare, or as text in quotes?",
+        settle='createEvents(["a.b=5"]) | kvParse() | writeJson(["a.b"])',
+    ),
+    Switch(
         name="missing-key",
         values=("keep", "drop"),
         question="does groupBy() of several fields form a group of events that lack one of them?",
@@ -22,6 +36,12 @@ SWITCHES = (
         values=("drop", "keep"),
         question="does groupBy() of one field form a group of events that lack it?",
         settle='createEvents(["a=1", "b=1"]) | kvParse() | groupBy(a)',
+    ),
+    Switch(
+        name="round-half",
+        values=("away", "up"),
+        question="does round() take -2.5 to -3, away from zero, or up to -2?",
+        settle='createEvents(["a=-2.5"]) | kvParse() | round(a)',
     ),
     Switch(
         name="division-by-zero",
@@ -58,6 +78,12 @@ SWITCHES = (
         values=("oldest-first", "newest-first"),
         question="in which order does tail() give its events?",
         settle='createEvents(["t=1", "t=2"]) | kvParse() | @timestamp := t | tail(2)',
+    ),
+    Switch(
+        name="equal-times",
+        values=("as-recorded", "reversed"),
+        question="which of several events of one time comes first: the one recorded first, or last?",
+        settle="bring events of one time, and look at `head(1)`",
     ),
     Switch(
         name="regex-lines",

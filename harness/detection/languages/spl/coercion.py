@@ -8,6 +8,7 @@ Reference: reference/spl.md 6.2, min and max
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from harness.detection.plan import operations as ops
@@ -106,6 +107,14 @@ def apply_to_elements(
     return apply(operation, values, Typed(Lambda(parameter, body.expression), body.kind), span=span)
 
 
+def change_each(value: Typed, change: Callable[[Typed], Typed]) -> Typed:
+    """A change of text made to the value, or to each of several."""
+    if value.kind is not Kind.LIST:
+        return change(as_text(value))
+    parameter, element = build_element_parameter(value)
+    return apply_to_elements(ops.list_map, value, parameter, change(element))
+
+
 COMPARISON_OPERATIONS = {
     "=": ops.equal,
     "!=": ops.not_equal,
@@ -160,13 +169,30 @@ def of_lists(operator: str, left: Typed, right: Typed, span: Span | None, any_di
     # In eval any value that differs is enough, in search none may be equal, unless Q2 of the reference says otherwise.
     if operator == "!=" and not any_differs:
         return ops.not_(of_lists("=", left, right, None, True), span=span)
-    parameter, element = build_element_parameter(left)
-    if right.kind is Kind.LIST:
+    if right.kind is not Kind.LIST:
+        return any_element(left, lambda e: lower_comparison(operator, e, right), right, span=span)
+
+    def compare_with_each(element: Typed) -> Typed:
         inner, other = build_element_parameter(right, "other")
-        body = apply_to_elements(ops.list_any, right, inner, lower_comparison(operator, element, other))
-    else:
-        body = lower_comparison(operator, element, right)
-    return apply_to_elements(ops.list_any, left, parameter, body, span)
+        return apply_to_elements(ops.list_any, right, inner, lower_comparison(operator, element, other))
+
+    return any_element(left, compare_with_each, right, span=span)
+
+
+def any_element(value: Typed, test: Callable[[Typed], Typed], *others: Typed, span: Span | None = None) -> Typed:
+    """Whether a test holds for the value, or for one of several; null where one of `others` that it reads is null."""
+    if value.kind is not Kind.LIST:
+        return test(as_text(value))
+    if any(o.kind is Kind.NULL for o in others):
+        return Typed(NULL, Kind.BOOLEAN)
+    parameter, element = build_element_parameter(value)
+    found = apply_to_elements(ops.list_any, value, parameter, test(element), span)
+    # A missing side is unknown for each element, which `list_any` takes for false.
+    missing = [ops.is_null(o) for o in others if o.constant is None]
+    if not missing:
+        return found
+    unknown = missing[0] if len(missing) == 1 else apply(ops.or_, *missing)
+    return ops.if_(unknown, Typed(NULL, Kind.BOOLEAN), found, span=span)
 
 
 def smallest(several: Typed) -> Typed:

@@ -16,6 +16,7 @@ from harness.detection.languages.spl.cim.events import EVENT_GROUPS, match_event
 from harness.detection.languages.spl.coercion import (
     COMPARISON_OPERATIONS,
     YES,
+    any_element,
     apply_to_elements,
     as_number,
     as_text,
@@ -65,8 +66,8 @@ def found_in_raw(scope: Scope, word: Word, kind: str, span: Span) -> Typed:
     # After a transforming command there is no `_raw`, and free text finds nothing (reference/spl.md 4.2).
     if subject.kind is Kind.NULL:
         return Typed(Literal(False, span), Kind.BOOLEAN)
-    flags = "s" if kind == "CASE" else "is"
-    return ops.regex_found(subject, literal(build_word_regex(word.text, kind)), literal(flags), span=span)
+    flags, pattern = literal("s" if kind == "CASE" else "is"), literal(build_word_regex(word.text, kind))
+    return any_element(subject, lambda v: ops.regex_found(v, pattern, flags, span=span), span=span)
 
 
 def build_word_regex(word: str, kind: str) -> str:
@@ -184,6 +185,7 @@ class SearchLowering:
             case Subsearch(pipeline, span):
                 return self.resolved(as_condition(self.scope, pipeline, span))
             case OneOf(name, values, span):
+                self.scope.mistyped(name.text, name.span)
                 return self.one_of(name, values, span)
             case Comparison(name, operator, value, case, span):
                 if isinstance(value, Pipeline):
@@ -195,6 +197,7 @@ class SearchLowering:
                     return ops.or_(ops.is_true(special), own, span=span)
                 if special is not None:
                     return special
+                self.scope.mistyped(name.text, name.span)
                 return self.comparison(name.text, operator, value, case, span)
 
     def resolved(self, found: SearchCondition | Typed) -> Typed:

@@ -34,7 +34,7 @@ from harness.detection.languages.spl.syntax import (
     String,
 )
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Call, Column, Kind
+from harness.detection.plan.expressions import Call, Column, Kind, LambdaParameter
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import SourceError, Span
@@ -67,11 +67,20 @@ def round_to_precision(operator: str, left: Typed, right: Typed, result: Typed) 
     counts = [digits(v) for v, exact in zip((left, right), whole, strict=True) if not exact]
     if not counts:
         return result
-    fewest = counts[0] if len(counts) == 1 else apply(ops.least, *counts)
-    size = ops.floor(ops.log(ops.abs(result), literal(10.0)))
+    return round_to_digits(result, find_fewest(counts))
+
+
+def find_fewest(counts: list[Typed]) -> Typed:
+    """The smallest of some numbers."""
+    return counts[0] if len(counts) == 1 else apply(ops.least, *counts)
+
+
+def round_to_digits(value: Typed, count: Typed) -> Typed:
+    """A number with so many significant digits."""
+    size = ops.floor(ops.log(ops.abs(value), literal(10.0)))
     # So many decimals (or tens, if negative) give that many significant digits.
-    places = ops.subtract(ops.subtract(fewest, literal(1.0)), size)
-    return ops.if_(ops.is_null(size), result, Typed(ops.round(result, places).expression, Kind.NUMBER))
+    places = ops.subtract(ops.subtract(count, literal(1.0)), size)
+    return ops.if_(ops.is_null(size), value, Typed(ops.round(value, places).expression, Kind.NUMBER))
 
 
 SPL_ARITHMETIC = {"-": ops.subtract, "*": ops.multiply, "/": ops.divide, "%": ops.modulo}
@@ -192,7 +201,9 @@ class EvalContext:
                     raise SourceError("type-mismatch", message, span, help="join them with a dot")
             return self.arithmetic("+", left, right, span)
         joined = ops.concat(as_text(left), as_text(right), span=span)
-        checks = [ops.is_number(as_text(v)) for v in (left, right) if isinstance(v.expression, Column)]
+        checks = [
+            ops.is_number(as_text(v)) for v in (left, right) if isinstance(v.expression, Column | LambdaParameter)
+        ]
         if not checks:
             return joined
         # Extracted values are text; what looks like a number is one (reference/spl.md 2.2), so a row decides.

@@ -20,11 +20,11 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 
-# Digits, a dot and digits without blanks are a number, any other dot joins (reference/spl.md 3.8). `$x$` is a token of
-# a dashboard.
+# Digits, a dot and digits without blanks are a number, any other dot joins (reference/spl.md 3.8). `$a.b$` is a field,
+# as 'a.b' is; published detections have it.
 EVAL_TOKEN = re.compile(
     rf"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|\d+(?:\.\d+)?(?![\w])|\.\d+(?![\w.]))"
-    rf"|(?P<string>{QUOTED})|(?P<field>'[^']*')|(?P<name>[^\W\d]\w*|\$\w+\$)"
+    rf"|(?P<string>{QUOTED})|(?P<field>'[^']*'|\$[^$'\"|]+\$)|(?P<name>[^\W\d]\w*)"
     r"|(?P<symbol>==|!=|<=|>=|[-+*/%.=<>!(),])|(?P<digits>\d\w*)|(?P<other>\S))",
     re.S,
 )

@@ -84,7 +84,8 @@ def collect_mentions(pipeline: Pipeline) -> tuple[frozenset[str], bool]:
                 names.update(WORD_IN_QUERY.findall(text) if isinstance(part, Template) else (text,))
             case Stage(name):
                 raw = raw or COMMANDS[name].reads_raw(part)
-    return frozenset(names), raw or "_raw" in names
+    # The message of a Windows event is a part of its text, and as long.
+    return frozenset(names), raw or not names.isdisjoint(("_raw", "Message"))
 
 
 EVAL_CONSTANTS = ("true", "false", "null")

@@ -28,6 +28,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Join, JoinKind, Node, Values
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
+from harness.detection.plan.values.text import lower_characters
 from harness.detection.plan.values.time_format import compute_parse_time
 from harness.diagnostics import SourceError, Span, did_you_mean
 
@@ -186,7 +187,7 @@ def by_join(scope: Scope, wanted: LookupRequest, columns: list[str], stage: Stag
     places = [wanted.table.columns.index(c) for c, _ in wanted.keys]
     grouped: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for row in wanted.table.rows:
-        key = tuple(row[p].lower() if insensitive else row[p] for p in places)
+        key = tuple(lower_characters(row[p]) if insensitive else row[p] for p in places)
         rows = grouped.setdefault(key, [])
         # `max_matches`: the first rows of the file (reference/spl.md 10).
         if len(rows) < wanted.table.most:

@@ -16,6 +16,7 @@ from harness.detection.languages.spl.extraction.extraction import extract_scope
 from harness.detection.languages.spl.lexer import ExpandedText
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import (
+    EQUAL_TIMES_SWITCH,
     FIELD_PATTERN,
     Scope,
     Session,
@@ -28,6 +29,7 @@ from harness.detection.languages.spl.syntax import Pipeline, Stage
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, Schema, SortKey, rebuild_expression
 from harness.detection.plan.nodes import Node, walk_nodes
+from harness.detection.plan.passes.requirements import is_decided_by_order
 from harness.diagnostics import SourceError
 
 # The stricter answer to Q11 of the reference: digits with a fraction, nothing that only looks like a number.
@@ -107,6 +109,8 @@ def plan(pipeline: Pipeline, text: ExpandedText, names: frozenset[str], columns:
         and session.switch(LOOK_ALIKES_SWITCH) == "plain"
     ):
         node, steps = plain_only(node, steps)
+    if is_decided_by_order(node):
+        session.switch(EQUAL_TIMES_SWITCH)
     reads = frozenset(n for n in session.reads if not n.startswith("@"))
     return Plan(
         node=node,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from harness.detection.language import ReferenceEntry, SupportState
+from harness.detection.language import ReferenceEntry
 from harness.detection.languages.spl import aggregates, commands, functions
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS
 from harness.detection.reference import list_documented_names
@@ -17,15 +18,18 @@ PERCENTILE = re.compile(r"(?:exact|upper)?perc")
 
 def entries_of_spl() -> Iterator[ReferenceEntry]:
     """Commands, eval functions and statistical functions of SPL."""
-    yield from of_table("command", COMMANDS, r"(?:^|[|\[])\s*{name}(?!\w)")
-    yield from of_table("eval function", FUNCTIONS)
-    yield from of_table("statistical function", AGGREGATES, r"(?<![\w:.$]){name}(?:\s*\(|\b(?!\s*=))")
+    yield from of_table("command", COMMANDS, "search * | {name}", r"(?:^|[|\[])\s*{name}(?!\w)")
+    yield from of_table("eval function", FUNCTIONS, "search * | eval r={name}()")
+    statistic = r"(?<![\w:.$]){name}(?:\s*\(|\b(?!\s*=))"
+    yield from of_table("statistical function", AGGREGATES, "search * | stats {name}(x)", statistic)
 
 
-def of_table(kind: str, table: Mapping[str, Any], usage: str = "") -> Iterator[ReferenceEntry]:
+def of_table(kind: str, table: Mapping[str, Any], probe: str, usage: str = "") -> Iterator[ReferenceEntry]:
     """Every name that the table or the product has; `usage` is where a search has the `{name}`."""
     for name in dict.fromkeys((*list_documented_names(kind), *table)):
-        yield build_entry(kind, name, table, usage.replace("{name}", re.escape(name)))
+        written = rf"(?<![\w:.$]){name}\d+(?:\.\d+)?\s*\(" if PERCENTILE.fullmatch(name) else usage
+        found = build_entry(kind, name, table, written.replace("{name}", re.escape(name)))
+        yield replace(found, probe=probe.replace("{name}", name))
 
 
 def build_entry(kind: str, name: str, table: Mapping[str, Any], usage: str) -> ReferenceEntry:
@@ -36,7 +40,6 @@ def build_entry(kind: str, name: str, table: Mapping[str, Any], usage: str) -> R
         return ReferenceEntry(
             kind=kind,
             name=name,
-            state=SupportState.REFUSED if refused else SupportState.SUPPORTED,
             summary=found.summary,
             reference=found.reference,
             because=found.summary if refused else "",
@@ -44,6 +47,6 @@ def build_entry(kind: str, name: str, table: Mapping[str, Any], usage: str) -> R
         )
     if kind == "statistical function" and (PERCENTILE.fullmatch(name) or name.startswith("per_")):
         summary = "With its number or its unit of time."
-        return ReferenceEntry(kind=kind, name=name, state=SupportState.SUPPORTED, summary=summary, usage=usage)
+        return ReferenceEntry(kind=kind, name=name, summary=summary, usage=usage)
     because = "an error names it where a rule uses it"
-    return ReferenceEntry(kind=kind, name=name, state=SupportState.REFUSED, because=because, usage=usage)
+    return ReferenceEntry(kind=kind, name=name, because=because, usage=usage)

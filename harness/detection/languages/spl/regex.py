@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-import regex
-
 from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Typed
+from harness.detection.plan.values.pcre import PatternError
+from harness.detection.plan.values.regex import compile_check, list_capture_groups
 from harness.diagnostics import SourceError, Span
 
 NAMED_GROUP_START = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
-LITERAL = re.compile(r"\\Q(.*?)(?:\\E|$)", re.S)
+# Chosen, no source: what is longer was made by a machine, and takes minutes.
+LONGEST_PATTERN = 16384
 
 
 def check_pattern_literal(pattern: Typed) -> Typed:
@@ -33,32 +34,31 @@ def element_matches(element: Typed, pattern: Typed) -> Typed:
 
 
 def check_pattern(pattern: str, span: Span) -> str:
-    """The pattern itself; an error about its place if it cannot be read."""
-    problem = find_pattern_fault(pattern)
-    if problem:
-        raise SourceError("bad-regex", f"the regular expression cannot be read: {problem}", span)
-    return pattern
+    """The pattern itself; an error at the character where it cannot be read."""
+    fault = find_pattern_fault(pattern)
+    if fault is None:
+        return pattern
+    message, at = fault
+    near = f", at `{pattern[at : at + 20]}`" if pattern[at : at + 1] and span.text.find(pattern) < 0 else ""
+    place = span.within(pattern, at, min(at + 1, len(pattern)))
+    help = "a backslash of the text is `\\\\\\\\` in quotes" if pattern[at : at + 1] == "\\" else None
+    raise SourceError("bad-regex", f"the regular expression cannot be read: {message}{near}", place, help=help)
 
 
 @lru_cache(4096)
-def find_pattern_fault(pattern: str) -> str:
-    """Why a pattern cannot be read; empty if it can."""
-    if len(pattern) > 16384:
-        return "it is longer than 16,384 characters"
+def find_pattern_fault(pattern: str) -> tuple[str, int] | None:
+    """Why a pattern cannot be read, and at which character; None if it can."""
+    if len(pattern) > LONGEST_PATTERN:
+        return f"it is longer than {LONGEST_PATTERN:,} characters", 0
     try:
-        regex.compile(python_spelling(pattern))
-    except (regex.error, ValueError, OverflowError, RecursionError) as error:
-        return str(error).lower()[:120] or "nested too deep"
-    return ""
+        compile_check(pattern)
+    except PatternError as error:
+        return error.message, error.position
+    return None
 
 
-def python_spelling(pattern: str) -> str:
-    r"""PCRE's spellings that the regex library has otherwise: `\Q...\E`, `\x{41}`, `\h`, `\R`."""
-    pattern = LITERAL.sub(lambda m: re.escape(m[1]), pattern)
-    pattern = re.sub(r"\\x\{([0-9A-Fa-f]{1,6})\}", lambda m: re.escape(chr(min(int(m[1], 16), 0x10FFFF))), pattern)
-    return pattern.replace(r"\h", r"[ \t]").replace(r"\R", r"(?:\r\n|\n|\r)")
-
-
-def group_names(pattern: str) -> tuple[str, ...]:
-    """Names of the named groups, each once, in order."""
-    return tuple(dict.fromkeys(NAMED_GROUP_START.findall(pattern)))
+def list_group_names(pattern: str) -> tuple[str, ...]:
+    """Names of the named groups, each once, in order; of a pattern that cannot be read those that look so."""
+    if find_pattern_fault(pattern) is not None:
+        return tuple(dict.fromkeys(NAMED_GROUP_START.findall(pattern)))
+    return tuple(dict.fromkeys(name for name in list_capture_groups(pattern).all if name))

@@ -57,6 +57,36 @@ ALL: tuple[Switch, ...] = (
         settle='| makeresults | eval k="none", v="old" | lookup t k OUTPUT v',
     ),
     Switch(
+        name="lookup_multivalue",
+        values=("each", "none"),
+        question="is each value of a field looked up, or is a field of several values found in no table?",
+        settle='| makeresults | eval k=split("a,b",",") | lookup t k OUTPUT v',
+    ),
+    Switch(
+        name="bin_text",
+        values=("kept", "missing"),
+        question="does bin leave a value that is no number as it is, or take it away?",
+        settle='| makeresults | eval x="word" | bin x span=10 | eval t=isnull(x)',
+    ),
+    Switch(
+        name="convert_num",
+        values=("plain", "commas"),
+        question="does num() of convert take 1,234 for no number and remove it, or for 1234?",
+        settle='| makeresults | eval x="1,234" | convert num(x)',
+    ),
+    Switch(
+        name="top_percent",
+        values=("full", "six-decimals"),
+        question="has percent of top and rare all digits, or six decimals?",
+        settle='| makeresults count=3 | streamstats count as n | eval x=if(n=1,"a","b") | top x',
+    ),
+    Switch(
+        name="return_outside",
+        values=("text", "rows"),
+        question="does return at the end of a search give the text that a search around it would get, or its rows?",
+        settle="| makeresults count=3 | streamstats count as n | return 2 n",
+    ),
+    Switch(
         name="metadata_case",
         values=("insensitive", "sensitive"),
         question="Q10: do host=, source= and sourcetype= heed case?",
@@ -73,6 +103,12 @@ ALL: tuple[Switch, ...] = (
         values=("by-fields", "first-seen"),
         question="Q12: do rows of stats come ascending by their BY fields, or as their groups were first seen?",
         settle='| makeresults count=2 | streamstats count as n | eval k=if(n=1,"b","a") | stats count by k',
+    ),
+    Switch(
+        name="equal_times",
+        values=("as-recorded", "reversed"),
+        question="which of several events of one time comes first: the one recorded first, or last?",
+        settle="bring events of one time, and look at `index=* | head 1`",
     ),
     Switch(
         name="stats_of_nothing",

@@ -84,6 +84,12 @@ def percentile_rank(number: Number[V], fraction: Number[V], **rows: Unpack[Group
     """The smallest number that so large a part does not exceed."""
 
 
+# What a sketch of buckets answers with: the bucket of this number (reference/cql.md, addenda).
+@aggregate
+def percentile_below(number: Number[V], fraction: Number[V], **rows: Unpack[GroupRows]) -> Number[V]:
+    """The number at place floor(fraction * (n - 1)), counted from 0 and from the smallest."""
+
+
 # The smallest, so that a run gives the same again: neither product says which of several it takes.
 @aggregate
 def mode(value: Alike[V], **rows: Unpack[GroupRows]) -> Alike[V]:

@@ -114,6 +114,11 @@ def json_entries(text: Text[V], *, span: Span | None = None) -> Text[V]:
     """An array of objects of `key` and `value`; null of what is no object."""
 
 
+@operation
+def json_nested(text: Text[V], numbers: Boolean[V], *, span: Span | None = None) -> Text[V]:
+    """An object with the objects and arrays that its names a.b[0] spell, without nulls; `numbers` frees numbers."""
+
+
 # One operation for all notations: languages differ in the names and options of their readers.
 @operation
 def record_fields(text: Text[V], reader: Text[V], options: Text[V], *, span: Span | None = None) -> Text[V]:

@@ -198,6 +198,12 @@ def group_digits(number: Number[V], digits: Number[V], *, span: Span | None = No
     """The number with thousands commas and `digits` decimals."""
 
 
+# A bucket is all numbers within `accuracy` of its answer; reference/cql.md, addenda.
+@operation
+def sketch_value(number: Number[V], accuracy: Number[V], *, span: Span | None = None) -> Number[V]:
+    """What a DDSketch with quadratic mapping answers for its bucket of the number; `accuracy` is a literal."""
+
+
 @operation
 def boolean_text(condition: Boolean[V], true: Text[V], false: Text[V], *, span: Span | None = None) -> Text[V]:
     """One of two texts; null of null."""

@@ -6,13 +6,14 @@ A filter may ask for what the plan derives of constants, as the group of events 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Literal, Schema
 from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, Sort, list_sources, walk_nodes
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.values.text import lower_characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +111,9 @@ def resolve_constant(expression: Expression, known: PartColumns) -> KnownValue:
         case Column(name):
             return known.held(name)
         case Call(ops.and_, arguments):
-            return combine_truths([resolve_constant(a, known) for a in arguments], absorbing=False)
+            return combine_truths((resolve_constant(a, known) for a in arguments), absorbing=False)
         case Call(ops.or_, arguments):
-            return combine_truths([resolve_constant(a, known) for a in arguments], absorbing=True)
+            return combine_truths((resolve_constant(a, known) for a in arguments), absorbing=True)
         case Call(ops.if_, (condition, then, otherwise)):
             return merge_known_values(resolve_constant(condition, known), then, otherwise, known)
         case Call(operation, arguments) if operation in DECIDED:
@@ -132,13 +133,17 @@ def merge_known_values(
     return first if type(first) is type(second) and first == second else UNKNOWN_TRUTH
 
 
-def combine_truths(values: Sequence[KnownValue], *, absorbing: bool) -> KnownValue:
-    """Kleene's AND (absorbing False) or OR (absorbing True)."""
-    if any(v is absorbing for v in values):
-        return absorbing
-    if UNKNOWN_TRUTH in values:
+def combine_truths(values: Iterable[KnownValue], *, absorbing: bool) -> KnownValue:
+    """Kleene's AND (absorbing False) or OR (absorbing True); values behind the one that decides are not computed."""
+    unknown = null = False
+    for value in values:
+        if value is absorbing:
+            return absorbing
+        unknown = unknown or value is UNKNOWN_TRUTH
+        null = null or value is None
+    if unknown:
         return UNKNOWN_TRUTH
-    return None if None in values else not absorbing
+    return None if null else not absorbing
 
 
 def strict(function: Callable[[Sequence[str]], bool]) -> Callable[[Sequence[KnownValue]], KnownValue]:
@@ -179,8 +184,7 @@ def is_known_member(values: Sequence[str]) -> bool:
 
 def same_but_for_case(values: Sequence[str]) -> bool:
     """Whether the first is one of the others but for case."""
-    # Python's lower() may make two characters of one where SQL makes one; only constants of platforms come here.
-    return values[0].lower() in [v.lower() for v in values[1:]]
+    return lower_characters(values[0]) in [lower_characters(v) for v in values[1:]]
 
 
 DECIDED: dict[Operation, Callable[[Sequence[KnownValue]], KnownValue]] = {

@@ -56,6 +56,12 @@ def find_ordered_nodes(root: Node, final: bool = True) -> frozenset[int]:
     return frozenset(needed)
 
 
+def is_decided_by_order(root: Node) -> bool:
+    """Whether the order of stored events decides which values or rows there are, not only how they are listed."""
+    ordered = find_ordered_nodes(root, final=False)
+    return any(isinstance(node, Scan) and id(node) in ordered for node in walk_nodes(root))
+
+
 def looked_at(node: Node, demanded: bool) -> tuple[Node, ...]:
     """The sources whose order a node needs, given whether its own is needed."""
     match node:

@@ -3,43 +3,52 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-# \1 to \9 are references, \0 and three octal digits are characters, as pcrepattern(3) says.
-CHARACTER_CODE = re.compile(
-    r"x\{([0-9A-Fa-f]+)\}|x([0-9A-Fa-f]{0,2})|u([0-9A-Fa-f]{4})|o\{([0-7]+)\}|(0[0-7]{0,2}|[1-3][0-7]{2})"
+from harness.detection.plan.values.pcre_class import (
+    CLASSES,
+    COLLATING,
+    GENERAL_CATEGORY,
+    POSIX,
+    ClassReader,
+    PatternError,
+    complement_ranges,
+    for_library,
+    match_property,
+    print_character,
+    print_ranges,
+    read_character_code,
 )
-CONTROL_ESCAPES = {"a": 7, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9}
-# The characters of \h, \s and \v that pcrepattern(3) lists; RE2 has no \h and other ones for \v.
-PCRE_BLANKS = r"\t\x{20}\x{a0}\x{1680}\x{180e}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}"
-SPACE = r"\t-\r\x{20}"
-PCRE_LINE_ENDS = r"\n-\r\x{85}\x{2028}-\x{2029}"
-CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": SPACE, "h": PCRE_BLANKS, "v": PCRE_LINE_ENDS}
-POSIX = re.compile(r"\[:\^?[a-z]+:\]")
-PROPERTY = re.compile(r"\\[pP](\{\^?[\w&]+\}|\w)")
+
+__all__ = ["LAST_LINE_END", "GroupOpening", "PatternError", "PcreReader", "TwoSpellingPattern"]
 
 
-class PatternError(ValueError):
-    """A pattern that cannot be read: what is wrong, and at which character."""
+@dataclass(frozen=True, slots=True)
+class GroupOpening:
+    """Where the head of a capturing group stands in the text, and how deep in other groups."""
 
-    def __init__(self, message: str, position: int) -> None:
-        super().__init__(message)
-        self.message, self.position = message, position
+    start: int
+    end: int
+    name: str | None
+    depth: int
 
 
 @dataclass(slots=True)
 class TwoSpellingPattern:
-    """A pattern in both spellings.
+    r"""A pattern in both spellings.
 
-    `names` has the name or None of each capturing group, the first being group 1. `reasons` says why RE2 cannot run
-    it, empty if it can. `dollar` says whether it has a `$`, which in PCRE stands before a last line end too.
+    `names` has the name or None of each capturing group, the first being group 1; `openings` where they are written.
+    `reasons` says why RE2 cannot run it, empty if it can. `dollar` says whether it has a `$` or `\\Z`, which in PCRE
+    stand before a last line end too; `branches` whether there is a bar outside of groups.
     """
 
     names: list[str | None] = field(default_factory=list)
+    openings: list[GroupOpening] = field(default_factory=list)
     re2: list[str] = field(default_factory=list)
     library: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     dollar: bool = False
+    branches: bool = False
     flags: str = ""
 
     def both(self, text: str, library: str | None = None) -> None:
@@ -48,63 +57,52 @@ class TwoSpellingPattern:
         self.library.append(for_library(text) if library is None else library)
 
 
-def print_re2_character(code: int) -> str:
-    """A character by its code, in RE2's spelling."""
-    return rf"\x{{{code:x}}}"
+@dataclass(slots=True)
+class GroupState:
+    """What holds inside one group, or outside of all."""
+
+    start: int = 0
+    """Where it opens."""
+    extended: bool = False
+    multiline: bool = False
+    dot_all: bool = False
+    scoped: str | None = None
+    """Flags set in the middle, which have a bracket of their own."""
+    begun: bool = False
+    """Whether a `$` stands directly before the group."""
+    ended: bool = False
+    """Whether a `$` is the last in the branch so far."""
+    branches_ended: bool = False
+    """Whether one was the last of a branch before."""
+    behind: bool = False
+    """Whether it looks behind, or stands in a group that does."""
+    kept: int | None = None
+    """For a branch reset: how many groups stand before it."""
+    longest: list[str | None] = field(default_factory=list)
+    """For a branch reset: the names of its branch of most groups."""
 
 
-def for_library(text: str) -> str:
-    r"""RE2's `\x{41}` as the `regex` library writes it."""
-    # The library refuses \x{41} ("incomplete escape").
-    return re.sub(r"\\x\{([0-9a-fA-F]+)\}", lambda m: rf"\U{int(m[1], 16):08x}", text)
-
-
-def quote_re2_character(c: str) -> str:
-    """A character that stands for itself."""
-    return (
-        c if c.isalnum() or c == "_" or ord(c) > 127 else "\\" + c if not c.isspace() else print_re2_character(ord(c))
-    )
-
-
-def code_of(found: re.Match[str]) -> int:
-    """The number in an escape."""
-    braces, two, four, octal, bare = found.groups()
-    if octal is not None or bare is not None:
-        return int(octal or bare, 8)
-    # 0x10FFFF is the last code point; RE2 refuses more.
-    return min(int(braces or two or four or "0", 16), 0x10FFFF)
-
-
-def parse_class_member(text: str, at: int) -> tuple[str, int]:
-    """One member of a character class, or a part of a range, and the place after it."""
-    c = text[at]
-    named = POSIX.match(text, at)
-    if named:
-        return named[0], named.end()
-    if c != "\\":
-        # RE2 refuses escapes of letters and of what is not ASCII.
-        plain = c == "-" or c.isalnum() or ord(c) > 127
-        return c if plain else print_re2_character(ord(c)) if c.isspace() else "\\" + c, at + 1
-    escaped = text[at + 1 : at + 2]
-    found = CHARACTER_CODE.match(text, at + 1) or PROPERTY.match(text, at)
-    if found:
-        return found[0] if found.re is PROPERTY else print_re2_character(code_of(found)), found.end()
-    # Inside a class \b is a backspace.
-    if escaped == "b":
-        return print_re2_character(8), at + 2
-    if escaped in CONTROL_ESCAPES:
-        return print_re2_character(CONTROL_ESCAPES[escaped]), at + 2
-    if escaped in ("E", ""):
-        return "", at + 2
-    if escaped in ("D", "W", "S"):
-        return "\\" + escaped, at + 2
-    return CLASSES[escaped] if escaped in CLASSES else quote_re2_character(escaped), at + 2
-
-
-PCRE_NAMED_GROUP = re.compile(r"\(\?(?:P?<([^>=!][^>]*)>|'([^']+)')")
-INLINE = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?([:)])")
+NAMED_GROUP = re.compile(r"\(\?(?:P?<(?![=!])([^>]*)>|'([^']*)')")
+PCRE_GROUP_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+INLINE = re.compile(r"\(\?(\^?)([a-zA-Z]*)(?:-([a-zA-Z]*))?([:)])")
 QUANTIFIER = re.compile(r"\{(\d+)(?:,(\d*))?\}")
-WHOLE_CLASS = re.compile(r"\\[dDwWsShHvVpP]|\[:\^?[a-z]+:\]")
+REFERENCE = re.compile(r"\\(?:k(?:\{([^}]*)\}|<([^>]*)>|'([^']*)')|g(?:\{([^}]*)\}|([+-]?\d+)|<([^>]*)>|'([^']*)'))")
+GROUP_CALL = re.compile(r"\(\?(?:(R)|([+-]?\d+)|&(\w+)|P>(\w+)|P=(\w+)|\((?:<(\w+)>|'(\w+)'|([+-]?\w+))\))")
+# What pcrepattern(3) lets stand at the very start and what changes nothing here.
+IDLE_SETTINGS = re.compile(
+    r"UTF8?|NO_JIT|NO_START_OPT|NO_AUTO_POSSESS|NO_DOTSTAR_ANCHOR|LIMIT_(?:MATCH|DEPTH|HEAP)=\d+|LF"
+)
+LIBRARY_VERBS = {"PRUNE", "SKIP", "FAIL", "F"}
+# A `^` of a line that is followed by something that must be there: what comes next is one character and not optional.
+NEEDS_CHARACTER = re.compile(
+    r"(?:\((?:\?(?::|P?<\w+>))?)*(?:\\[dwshDWSH]|\\[^\w\s]|\[\^?\]?[^\]\\]*\]|[^\\.\[\](){}|*+?^$\s#])(?![*?{])"
+)
+OPTIONAL_GROUP = re.compile(r"\)[*?{]|\|")
+# `\b` of the library knows letters of all scripts, PCRE's those of ASCII.
+WORD_CHARACTER = f"[{print_ranges(CLASSES['w'])}]"
+EDGE = f"(?:(?<={WORD_CHARACTER})(?!{WORD_CHARACTER})|(?<!{WORD_CHARACTER})(?={WORD_CHARACTER}))"
+NO_EDGE = f"(?:(?<={WORD_CHARACTER})(?={WORD_CHARACTER})|(?<!{WORD_CHARACTER})(?!{WORD_CHARACTER}))"
+LAST_LINE_END = r"(?:\n?\z)"
 # RE2's own bound: it refuses a{1001}.
 MOST_REPEATS = 1000
 # PCRE2's default limit of nested parentheses (pcre2api(3)).
@@ -117,24 +115,48 @@ class PcreReader:
     def __init__(self, pattern: str, flags: str) -> None:
         self.text, self.at = pattern, 0
         self.out = TwoSpellingPattern(flags="".join(f for f in "ims" if f in flags))
-        self.extended = [False]
-        self.opened: list[int] = []
-        self.scoped: list[str | None] = [None]
+        self.groups = [GroupState(multiline="m" in flags, dot_all="s" in flags)]
         self.repeats: list[int] = []
         self.repeatable = False
+        self.same_names = False
+        # Groups may be named before they are written, so the library's text is completed at the end.
+        self.references: list[tuple[int, str, str, int]] = []
 
     def read(self) -> TwoSpellingPattern:
         """Reads the whole pattern; raises PatternError with the place."""
         while self.at < len(self.text):
             self.step()
-        if self.opened:
-            raise PatternError("a group is not closed", self.opened[-1])
-        if self.scoped[0] is not None:
-            self.out.both(")")
+        if len(self.groups) > 1:
+            raise PatternError("a group is not closed", self.groups[-1].start)
+        self.end_scope(self.groups[0])
+        for place, template, group, position in self.references:
+            self.out.library[place] = template.format(self.number_of(group, position))
         return self.out
 
-    def atom(self, text: str, library: str | None = None) -> None:
-        """Adds a piece that a quantifier may follow."""
+    def number_of(self, group: str, position: int) -> int:
+        """The number of a group given by name or number."""
+        if not group.isdigit():
+            if group not in self.out.names:
+                raise PatternError(f"there is no group called `{group}`", position)
+            return self.out.names.index(group) + 1
+        if not 0 <= int(group) <= len(self.out.names):
+            raise PatternError(f"there is no group {group}", position)
+        return int(group)
+
+    def refer(self, template: str, group: str, position: int) -> None:
+        """Adds a reference to a group, by name, number or distance."""
+        if re.fullmatch(r"[+-]\d+", group):
+            number = len(self.out.names) + int(group) + (group[0] == "-")
+            if number < 1:
+                raise PatternError(f"there is no group {group}", position)
+            group = str(number)
+        self.out.both("", "")
+        self.references.append((len(self.out.library) - 1, template, group, position))
+
+    def atom(self, text: str, library: str | None = None, *, newline: bool = False) -> None:
+        """Adds a piece that a quantifier may follow; `newline` says whether it may be a line end."""
+        if newline and self.groups[-1].ended:
+            self.refuse("a line end behind `$`")
         self.out.both(text, library)
         self.repeatable = True
 
@@ -155,28 +177,62 @@ class PcreReader:
             self.close()
         elif c in "*+?{":
             self.quantifier(c)
-        elif self.extended[-1] and (c.isspace() or c == "#"):
+        elif self.groups[-1].extended and (c.isspace() or c == "#"):
             self.comment(c)
         else:
+            self.at += 1
             self.single(c)
 
     def single(self, c: str) -> None:
         """One ordinary character, a dot, an anchor or a bar."""
-        self.at += 1
-        # Flags set in the middle hold to the end of the group, so each branch gets a bracket of its own.
-        if c == "|" and self.scoped[-1] is not None:
-            self.out.both(f")|(?{self.scoped[-1]}:")
-            self.repeatable = False
-        elif c == "|":
-            self.out.both("|")
-            self.repeatable = False
+        group = self.groups[-1]
+        if c == "|":
+            self.branch(group)
         elif c == "$":
-            self.out.dollar = True
-            self.atom("$")
-        elif c == "}" or c == "]":
-            self.atom("\\" + c)
+            self.line_end("$", None)
+        elif c == "^":
+            self.line_start(group)
+        elif c == ".":
+            self.atom(c, newline=group.dot_all)
         else:
-            self.atom(c)
+            self.atom("\\" + c if c in "}]" else c, newline=c == "\n")
+
+    def branch(self, group: GroupState) -> None:
+        """A bar."""
+        # Flags set in the middle hold to the end of the group, so each branch gets a bracket of its own.
+        self.out.both("|" if group.scoped is None else f")|(?{group.scoped}:")
+        self.repeatable = False
+        self.out.branches |= len(self.groups) == 1
+        group.branches_ended, group.ended = group.branches_ended or group.ended, group.begun
+        if group.kept is not None:
+            group.longest = max(group.longest, list(self.out.names), key=len)
+            del self.out.names[group.kept :]
+
+    def line_end(self, text: str, library: str | None) -> None:
+        r"""`$` and `\Z`, which stand before a last line end too."""
+        self.out.dollar = True
+        self.groups[-1].ended = True
+        self.place(text, library)
+
+    def line_start(self, group: GroupState) -> None:
+        """`^`; of a line it does not stand behind a line end that is the last character, as RE2's does."""
+        if not group.multiline:
+            self.text_start("^")
+            return
+        if not NEEDS_CHARACTER.match(self.text, self.at) or OPTIONAL_GROUP.search(self.text, self.at):
+            self.refuse("a `^` of a line")
+        self.place("^", r"(?:\A|(?<=\n)(?!\Z))")
+
+    def text_start(self, text: str) -> None:
+        r"""`^` and `\A`; behind a `$` they hold in a text that is one line end."""
+        if self.groups[-1].ended:
+            self.refuse("a start behind `$`")
+        self.place(text)
+
+    def place(self, text: str, library: str | None = None) -> None:
+        """Adds what stands for no character, so that nothing of it can be repeated."""
+        self.out.both(text, library)
+        self.repeatable = False
 
     def comment(self, c: str) -> None:
         """A blank, or the rest of a line, in extended mode."""
@@ -193,6 +249,8 @@ class PcreReader:
         if not self.repeatable:
             raise PatternError("a quantifier has nothing to repeat", self.at)
         piece = found[0] if found else c
+        if self.groups[-1].behind and (piece in "*+" or piece.endswith(",}")):
+            raise PatternError("a look-behind has no end", self.at)
         self.at += len(piece)
         if found:
             self.counted(found)
@@ -201,6 +259,8 @@ class PcreReader:
             piece, self.at = piece + following, self.at + 1
             if following == "+":
                 self.refuse("a possessive quantifier")
+        if self.groups[-1].ended and piece[0] != "?":
+            self.refuse("a repeated `$`")
         self.out.both(piece)
         self.repeatable = False
 
@@ -209,6 +269,9 @@ class PcreReader:
         low, high = int(found[1]), int(found[2] or found[1])
         if found[2] and high < low:
             raise PatternError("a repetition ends before it begins", self.at - len(found[0]))
+        # PCRE's own bound (pcre2limits(3)).
+        if max(low, high) > 65535:
+            raise PatternError("a repetition has at most 65535 turns", self.at - len(found[0]))
         self.repeats.append(max(low, high))
         # Nested counts multiply. RE2 refuses a product over 1000 too (tried: (a{100}){11}); the two largest counts need
         # not be nested, so the bound here is ten times that, and a nested one in between is DuckDB's error.
@@ -224,230 +287,274 @@ class PcreReader:
             end = self.text.find(r"\E", self.at)
             stop = len(self.text) if end < 0 else end
             for x in self.text[self.at + 2 : stop]:
-                self.atom(quote_re2_character(x))
+                self.atom(print_character(ord(x)), newline=x == "\n")
             self.at = stop + (2 if end >= 0 else 0)
-        elif c in "123456789" and not re.compile(r"[1-3][0-7]{2}").match(self.text, self.at + 1):
-            digits = re.compile(r"\d{1,2}").match(self.text, self.at + 1)
-            assert digits
-            self.refuse("a back reference")
-            self.atom("", f"(?:\\{digits[0]})")
-            self.at = digits.end()
-        elif c in "kgG":
+        elif c == "E":
+            self.at += 2
+        elif c in "123456789":
+            self.digits()
+        elif c in "kg":
             self.reference(c)
         elif c in "pP":
-            self.property()
+            found, self.at = match_property(self.text, self.at)
+            self.atom(found, newline=True)
+            # General categories are the same in both; scripts and PCRE's own classes have other names in RE2 or none.
+            if not GENERAL_CATEGORY.fullmatch(found):
+                self.refuse("a Unicode property")
         else:
             self.simple_escape(c)
 
+    def digits(self) -> None:
+        r"""`\1` is a reference, `\12` one if there are so many groups before it, else an octal number."""
+        found = re.compile(r"\d+").match(self.text, self.at + 1)
+        octal = re.compile(r"[0-7]{1,3}").match(self.text, self.at + 1)
+        assert found
+        if int(found[0]) < 10 or found[0][0] in "89" or int(found[0]) <= len(self.out.names):
+            self.refuse("a back reference")
+            self.refer("(?:\\{})", found[0], self.at)
+            self.at = found.end()
+        elif octal:
+            self.atom(print_character(int(octal[0], 8)), newline=int(octal[0], 8) == 10)
+            self.at = octal.end()
+        self.repeatable = True
+
     def reference(self, c: str) -> None:
-        r"""`\k<name>`, `\g{1}`, `\g<name>`, `\G`."""
-        found = re.compile(r"\\[kg](?:\{([^}]*)\}|<([^>]*)>|'([^']*)'|(-?\d+))").match(self.text, self.at)
-        self.refuse("a back reference" if c != "G" else r"\G")
+        r"""`\k<name>`, `\g{1}`, and `\g<name>`, which runs the group again."""
+        found = REFERENCE.match(self.text, self.at)
         if not found:
-            self.atom("", r"\G" if c == "G" else "g")
-            self.at += 2
-            return
-        name = next(g for g in found.groups() if g is not None)
+            raise PatternError(f"`\\{c}` names no group", self.at)
+        group = next(g for g in found.groups() if g is not None)
+        calls = found[6] is not None or found[7] is not None
+        self.refuse("a back reference")
+        self.refer("(?{})" if calls else "(?:\\{})", group, self.at)
         self.at = found.end()
-        number = self.number_of(name)
-        calls = c == "g" and (found[2] is not None or found[3] is not None)
-        self.atom("", f"(?{number})" if calls else f"(?:\\{number})")
-
-    def number_of(self, name: str) -> int:
-        """The number of a group by name, number or distance."""
-        if re.fullmatch(r"-?\d+", name):
-            return len(self.out.names) + 1 + int(name) if int(name) < 0 else int(name)
-        if name in self.out.names:
-            return self.out.names.index(name) + 1
-        later = [m[1] or m[2] for m in PCRE_NAMED_GROUP.finditer(self.text)]
-        if name in later:
-            return len(self.out.names) + 1 + later[len([n for n in self.out.names if n]) :].index(name)
-        raise PatternError(f"there is no group called `{name}`", self.at)
-
-    def property(self) -> None:
-        r"""`\p{L}` and `\pL`."""
-        found = PROPERTY.match(self.text, self.at)
-        if not found:
-            raise PatternError("a property has no name", self.at)
-        self.atom(found[0], found[0])
-        # General categories are the same in both; scripts and PCRE's own classes are not in RE2 under the same names.
-        if not re.fullmatch(r"\\[pP](\{\^?[A-Z][a-z]?\}|[A-Z])", found[0]):
-            self.refuse("a Unicode property")
-        self.at = found.end()
+        self.repeatable = True
 
     def simple_escape(self, c: str) -> None:
         """An escape that stands for characters, a class or a place."""
-        found = CHARACTER_CODE.match(self.text, self.at + 1)
         lower = c.lower()
-        if found:
-            code = code_of(found)
-            self.atom(print_re2_character(code))
-            self.at = found.end()
-            return
-        self.at += 2
         if lower in CLASSES:
-            # Written out: \w and \d of the library know Unicode, those of PCRE and RE2 do not.
-            made = f"[{'^' if c.isupper() else ''}{CLASSES[lower]}]"
-            self.atom(made)
-        elif c in CONTROL_ESCAPES:
-            self.atom(print_re2_character(CONTROL_ESCAPES[c]))
-        elif c == "c" and self.at < len(self.text):
-            code = ord(self.text[self.at].upper()) ^ 64
-            self.at += 1
-            self.atom(print_re2_character(code))
-        elif c in "bBA":
-            self.atom("\\" + c)
+            ranges = CLASSES[lower]
+            inside = complement_ranges(ranges) if c.isupper() else ranges
+            self.at += 2
+            self.character_set(
+                f"[{'^' if c.isupper() else ''}{print_ranges(ranges)}]",
+                newline=any(low <= 10 <= high for low, high in inside),
+            )
+        elif found := read_character_code(self.text, self.at):
+            self.atom(print_character(found[0]), newline=found[0] == 10)
+            self.at = found[1]
+        else:
+            self.at += 2
+            self.special_escape(c)
+
+    def special_escape(self, c: str) -> None:
+        """A place, a line end, a character of several code points, or a mark that stands for itself."""
+        if c == "A":
+            self.text_start(r"\A")
         elif c in PLACES:
-            self.atom(*PLACES[c])
-        elif c in "KX":
+            if c == "B":
+                # RE2 finds it inside a character of several bytes, and DuckDB gives up ("not valid UTF-8").
+                self.refuse(r"\B")
+            self.place(*PLACES[c])
+        elif c == "Z":
+            self.line_end(LAST_LINE_END, r"(?=\n?\Z)")
+        elif c == "N":
+            if self.text.startswith("{", self.at) and not QUANTIFIER.match(self.text, self.at):
+                raise PatternError("characters by name are not supported", self.at - 2)
+            self.character_set(r"[^\n]", newline=False)
+        elif c in SEVERAL:
+            if c == "X" and self.groups[-1].behind:
+                raise PatternError("a look-behind has no end", self.at - 2)
             self.refuse("\\" + c)
-            self.atom("", "\\" + c)
-        elif c != "E":
-            self.atom(quote_re2_character(c))
+            self.atom("", SEVERAL[c], newline=True)
+            self.repeatable = c not in "KG"
+        elif c.isascii() and c.isalpha():
+            raise PatternError(f"`\\{c}` stands for nothing", self.at - 2)
+        else:
+            self.atom(print_character(ord(c)), newline=c == "\n")
 
     def character_class(self) -> None:
-        """[...]; a hyphen next to a whole class stands for itself."""
-        start = self.at
-        self.at += 1
-        negative = self.text[self.at : self.at + 1] == "^"
-        self.at += negative
-        parts: list[str] = []
-        whole = False
-        while self.at < len(self.text) and (not parts or self.text[self.at] != "]"):
-            before, is_class = self.at, WHOLE_CLASS.match(self.text, self.at) is not None
-            piece, self.at = parse_class_member(self.text, self.at)
-            if self.text[before] == "-" and parts and (whole or WHOLE_CLASS.match(self.text, self.at)):
-                piece = r"\-"
-            whole = is_class
-            parts.append(piece)
-        if self.at >= len(self.text):
-            raise PatternError("a character class is not closed", start)
-        self.at += 1
-        made = f"[{'^' if negative else ''}{''.join(parts)}]"
-        check_ranges(made, start)
-        self.atom(made)
+        """[...]"""
+        if POSIX.match(self.text, self.at) or COLLATING.match(self.text, self.at):
+            raise PatternError("a named class stands in a bracket of its own: `[[:alpha:]]`", self.at)
+        reader = ClassReader(self.text, self.at)
+        made = reader.read()
+        for reason in reader.reasons:
+            self.refuse(reason)
+        self.at = reader.end
+        self.character_set(made, newline=reader.newline)
+
+    def character_set(self, made: str, *, newline: bool) -> None:
+        """Adds a class."""
+        # The library (2026.2) takes `[^a]|[^b]` for a set that lacks both, unless something parts them.
+        library = f"(?>{for_library(made)})" if made.startswith("[^") else None
+        self.atom(made, library, newline=newline)
 
     def open(self) -> None:
         """An opening bracket with its kind: group, flags, comment, verb, look-around."""
-        start = self.at
-        rest = self.text[start : start + 4]
-        named, inline = PCRE_NAMED_GROUP.match(self.text, start), INLINE.match(self.text, start)
-        if rest.startswith("(?#"):
-            end = self.text.find(")", start)
+        start, text = self.at, self.text
+        if text.startswith("(?#", start):
+            end = text.find(")", start)
             if end < 0:
                 raise PatternError("a comment is not closed", start)
             self.at = end + 1
             return
-        if rest.startswith("(*"):
+        if text.startswith("(*", start):
             self.verb(start)
             return
-        if inline and inline[3] == ")":
+        named, inline, call = (pattern.match(text, start) for pattern in (NAMED_GROUP, INLINE, GROUP_CALL))
+        if inline and inline[4] == ")" and not (call and call[1]):
             self.switch(inline)
             return
-        self.opened.append(start)
-        if len(self.opened) > DEEPEST_PATTERN:
+        if len(self.groups) > DEEPEST_PATTERN:
             raise PatternError("groups nest too deep", start)
-        self.extended.append(self.extended[-1])
-        self.scoped.append(None)
+        self.begin(start)
         if named:
-            self.out.names.append(named[1] or named[2])
-            self.out.both("(")
-            self.at = named.end()
+            self.capture(named[1] if named[1] is not None else named[2], named.end())
+        elif call:
+            self.call(call)
         elif inline:
-            self.scope_flags(inline)
-        elif rest.startswith("(?"):
+            flags = self.letters(inline)
+            self.out.both(f"(?{flags}:" if flags else "(?:")
+            self.at = inline.end()
+        elif text.startswith("(?", start):
             self.special(start)
         else:
-            self.out.names.append(None)
-            self.out.both("(")
-            self.at += 1
+            self.capture(None, start + 1)
         self.repeatable = False
 
+    def begin(self, start: int) -> None:
+        """Goes one group deeper."""
+        outer = self.groups[-1]
+        self.groups.append(replace(outer, start=start, begun=outer.ended, scoped=None, kept=None, longest=[]))
+
+    def capture(self, name: str | None, end: int) -> None:
+        """The head of a capturing group."""
+        start = self.at
+        if name is not None and not PCRE_GROUP_NAME.fullmatch(name):
+            raise PatternError(f"`{name}` is no name of a group: letters, digits and _ are", start)
+        resets = any(g.kept is not None for g in self.groups)
+        if name is not None and name in self.out.names and not (self.same_names or resets):
+            raise PatternError(f"two groups are called `{name}`", start)
+        self.out.openings.append(GroupOpening(start, end, name, len(self.groups) - 2))
+        self.out.names.append(name)
+        self.out.both("(")
+        self.at = end
+
     def verb(self, start: int) -> None:
-        """(*UCP) and its like at the start are settings; within, control of backtracking."""
+        """(*UTF) and its like at the start are settings; within, control of backtracking."""
         end = self.text.find(")", start)
         if end < 0:
             raise PatternError("a group is not closed", start)
         verb = self.text[start + 2 : end]
-        if verb in ("PRUNE", "SKIP", "FAIL", "F"):
+        if verb in LIBRARY_VERBS:
             self.refuse(f"(*{verb})")
-            self.out.both("", f"(*{verb})")
+            self.place("", f"(*{verb})")
+        elif self.out.library or not IDLE_SETTINGS.fullmatch(verb):
+            raise PatternError(f"`(*{verb})` is not supported", start)
         self.at = end + 1
 
     def switch(self, found: re.Match[str]) -> None:
         """(?i) in the middle: the rest of the group gets brackets of its own, each branch anew."""
-        flags = self.letters(found)
+        flags, group = self.letters(found), self.groups[-1]
         self.at = found.end()
+        self.repeatable = False
         if not flags:
             return
-        if self.scoped[-1] is not None:
-            self.out.both(")")
-        self.scoped[-1] = merge_flags(self.scoped[-1], flags)
-        self.out.both(f"(?{self.scoped[-1]}:")
-        self.repeatable = False
-
-    def scope_flags(self, found: re.Match[str]) -> None:
-        """(?i:...)"""
-        flags = self.letters(found)
-        self.out.both(f"(?{flags}:" if flags else "(?:")
-        self.at = found.end()
+        self.end_scope(group)
+        group.scoped = merge_flags(group.scoped, flags)
+        self.out.both(f"(?{group.scoped}:")
 
     def letters(self, found: re.Match[str]) -> str:
         """The flags that both engines know; x is carried out here."""
-        on, off = found[1] or "", found[2] or ""
-        unknown = (set(on) | set(off)) - set("imsxunUJ")
-        if unknown:
-            raise PatternError(f"`{min(unknown)}` is no flag", found.start())
-        if "x" in on or "x" in off:
-            self.extended[-1] = "x" in on
-        kept, dropped = "".join(f for f in on if f in "ims"), "".join(f for f in off if f in "ims")
+        on, off, group = found[2], found[3] or "", self.groups[-1]
+        if found[1]:
+            if off:
+                raise PatternError("`^` and `-` do not go together", found.start())
+            off = "".join(f for f in "imsx" if f not in on)
+        unknown = (set(on) | set(off)) - set("imsxJ")
+        if unknown or "xx" in on:
+            flag = min(unknown, default="xx")
+            known = flag in "nUxxa"
+            message = f"the flag `{flag}` is not supported" if known else f"`{flag}` is no flag"
+            raise PatternError(message, found.start())
+        self.same_names |= "J" in on
+        for letter, name in (("x", "extended"), ("m", "multiline"), ("s", "dot_all")):
+            if letter in on + off:
+                setattr(group, name, letter not in off)
+        dropped = "".join(f for f in dict.fromkeys(off) if f in "ims")
+        kept = "".join(f for f in dict.fromkeys(on) if f in "ims" and f not in dropped)
         return kept + ("-" + dropped if dropped else "")
 
+    def call(self, found: re.Match[str]) -> None:
+        """A group run again, a reference in Python's spelling, or the condition of a group."""
+        self.refuse("recursion or a condition")
+        whole, number, first, second, same, *conditions = found.groups()
+        position = found.start()
+        if whole:
+            self.out.both("", "(?R")
+        elif number or first or second:
+            self.refer("(?{}", number or first or second, position)
+        elif same:
+            self.refer("(?:\\{}", same, position)
+        else:
+            self.refer("(?({})", next(c for c in conditions if c), position)
+        self.at = found.end()
+
     def special(self, start: int) -> None:
-        """Look-around, atomic groups, conditions, recursion, branch reset: what RE2 has not."""
+        """Look-around, atomic groups and branch reset, which RE2 has not."""
         words = ("(?<=", "(?<!", "(?=", "(?!", "(?>", "(?|")
         found = next((w for w in words if self.text.startswith(w, start)), None)
-        if found:
-            self.refuse("look-around" if found[-1] in "=!" else "an atomic group" if found == "(?>" else "branch reset")
-            self.out.both("", found)
-            self.at = start + len(found)
-            return
-        # Recursion by number, by name and relative, and conditions: the library writes most of them in one way only.
-        call = re.compile(r"\(\?(R|[+-]?\d+|&\w+|P>\w+|P=\w+|\(<?'?\w+'?>?\))").match(self.text, start)
-        if not call:
+        if not found:
             raise PatternError("a group of an unknown kind", start)
-        self.refuse("recursion or a condition")
-        word = call[1]
-        if word.startswith(("&", "P>")):
-            word = str(self.number_of(word.removeprefix("&").removeprefix("P>")))
-        elif word.startswith("P="):
-            word = f":\\{self.number_of(word[2:])}"
-        elif word.startswith("("):
-            name = word.strip("(<'>)")
-            word = f"({self.number_of(name)})"
-        self.out.both("", f"(?{word}")
-        self.at = call.end()
+        self.refuse("look-around" if found[-1] in "=!" else "an atomic group" if found == "(?>" else "branch reset")
+        self.out.both("", found)
+        self.groups[-1].behind |= found.startswith("(?<")
+        self.groups[-1].kept = len(self.out.names) if found == "(?|" else None
+        self.at = start + len(found)
+
+    def end_scope(self, group: GroupState) -> None:
+        """The end of what flags in the middle hold for."""
+        if group.scoped is not None:
+            self.check_empty()
+            self.out.both(")")
+
+    def check_empty(self) -> None:
+        """Notes a group of nothing: DuckDB's own shortcut for plain texts takes `a(?:)` for another text."""
+        if re.fullmatch(r"\(\?[a-z-]*:", self.out.re2[-1]):
+            self.refuse("an empty group")
 
     def close(self) -> None:
         """The end of a group."""
-        if not self.opened:
+        if len(self.groups) == 1:
             raise PatternError("a bracket is closed that was not opened", self.at)
-        self.opened.pop()
-        self.extended.pop()
-        if self.scoped.pop() is not None:
-            self.out.both(")")
+        group = self.groups.pop()
+        self.end_scope(group)
+        if len(group.longest) > len(self.out.names):
+            self.out.names[:] = group.longest
+        self.check_empty()
         self.atom(")")
+        self.groups[-1].ended |= group.ended or group.branches_ended
         self.at += 1
 
 
 PLACES = {
     # `\Z` of the library is the very end, as PCRE's `\z`.
     "z": (r"\z", r"\Z"),
-    "Z": (r"\n?\z", r"(?=\n?\Z)"),
-    "R": (r"(?:\r\n|[\n-\r\x{85}\x{2028}\x{2029}])", r"(?>\r\n|[\n-\r\x85\u2028\u2029])"),
-    "N": (r"[^\n]", r"[^\n]"),
-    "E": ("", ""),
+    "b": (r"\b", EDGE),
+    "B": (r"\B", NO_EDGE),
 }
+"""What stands for no character: in RE2, in the library."""
+
+SEVERAL = {
+    # One piece in PCRE, which RE2 would take apart again.
+    "R": r"(?>\r\n|[\n-\r\x85\u2028\u2029])",
+    "X": r"\X",
+    "K": r"\K",
+    "G": r"\G",
+}
+"""What RE2 lacks, as the library writes it."""
 
 
 def merge_flags(first: str | None, second: str) -> str:
@@ -468,13 +575,3 @@ def product(numbers: list[int]) -> int:
     for n in numbers:
         whole *= n
     return whole
-
-
-def check_ranges(made: str, start: int) -> None:
-    """Raises PatternError where a range of a class runs backwards."""
-    try:
-        # Python's own compiler tells a range that runs backwards; it knows no POSIX classes and
-        # properties, hence the "a".
-        re.compile(for_library(re.sub(r"\[:\^?[a-z]+:\]|\\[pP](\{[^}]*\}|\w)", "a", made)))
-    except re.error as error:
-        raise PatternError(str(error.msg), start) from None

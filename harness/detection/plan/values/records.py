@@ -7,11 +7,18 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib import import_module
+from itertools import takewhile
 from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
-from harness.detection.plan.values.json import DEEPEST_DOCUMENT, LONGEST_DOCUMENT, MOST_PATHS, encode_compact_json
+from harness.detection.plan.values.json import (
+    DEEPEST_DOCUMENT,
+    LONGEST_DOCUMENT,
+    MOST_PATHS,
+    encode_compact_json,
+)
+from harness.detection.plan.values.nested_fields import nest_fields
 from harness.telemetry.events.json_values import print_json_value, walk_leaves
 
 Options = dict[str, Any]
@@ -103,11 +110,24 @@ def of_key_value(text: str, options: Options) -> FieldPairs:
     plain = r"([^\s,]*)" if padding != "yes" else rf"([^\s,]*(?![^\s,])(?!\s+{mark})|)"
     before, after = r"\s*", {"no": "", "yes": r"\s*"}.get(padding, r"\s*")
     pair = re.compile(rf"(?<![^\s,;(){{}}<>|\"']){key}{before}{mark}{after}(?:{quoted}|{plain})", re.S)
+    elements: dict[str, Any] = {}
     for found in pair.finditer(text):
         name = found[1] or found[2] or found[3]
         value = next((g for g in found.groups()[3:] if g is not None), "")
         if value or not options.get("excludeEmpty"):
             yield name, value
+            if "[" in name:
+                elements[name] = value
+    yield from gather_arrays(elements)
+
+
+def gather_arrays(elements: dict[str, Any]) -> FieldPairs:
+    """The arrays of fields `a[0]` and `a[0].b`, each as a whole, for functions of CQL over `a[]`."""
+    if elements:
+        for name, leaf in walk_leaves(nest_fields(elements), deepest=DEEPEST_DOCUMENT):
+            if isinstance(leaf, list) and leaf[0] is not None:
+                # A gap ends an array (reference/cql.md 9).
+                yield f"{name}[]", [print_json_value(v) for v in takewhile(lambda v: v is not None, leaf)]
 
 
 def of_xml(text: str, options: Options) -> FieldPairs | None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
-from harness.detection.plan.values.pcre import PatternError, PcreReader, TwoSpellingPattern
+from harness.detection.plan.values.pcre import LAST_LINE_END, PatternError, PcreReader, TwoSpellingPattern
+from harness.detection.plan.values.re2_size import exceeds_re2
 from harness.diagnostics import HarnessError
 
 __all__ = ["CaptureGroups", "PatternError", "compile_check", "list_capture_groups", "re2"]
@@ -59,17 +60,35 @@ def list_capture_groups(pattern: str) -> CaptureGroups:
 def re2(pattern: str, flags: str = "", *, whole_match: bool = False) -> str | None:
     r"""The pattern for RE2, None where RE2 cannot run it or would find something else.
 
-    `$` becomes `\n?\z`, which finds the same but may be longer: with `whole_match` such a pattern is refused.
+    `$` and `\Z` become `\n?\z`, which finds the same but may be longer: with `whole_match` such a pattern is refused.
     """
     found = read_pattern(pattern, flags)
     # PCRE's $ stands before a last line end too, RE2's only at the very end; with flag m both mean any line's end.
     anchors = found.dollar and "m" not in found.flags
     # A flag m in the middle would change only the dollars behind it, which the pieces do not tell apart.
-    if found.reasons or (anchors and (whole_match or "m" in inline_flags(found))):
+    if found.reasons or (anchors and "m" in inline_flags(found)):
         return None
-    pieces = [r"(?:\n?\z)" if p == "$" and anchors else p for p in found.re2]
+    pieces = [LAST_LINE_END if p == "$" and anchors else p for p in found.re2]
+    if whole_match and LAST_LINE_END in pieces:
+        return None
     prefix = f"(?{found.flags})" if found.flags else ""
-    return prefix + "".join(pieces)
+    made = prefix + "".join(pieces)
+    return None if exceeds_re2(made) else made
+
+
+def keep_one_group(pattern: str, number: int) -> str:
+    """A pattern in RE2's spelling of whose groups only that one captures, as group 1."""
+    count = 0
+
+    def free(found: re.Match[str]) -> str:
+        nonlocal count
+        if found[0] != "(":
+            return found[0]
+        count += 1
+        return "(" if count == number else "(?:"
+
+    # What cannot be an opening group first: escapes, classes, and brackets that say what they are.
+    return re.sub(r"\\.|\[(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]|\(\?|\(", free, pattern, flags=re.S)
 
 
 def inline_flags(found: TwoSpellingPattern) -> str:
@@ -84,10 +103,8 @@ def library(pattern: str, flags: str = "") -> Any:
     regex = import_module("regex")
     found = read_pattern(pattern, flags)
     text = "".join(found.library)
-    # Without ASCII the library's \d and \w take digits and letters of all scripts, PCRE's only those of ASCII.
-    ascii_only = pattern.isascii() and r"\X" not in pattern
     # VERSION0 is Python's own behaviour; VERSION1 would read `[a[b]` as nested sets.
-    bits = regex.VERSION0 | (regex.ASCII if ascii_only else 0)
+    bits = regex.VERSION0
     for flag in found.flags:
         bits |= {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL}[flag]
     try:
@@ -119,6 +136,9 @@ def bound_pattern_time() -> Iterator[None]:
             f"a regular expression took longer than {LONGEST_MATCH:g} s for one value",
             help="rewrite nested repetitions such as `(a+)+` so that there is one way to match",
         ) from None
+    except MemoryError:
+        # The library's stack for a group that runs itself again without end.
+        raise HarnessError("regex-recursion", "a regular expression that runs itself again does not end") from None
     finally:
         ends.pop()
 

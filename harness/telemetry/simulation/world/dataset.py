@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import (
     CAUSE,
+    NO_FIELDS,
     TEXT_TYPE,
     TIME,
     TIME_TYPE,
@@ -208,7 +209,7 @@ def find_repeating_columns(columns: pa.Table) -> list[str]:
 
 def build_table_key(events: Events) -> TableKey:
     """Sensor, kind, constants and columns: the identity of a table."""
-    names = tuple(n for n in events.columns.column_names if n not in (TIME, CAUSE))
+    names = tuple(n for n in events.columns.column_names if n not in NO_FIELDS)
     return events.sensor, events.kind, tuple(sorted(events.constants.items())), names
 
 

@@ -51,6 +51,7 @@ OWN_MIND = {
     "parseXml": "like parseJson",
     "parseCsv": "like parseJson",
     "parseTimestamp": "like parseJson",
+    "stripAnsiCodes": "like parseJson",
     "time:dayOfWeek": "every other part of a time has @timestamp as its field",
 }
 

@@ -50,7 +50,8 @@ def searched(capture: Mapping[str, object], text: str, folder: Path, duckdb) -> 
     os.utime(log, (1_768_470_000, 1_768_470_000))
     given = input_of(capture)
     events = read_telemetry(log, given)
-    assert not events.damages
+    # That an event has the time of another is told, and is what Splunk does.
+    assert not [d for d in events.damages if "no time that can be read" not in d.message]
     columns = duckdb.load(platform("splunk").present(events, {}, raw=True))
     settings = Settings(props=given.props, transforms=given.transforms, ask=duckdb.run)
     plan = language("spl").parse(Source("capture", text), settings=settings).plan(columns, settings)

@@ -158,7 +158,7 @@ def test_a_command_that_runs_a_subsearch_without_saying_how_is_an_error(checkout
     )
 
 
-PUT_BACK = {"concurrency", "makecontinuous", "untable"}
+PUT_BACK = {"concurrency", "lookup", "makecontinuous", "untable"}
 """Commands that number the rows, and then put them back into their order or look at none of their values."""
 MOST_ROWS = {"sort"}
 """Commands that look at the order only beyond their limit of 10,000 rows."""

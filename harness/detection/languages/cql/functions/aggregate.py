@@ -149,19 +149,27 @@ def percentile(
     accuracy: float = 0.01,
     as_: Name | None = None,
 ) -> list[Named]:
-    """Values below which the given shares of the numbers lie.
+    """Values below which the given shares of the numbers lie, each as a sketch of that accuracy answers.
 
-        createEvents(["a=1", "a=2", "a=3"]) | kvParse() | percentile(a, percentiles=[50]) -> _50=2
+        createEvents(["a=1", "a=2", "a=3"]) | kvParse() | percentile(a, percentiles=[50]) | x := round(_50) -> x=2
+        createEvents(["a=289", "a=123"]) | kvParse() | percentile(a) | x := round(_99) -> x=123
 
     Reference: library.humio.com, percentile()
     """
+    place = row.flow.span or row.meaning.source.whole()
+    if not 0 < accuracy < 1:
+        raise SourceError("argument", "`accuracy` is a number between 0 and 1", place)
+    if not all(0 <= share <= 100 for share in percentiles):
+        raise SourceError("argument", "`percentiles` are numbers from 0 to 100", place)
     value = row.number(field)
+    sketched = row.meaning.switch("percentile") == "sketch"
     made: list[Named] = []
     for share in percentiles:
         # Outputs are called `_50` and `_99.9` (reference/cql.md 7.2).
         label = str(int(share)) if share == int(share) else str(share)
-        # The product is right within `accuracy`; the exact value is within it too.
-        made.append((f"{as_ or ''}_{label}", ops.percentile(value, Literal(share / 100))))
+        part = Literal(share / 100)
+        exact = ops.percentile_below(value, part) if sketched else ops.percentile(value, part)
+        made.append((f"{as_ or ''}_{label}", ops.sketch_value(exact, Literal(accuracy)) if sketched else exact))
     return made
 
 
@@ -337,14 +345,26 @@ def aggregate_whole_event(row: RowScope, field: str, include: Names, operation: 
 
 @FUNCTIONS.aggregate("linReg")
 def linear_regression(row: RowScope, *, x: Name, y: Name, prefix: str = "_") -> list[Named]:
-    """The straight line nearest to the points: slope, intercept, fit and number of points.
+    """The straight line nearest to the points: slope, intercept, adjusted fit and number of points.
+
+    Points of one place on the x axis have no line, and no fields.
 
         createEvents(["x=1 y=2", "x=2 y=4"]) | kvParse() | linReg(x=x, y=y) -> _slope=2 _intercept=0
+        createEvents(["x=1 y=1", "x=2 y=3", "x=3 y=2"]) | kvParse() | linReg(x=x, y=y) -> _slope=0.5 _r2=-0.5
 
     Reference: library.humio.com, linReg()
     """
     a, b = row.number(y), row.number(x)
     # A point needs both numbers; the count is of such points.
-    both = ops.if_(ops.is_null(a), NULL, b)
-    shown = (("slope", ops.slope), ("intercept", ops.intercept), ("r2", ops.r_squared))
-    return [*((prefix + n, aggregation(o, a, b)) for n, o in shown), (prefix + "n", ops.count(both))]
+    count = ops.count(ops.if_(ops.is_null(a), NULL, b))
+    slope = aggregation(ops.slope, a, b)
+    lost = ops.subtract(ONE, aggregation(ops.r_squared, a, b))
+    # Adjusted for the two numbers that the line has taken; two points leave nothing to adjust (reference/cql.md,
+    # addenda).
+    adjusted = ops.divide(ops.multiply(lost, ops.subtract(count, ONE)), ops.subtract(count, Literal(2)))
+    return [
+        (f"{prefix}slope", slope),
+        (f"{prefix}intercept", aggregation(ops.intercept, a, b)),
+        (f"{prefix}r2", ops.subtract(ONE, adjusted)),
+        (f"{prefix}n", ops.if_(ops.is_null(slope), NULL, count)),
+    ]

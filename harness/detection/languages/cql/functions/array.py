@@ -8,18 +8,19 @@ from collections.abc import Callable
 from harness.detection.languages.cql.aggregation import aggregate_functions
 from harness.detection.languages.cql.arguments import Name, pipeline_of
 from harness.detection.languages.cql.coercion import replace_null_by_false
-from harness.detection.languages.cql.conditions import lower_condition as asked
 from harness.detection.languages.cql.discovery import flatten_text_fields, take_out
+from harness.detection.languages.cql.evaluate import lower_expression
 from harness.detection.languages.cql.functions.filter import add_regex_flags
 from harness.detection.languages.cql.functions.group_by import find_step_span
 from harness.detection.languages.cql.option_values import RegexFlags
 from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.registry import FUNCTIONS, ArrayName, FieldEffect, RowOrder
 from harness.detection.languages.cql.row import RowScope
-from harness.detection.languages.cql.scope import Scope, build_json_member
-from harness.detection.languages.cql.syntax import Assign, Pipeline, Syntax, Word
+from harness.detection.languages.cql.scope import PART, Scope, build_json_member
+from harness.detection.languages.cql.syntax import Assign, FunctionCall, Pipeline, Syntax, Word
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
+    FALSE_LITERAL,
     NULL,
     Aggregation,
     Column,
@@ -32,6 +33,7 @@ from harness.detection.plan.expressions import (
 )
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Join, JoinKind, Named, Select, Sort, Unnest, Window
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.values.json import print_json_path
 from harness.diagnostics import SourceError
 
 ARRAY_SORT_KINDS = {"string": "text", "number": "number"}
@@ -43,16 +45,28 @@ def strip_array_marks(name: str) -> str:
     return name.replace("`", "").removesuffix("[]")
 
 
-def lambda_over(row: RowScope, var: str, make: Callable[[RowScope], Expression]) -> Lambda:
-    """What `make` says of each element, which it sees as the field `var`, its members as `var.name`."""
+def lambda_over(row: RowScope, array: str, make: Callable[[RowScope], Expression], var: str = "") -> Lambda:
+    """What `make` says of each element, which it sees as the field `var`, its members as `var.name`.
+
+    Without `var` the element has the name of the array.
+    """
     # Lambdas stand inside one another; each parameter needs a name of its own.
     row.meaning.made += 1
-    element, name = LambdaParameter(f"element{row.meaning.made}"), strip_array_marks(var)
+    element, name = LambdaParameter(f"element{row.meaning.made}"), strip_array_marks(var or array)
     # Only members that the query names: an element's keys are known only with events.
-    inner = [n for n in row.meaning.mentioned if n.startswith(f"{name}.")]
-    members = {n: build_json_member(element, n.removeprefix(f"{name}.")) for n in inner}
-    inside = RowScope(row.flow, {**row.overlay, **members, name: element, var: element}, local=True)
+    named = row.meaning.mentioned | {f"{strip_array_marks(n)}[]" for n in row.meaning.arrays}
+    inner = {n for n in named if n.startswith((f"{name}.", f"{name}["))} - {f"{strip_array_marks(array)}[]"}
+    members = {n: build_element_member(element, n.removeprefix(name)) for n in sorted(inner)}
+    inside = RowScope(row.flow, {**row.overlay, **members, name: element, var or array: element}, local=True)
     return Lambda(element, make(inside))
+
+
+def build_element_member(element: Expression, name: str) -> Expression:
+    """A member `.name` of an element, or the array `.name[]` in it."""
+    if not name.endswith("[]"):
+        return build_json_member(element, name.removeprefix("."))
+    steps = (int(s[1:-1]) if s.startswith("[") else s for s in PART.findall(name.removesuffix("[]")))
+    return ops.json_list(element, Literal(print_json_path((*steps, None))))
 
 
 def elements_of(row: RowScope, array: str) -> Expression:
@@ -64,12 +78,16 @@ def elements_of(row: RowScope, array: str) -> Expression:
     objects: list[Expression] = []
     known = (*row.flow.columns, *row.overlay)
     # A gap ends an array (reference/cql.md 9), so its objects are numbered from 0 until one is missing.
-    while members := [n for n in known if n.startswith(f"{start}[{len(objects)}].")]:
-        head = f"{start}[{len(objects)}]."
-        pairs = [p for n in dict.fromkeys(members) for p in (Literal(n.removeprefix(head)), row.text(n))]
+    while members := [n for n in known if n.startswith((f"{start}[{len(objects)}].", f"{start}[{len(objects)}]["))]:
+        head = f"{start}[{len(objects)}]"
+        inside = {n: n.removeprefix(head).removeprefix(".") for n in members}
+        made: Expression = ops.json_object(*(p for n, m in inside.items() for p in (Literal(m), row.text(n))))
+        # Members are found under their whole names; only an array in an object has to be one.
+        if any("[" in m for m in inside.values()):
+            made = ops.json_nested(made, FALSE_LITERAL)
         # Columns belong to all events; an event with fewer objects has nulls in theirs.
         there = ops.or_(*(ops.not_(ops.is_null(row.read(n))) for n in members))
-        objects.append(ops.if_(there, ops.json_object(*pairs), NULL))
+        objects.append(ops.if_(there, made, NULL))
     return ops.list_(*objects) if objects else NULL
 
 
@@ -127,9 +145,14 @@ def array_regex(row: RowScope, array: ArrayName, regex: CqlRegex, *, flags: Rege
 
 
 def build_element_condition(row: RowScope, condition: Syntax) -> Expression:
-    """Whether the element meets a condition."""
+    """Whether the element passes the steps of a condition."""
     for step in pipeline_of(row, condition).steps:
-        row.require(replace_null_by_false(asked(row, step)))
+        match step:
+            # As a step it would only name its value; the manual has it for a condition.
+            case FunctionCall(name=name) if name.lower() == "if":
+                row.require(replace_null_by_false(row.truth(lower_expression(row, step))))
+            case _:
+                row.meaning.take(row, step)
     return row.condition()
 
 
@@ -142,7 +165,7 @@ def exists(row: RowScope, array: ArrayName, condition: Syntax, *, var: Name = ""
     Reference: library.humio.com, array:exists()
     """
     return ops.list_any(
-        elements_of(row, array), lambda_over(row, var or array, lambda r: build_element_condition(r, condition))
+        elements_of(row, array), lambda_over(row, array, lambda r: build_element_condition(r, condition), var)
     )
 
 
@@ -169,7 +192,7 @@ def object_eval(row: RowScope, array: ArrayName, *, asArray: ArrayName, function
 
     Reference: library.humio.com, objectArray:eval()
     """
-    mapped = lambda_over(row, var or array, lambda r: evaluate_steps(r, function, strip_array_marks(asArray)))
+    mapped = lambda_over(row, array, lambda r: evaluate_steps(r, function, strip_array_marks(asArray)), var)
     set_array(row, asArray, ops.list_map(elements_of(row, array), mapped))
 
 
@@ -183,7 +206,7 @@ def array_filter(row: RowScope, array: ArrayName, function: Syntax, *, asArray: 
     Reference: library.humio.com, array:filter()
     """
     kept = ops.list_filter(
-        elements_of(row, array), lambda_over(row, var or array, lambda r: build_element_condition(r, function))
+        elements_of(row, array), lambda_over(row, array, lambda r: build_element_condition(r, function), var)
     )
     set_array(row, asArray or array, kept)
 
@@ -206,7 +229,7 @@ def array_eval(row: RowScope, array: ArrayName, *, function: Syntax, asArray: Ar
     Reference: library.humio.com, array:eval()
     """
     output = assigned_name(function, var or array)
-    mapped = lambda_over(row, var or array, lambda r: evaluate_steps(r, function, output))
+    mapped = lambda_over(row, array, lambda r: evaluate_steps(r, function, output), var)
     set_array(row, asArray or array, ops.list_map(elements_of(row, array), mapped))
 
 

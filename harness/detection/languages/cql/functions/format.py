@@ -226,7 +226,7 @@ SMALL = {"h": 1e2, "da": 10.0, "d": 1e-1, "c": 1e-2, "m": 1e-3, "u": 1e-6, "\u00
 SMALL |= {"f": 1e-15, "a": 1e-18, "z": 1e-21, "y": 1e-24}
 RATE_UNIT_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400}
 RATE_UNIT_SECONDS |= {"w": 604_800, "week": 604_800}
-PREFIX = r"(da|[KMGTPEZY]i|[kKMGTPEZYhdcmu\u00b5npfazy])?"
+PREFIX = r"(da|[KMGTPEZY]i|[kKMGTPEZYhdcmu\xb5npfazy])?"
 UNIT_NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
 
 

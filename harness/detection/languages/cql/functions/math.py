@@ -154,6 +154,11 @@ def rounded(row: RowScope, field: Name, *, how: Rounding = "round") -> Expressio
             return ops.ceil(value)
         case "floor":
             return ops.floor(value)
+        case _ if row.meaning.switch("round-half") == "up":
+            above = ops.ceil(value)
+            # Of halves alone: 0.49999999999999994 + 0.5 is 1 as a double.
+            half = ops.equal(ops.subtract(above, value), Literal(0.5))
+            return ops.if_(half, above, ops.round(value, Literal(0)))
         case _:
             return ops.round(value, Literal(0))
 

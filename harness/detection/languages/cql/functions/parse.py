@@ -1,4 +1,4 @@
-"""parseJson, parseXml, parseCsv, kvParse, parseCEF, parseLEEF, parseUrl, writeJson ."""
+"""parseJson, parseXml, parseCsv, kvParse, parseCEF, parseLEEF, parseUrl."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def pretty_xml(
 
 
 @FUNCTIONS.value("stripAnsiCodes", into="=field")
-def strip_ansi_codes(row: RowScope, field: Name) -> Expression:
+def strip_ansi_codes(row: RowScope, field: Name = RAWSTRING) -> Expression:
     """The text without the codes that colour a terminal.
 
         a := "plain" | stripAnsiCodes(a) -> a=plain
@@ -242,21 +242,6 @@ def parse_json(
     for name, value in take_out(row, flatten_text_fields(row, row.text(field), "json", options), ""):
         if name.startswith(prefix):
             row.assign(name, value)
-
-
-@FUNCTIONS.value("writeJson", into="_json")
-def write_json(row: RowScope, field: Names = (RAWSTRING,)) -> Expression:
-    """Fields as a JSON object.
-
-        a := "x" | writeJson([a]) | x := _json -> x={"a":"x"}
-
-    Reference: library.humio.com, writeJson()
-    """
-    pairs: list[Expression] = []
-    names = row.flow.visible() if field == ("*",) else field
-    for name in names:
-        pairs += [Literal(name), row.text(name)]
-    return ops.json_object(*pairs)
 
 
 @FUNCTIONS.row("json:prettyPrint")

@@ -180,6 +180,10 @@ def inline_flag(part: Syntax) -> list[Edit]:
 ALTERNATION = re.compile(r"\(\?[a-z]+\)(?!\()(?:[^|()\[\]\\]|\\.)*\|")
 # Bounded, since a class that never closes would be tried at each of its brackets.
 REGEX_TOKEN = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.){0,5000}\]", re.S)
+# A real LogScale refused `/-c "{/i` (reference/cql.md, practitioners).
+REGEX_TOKEN_OR_BRACE = re.compile(REGEX_TOKEN.pattern + r"|\{\d+(?:,\d*)?\}|(?P<brace>\{)", re.S)
+# An official query has `(?<json>{.*})`: where nothing stands that could be repeated, a brace is one.
+NOTHING_TO_REPEAT = re.compile(r"(?:^|(?<!\\)[(|^]|\(\?(?:[a-z-]*:|P?<[^>]*>|[=!]))\Z")
 # What JitRex has not (reference/cql.md 10).
 FOREIGN = (
     (re.compile(r"\(\?<[=!]"), "look-behind"),
@@ -225,6 +229,7 @@ def in_regex(body: str, part: Syntax) -> Iterator[Finding]:
         yield (build_warning if "F" in flags or name == SEEN_TO_WORK else build_refusal)(
             "regex-unsupported", part.span, message
         )
+    yield from in_braces(body, part)
     for flag in dict.fromkeys(f for f in flags if f not in "dmigF"):
         at = part.span.start + len(body) + 2 + flags.index(flag)
         place = part.span.source.span(at, at + 1)
@@ -235,6 +240,16 @@ def in_regex(body: str, part: Syntax) -> Iterator[Finding]:
         message = "the flag in front holds for the first alternative only"
         help = "put the alternatives in parentheses"
         yield build_warning("inline-flag", part.span, message, help, inline_flag(part))
+
+
+def in_braces(body: str, part: Syntax) -> Iterator[Finding]:
+    """A brace that counts nothing and is not escaped."""
+    for found in REGEX_TOKEN_OR_BRACE.finditer(body[:DEEP]):
+        if found["brace"] and not NOTHING_TO_REPEAT.search(body, 0, found.start()):
+            place = part.span.within(body, found.start(), found.end())
+            edits = [Edit(place, r"\{")] if place is not part.span and place.text == "{" else []
+            message = "a `{` that counts nothing has to be escaped: LogScale refuses the regular expression"
+            yield build_refusal("regex-brace", place, message, r"write `\{`", edits)
 
 
 def in_comparison(part: Comparison) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, find_unnamed_effect, parse_renames
-from harness.detection.languages.spl.coercion import as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, literal, same_kind
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
@@ -186,7 +186,7 @@ def limit_outliers(scope: Scope, stage: Stage, found: BoundOptions) -> None:
     outside: list[Typed] = []
     for name in dict.fromkeys(names):
         value = as_number(scope.typed(name))
-        if value.kind is not Kind.NUMBER or scope.columns[name] is Kind.LIST:
+        if value.kind is not Kind.NUMBER:
             continue
         marks = scope.session.fresh("low"), scope.session.fresh("high")
         add_quartiles(scope, stage, value, marks)
@@ -196,12 +196,9 @@ def limit_outliers(scope: Scope, stage: Stage, found: BoundOptions) -> None:
         over = ops.greater(value, top)
         under = ops.less(value, bottom) if found.flag("uselower") else literal(False)
         outside += [over, under]
-        limited = ops.if_(
-            over,
-            mark_limit(top, found),
-            ops.if_(under, mark_limit(bottom, found), as_it_is(scope, name, found)),
-        )
-        changed.append((name, limited))
+        # A value that is no number is not outside, and stays what it is.
+        limits = same_kind([mark_limit(top, found), mark_limit(bottom, found), scope.typed(name)])
+        changed.append((name, ops.if_(over, limits[0], ops.if_(under, limits[1], limits[2]))))
     if action == "remove":
         far = any_of(tuple(ops.is_true(o.expression) for o in outside))
         scope.filter(ops.not_(far), stage.span)
@@ -221,11 +218,3 @@ def mark_limit(value: Typed, found: BoundOptions) -> Typed:
     """A limit, with 000 before it if changed values are marked."""
     # `mark=t` puts 000 before changed values, as the manual says.
     return ops.concat(literal("000"), as_text(value)) if found.flag("mark") else value
-
-
-def as_it_is(scope: Scope, name: str, found: BoundOptions) -> Typed:
-    """The field's own value, in the kind of the limits."""
-    value = scope.typed(name)
-    if found.flag("mark"):
-        return as_text(value)
-    return value if value.kind is Kind.NUMBER else as_number(value)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import bind_options
-from harness.detection.languages.spl.coercion import as_text
-from harness.detection.languages.spl.commands.join import (
-    build_partner_keys,
-    describe_subsearch_limit,
-    require_one_subsearch,
-)
+from harness.detection.languages.spl.coercion import as_text, literal
+from harness.detection.languages.spl.commands.join import MOST_JOINED, describe_subsearch_limit, require_one_subsearch
 from harness.detection.languages.spl.commands.lookup import align_columns, append_rows
 from harness.detection.languages.spl.commands.map import names_saved_search, resolve_from_dataset
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import NEWEST_FIRST, Scope
 from harness.detection.languages.spl.syntax import Stage
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Column, Literal
-from harness.detection.plan.nodes import Filter, Frame, Join, JoinKind, Limit, Sort, Union, Window
+from harness.detection.plan.expressions import Column, Expression, Kind, Literal
+from harness.detection.plan.nodes import Filter, Frame, Join, JoinKind, Limit, Select, Sort, Union, Window
+from harness.detection.plan.operation import Typed
 
 # The default of `maxout` (reference/spl.md 1.9: subsearches of join and append).
 MOST_APPENDED = 50_000
@@ -105,24 +102,43 @@ def set_(scope: Scope, stage: Stage) -> None:
         append_rows(scope, right, stage)
         keep_distinct_rows(scope, stage)
         return
-    pairs = [(n, n) for n in names]
-    rows = build_partner_keys(left, right, pairs, [])
-    keys = tuple((as_text(left.typed(n)).expression, Column(m)) for n, m in zip(names, rows.marks, strict=True))
+    rows, backwards = mark_rows(right, names), mark_rows(left, names)
     if word == "intersect":
-        found_in_both = Join(left=left.node, right=rows.rows, kind=JoinKind.SEMI, keys=keys)
+        found_in_both = Join(left=left.node, right=rows, kind=JoinKind.SEMI, keys=pair_row_keys(left, names, rows))
         scope.replace(found_in_both, left.columns, events=False)
         keep_distinct_rows(scope, stage)
         return
-    backwards = build_partner_keys(right, left, pairs, [])
-    mirrored = tuple(
-        (as_text(right.typed(n)).expression, Column(m)) for n, m in zip(names, backwards.marks, strict=True)
-    )
-    only_left = Join(left=left.node, right=rows.rows, kind=JoinKind.ANTI, keys=keys)
-    only_right = Join(left=right.node, right=backwards.rows, kind=JoinKind.ANTI, keys=mirrored)
+    only_left = Join(left=left.node, right=rows, kind=JoinKind.ANTI, keys=pair_row_keys(left, names, rows))
+    only_right = Join(left=right.node, right=backwards, kind=JoinKind.ANTI, keys=pair_row_keys(right, names, backwards))
     right.node = only_right
     scope.replace(only_left, left.columns, events=False)
     append_rows(scope, right, stage)
     keep_distinct_rows(scope, stage)
+
+
+# ASCII's unit separator: no field holds it alone.
+MISSING_FIELD = "\x1f"
+
+
+def build_row_key(scope: Scope, name: str) -> Typed:
+    """A field as one text: a missing one has a text of its own, since two rows that lack it agree in it."""
+    value = scope.typed(name)
+    if value.kind is Kind.NULL:
+        return literal(MISSING_FIELD)
+    shown = ops.list_join(value, literal("\n")) if value.kind is Kind.LIST else as_text(value)
+    return ops.coalesce(shown, literal(MISSING_FIELD))
+
+
+def mark_rows(scope: Scope, names: list[str]) -> Select:
+    """The rows of a pipeline as keys alone, under names of their own."""
+    marks = ((scope.session.fresh("key"), build_row_key(scope, n).expression) for n in names)
+    return Select(source=Limit(source=scope.node, count=MOST_JOINED), columns=tuple(marks))
+
+
+def pair_row_keys(scope: Scope, names: list[str], rows: Select) -> tuple[tuple[Expression, Expression], ...]:
+    """The keys of the rows of a pipeline, each with its mark among the rows of the other."""
+    marks = (Column(m) for m, _ in rows.columns)
+    return tuple(zip((build_row_key(scope, n).expression for n in names), marks, strict=True))
 
 
 def keep_distinct_rows(scope: Scope, stage: Stage) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from math import log as logarithm
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_renames
-from harness.detection.languages.spl.coercion import as_number, as_text, is_numeric_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, is_numeric_text, literal, same_kind
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope, ask_rows
 from harness.detection.languages.spl.syntax import Stage, Word
@@ -150,7 +150,15 @@ def bin_(scope: Scope, stage: Stage) -> None:
         made = align_time_bins(scope, found, as_number(value), word)
     else:
         made = bin_value(scope, as_number(value), word, field.text)
-    scope.derive([(name.text, made)], stage.span)
+    scope.derive([(name.text, keep_unbinned(scope, value, made))], stage.span)
+
+
+def keep_unbinned(scope: Scope, value: Typed, made: Typed) -> Typed:
+    """The steps, with values that are no numbers as they are, unless a switch takes them away."""
+    if value.kind not in (Kind.TEXT, Kind.LIST) or scope.session.switch("bin_text") == "missing":
+        return made
+    step, own = same_kind([made, value])
+    return ops.coalesce(step, own)
 
 
 def bin_value(scope: Scope, value: Typed, word: Word, field: str) -> Typed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import bind_options, find_unnamed_effect
-from harness.detection.languages.spl.coercion import as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
 from harness.detection.languages.spl.commands.accum import add_running_measure
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
@@ -63,7 +63,7 @@ def fill_column(old: Typed, value: Typed) -> Typed:
 def amounts(scope: Scope, words: tuple[Word, ...]) -> list[tuple[str, Typed]]:
     """The fields to add up, as numbers."""
     names = dict.fromkeys(n for w in words for n in scope.matching(w.text)) if words else dict.fromkeys(scope.columns)
-    found = [(n, as_number(scope.typed(n))) for n in names if n[0] not in "_@" and scope.columns[n] is not Kind.LIST]
+    found = [(n, as_number(scope.typed(n))) for n in names if n[0] not in "_@"]
     return [(n, v) for n, v in found if v.kind is Kind.NUMBER]
 
 
@@ -116,4 +116,4 @@ def totals_row(scope: Scope, stage: Stage, added: list[tuple[str, Typed]], field
 
 def cast_to_column_kind(value: Typed, kind: Kind) -> Typed:
     """A value as a column of some kind holds it."""
-    return as_text(value) if kind is Kind.TEXT else value
+    return {Kind.TEXT: as_text, Kind.LIST: as_multivalue}.get(kind, as_number)(value)

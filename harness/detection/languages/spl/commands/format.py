@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import bind_options, split_leading_count
-from harness.detection.languages.spl.coercion import apply_to_elements, as_text, build_element_parameter, literal
+from harness.detection.languages.spl.coercion import as_text, change_each, literal
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import GeneralArguments, Stage, Word
@@ -42,7 +42,7 @@ def return_(scope: Scope, stage: Stage) -> None:
     bare = [v for v in bare if v.kind is not Kind.NULL] or bare[:1]
     if len(bare) > 1:
         bare = [ops.list_join(apply(ops.list_, *bare), literal(" "))]
-    if scope.main and scope.last:
+    if scope.main and scope.last and scope.session.switch("return_outside") == "text":
         written_out(scope, named, bare, stage.span)
         return
     # A field called `query` is put in as raw text, without a name (reference/spl.md 3.6).
@@ -99,9 +99,10 @@ def format_(scope: Scope, stage: Stage) -> None:
 def term(name: str, value: Typed, joint: str) -> Typed:
     """`name="value"`; of several values all of them, in parentheses."""
     if value.kind is Kind.LIST:
-        parameter, element = build_element_parameter(value)
-        several = apply_to_elements(ops.list_map, value, parameter, print_search_comparison(name, element))
-        return ops.concat(literal("( "), ops.list_join(several, literal(f" {joint} ")), literal(" )"))
+        several = change_each(value, lambda v: print_search_comparison(name, v))
+        joined = ops.list_join(several, literal(f" {joint} "))
+        single = ops.equal(ops.list_length(value), literal(1.0))
+        return ops.if_(single, joined, ops.concat(literal("( "), joined, literal(" )")))
     return print_search_comparison(name, as_text(value)) if value.kind is not Kind.NULL else value
 
 

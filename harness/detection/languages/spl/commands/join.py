@@ -12,7 +12,7 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Pipeline, Stage, Word
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Column, Expression, Kind
+from harness.detection.plan.expressions import Column, Expression, Kind, merge_kinds
 from harness.detection.plan.nodes import Frame, Join, JoinKind, Limit, Node, Select, Unnest, Window
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import all_of
@@ -72,8 +72,10 @@ def join(scope: Scope, stage: Stage) -> None:
     # Keys of one name are the same on both sides; with aliases each side keeps its own.
     own = {b for _, b in pairs} if not equal else set()
     taken = [n for n in inner.columns if n not in own and n[0] not in "_@" and (overwrite or n not in scope.columns)]
-    partners = build_partner_keys(scope, inner, pairs, taken, timed=found.flag("usetime"))
-    reserve_columns(scope, stage, inner, partners, kind)
+    partners = build_partner_keys(scope, inner, pairs, taken, kind, timed=found.flag("usetime"))
+    if kind is JoinKind.INNER:
+        # The partner's value stands in every row that stays, so the row's own is not needed.
+        scope.keep([n for n in scope.columns if n not in taken])
     # `max=1`: the first matching row (reference/spl.md 1.9); 0 is without limit.
     most = found.number("max", 1)
     left = [as_text(scope.typed(a, stage.span)).expression for a, _ in pairs]
@@ -88,7 +90,8 @@ def join(scope: Scope, stage: Stage) -> None:
         span=stage.span,
     )
     for name in taken:
-        scope.columns[name] = inner.columns[name]
+        # A row without a partner keeps its own value, so the column has to hold both kinds.
+        scope.columns[name] = merge_kinds(scope.columns.get(name, Kind.NULL), inner.columns[name])
         scope.defined.add(name)
 
 
@@ -128,13 +131,23 @@ def apply_side_aliases(scope: Scope, inner: Scope, found: BoundOptions) -> list[
 
 
 def build_partner_keys(
-    scope: Scope, inner: Scope, pairs: list[tuple[str, str]], taken: list[str], timed: bool = False
+    scope: Scope,
+    inner: Scope,
+    pairs: list[tuple[str, str]],
+    taken: list[str],
+    kind: JoinKind = JoinKind.INNER,
+    *,
+    timed: bool = False,
 ) -> Partners:
-    """The rows of a subsearch, keys as text under names of their own; a key of several values counts by each."""
+    """The rows of a subsearch, keys as text under names of their own; a key of several values counts by each.
+
+    Rows without a key have no partner; they stay where the join keeps such rows.
+    """
     for side, names in ((scope, [a for a, _ in pairs]), (inner, [b for _, b in pairs])):
         for name in names:
             if side.columns.get(name) is Kind.LIST:
-                side.node = Unnest(source=side.node, column=name)
+                stays = side is scope and kind is not JoinKind.INNER
+                side.node = Unnest(source=side.node, column=name, keep_empty=stays)
                 side.columns[name] = Kind.TEXT
     marks = [scope.session.fresh("key") for _ in pairs]
     keys = [(m, as_text(inner.typed(n)).expression) for m, (_, n) in zip(marks, pairs, strict=True)]
@@ -154,19 +167,6 @@ def build_partner_time_test(scope: Scope, partners: Partners, found: BoundOption
     own, other = as_number(scope.typed("_time")), Typed(Column(partners.time), Kind.NUMBER)
     whole = [ops.floor(v) for v in (other, own)]
     return apply(ops.less_equal if before else ops.greater_equal, *whole).expression
-
-
-def reserve_columns(scope: Scope, stage: Stage, inner: Scope, partners: Partners, kind: JoinKind) -> None:
-    """Makes room for the columns taken: a column of the row's own that another kind replaces goes or is text."""
-    for name in partners.taken:
-        own = scope.columns.get(name, Kind.NULL)
-        if own in (Kind.NULL, inner.columns[name]):
-            continue
-        # An inner join replaces the column in every row that stays; a left join leaves the row's own value in some.
-        if Kind.LIST in (inner.columns[name], own) or kind is JoinKind.INNER:
-            scope.keep([n for n in scope.columns if n != name])
-        else:
-            scope.derive([(name, as_text(scope.typed(name)))])
 
 
 @COMMANDS.define("selfjoin", order="reads", fields="keeps", raw="never")

@@ -19,8 +19,8 @@ from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import ParenthesisedCondition, Stage
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Kind
-from harness.detection.plan.nodes import Limit, Union
+from harness.detection.plan.expressions import Column, Kind
+from harness.detection.plan.nodes import Aggregate, Frame, Join, JoinKind, Limit, Union, Unnest, Window
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import SourceError, did_you_mean
 
@@ -38,13 +38,51 @@ def lookup(scope: Scope, stage: Stage) -> None:
         shannon(scope, found)
         return
     wanted = parse_lookup(scope, found)
-    match = match_lookup(scope, wanted, stage)
-    add_matched_columns(scope, match)
+    several = any(scope.columns.get(f.text) is Kind.LIST for _, f in wanted.keys)
+    if several and scope.session.switch("lookup_multivalue") == "each":
+        found_values = look_up_each_value(scope, wanted, stage)
+    else:
+        match = match_lookup(scope, wanted, stage)
+        add_matched_columns(scope, match)
+        found_values = match.values
     values: list[tuple[str, Typed]] = []
     for column, target in wanted.outputs:
-        values.append((target, build_output_value(scope, wanted, target, match.values[column])))
+        values.append((target, build_output_value(scope, wanted, target, found_values[column])))
     scope.derive(values, stage.span)
     scope.keep([n for n in scope.columns if not n.startswith("@")])
+
+
+def look_up_each_value(scope: Scope, wanted: LookupRequest, stage: Stage) -> dict[str, Typed]:
+    """What the table has for each value of the keys, one after the other: a row for each is looked up."""
+    place = scope.session.fresh("place")
+    numbered = ((place, ops.row_number()),)
+    scope.node = Window(source=scope.node, measures=numbered, frame=Frame.RUNNING, span=stage.span)
+    inner = scope.branch()
+    inner.columns[place] = Kind.NUMBER
+    for name in dict.fromkeys(f.text for _, f in wanted.keys):
+        if inner.columns.get(name) is Kind.LIST:
+            inner.node = Unnest(source=inner.node, column=name, span=stage.span)
+            inner.columns[name] = Kind.TEXT
+    match = match_lookup(inner, wanted, stage)
+    add_matched_columns(inner, match)
+    marks = {c: scope.session.fresh("found") for c, v in match.values.items() if v.kind is not Kind.NULL}
+    inner.derive([(m, match.values[c]) for c, m in marks.items()], stage.span)
+    results = Aggregate(
+        source=inner.node,
+        keys=((place, Column(place)),),
+        measures=tuple((m, ops.collect(Column(m))) for m in marks.values()),
+        span=stage.span,
+    )
+    scope.node = Join(
+        left=scope.node,
+        right=results,
+        kind=JoinKind.LEFT,
+        keys=((Column(place), Column(place)),),
+        columns=tuple((m, Column(m)) for m in marks.values()),
+        span=stage.span,
+    )
+    scope.columns.update(dict.fromkeys(marks.values(), Kind.LIST))
+    return {c: Typed(Column(marks[c]), Kind.LIST) if c in marks else TYPED_NULL for c in match.values}
 
 
 def shannon(scope: Scope, found: BoundOptions) -> None:

@@ -31,7 +31,8 @@ def makemv(scope: Scope, stage: Stage) -> None:
     found.at_most(1)
     found.without_effect(scope, "setsv")
     field = found.words[0]
-    value = as_text(scope.typed(field.text, field.span))
+    whole = scope.typed(field.text, field.span)
+    value = as_text(whole)
     tokenizer = found.word("tokenizer")
     if tokenizer is not None:
         pattern = literal(check_pattern(tokenizer.text, tokenizer.span))
@@ -42,6 +43,9 @@ def makemv(scope: Scope, stage: Stage) -> None:
         if not found.flag("allowempty") and made.kind is Kind.LIST:
             parameter, element = build_element_parameter(made)
             made = apply_to_elements(ops.list_filter, made, parameter, ops.not_equal(element, literal("")))
+    if whole.kind is Kind.LIST:
+        # What has several values already is no text to take apart.
+        made = ops.if_(ops.greater(ops.list_length(whole), literal(1.0)), whole, made)
     scope.derive([(field.text, made)], stage.span)
 
 

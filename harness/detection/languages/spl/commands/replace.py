@@ -6,10 +6,9 @@ import re
 
 from harness.detection.languages.spl.arguments import bind_options, split_clauses
 from harness.detection.languages.spl.coercion import (
-    apply_to_elements,
     as_number,
     as_text,
-    build_element_parameter,
+    change_each,
     literal,
 )
 from harness.detection.languages.spl.conditions import match_wildcard
@@ -50,13 +49,8 @@ def xmlunescape(scope: Scope, stage: Stage) -> None:
     bind_options(stage, "maxinputs")
     made = []
     for name, kind in scope.columns.items():
-        if kind is Kind.TEXT and name[0] != "@":
-            made.append((name, unescape_entities(scope.typed(name))))
-        elif kind is Kind.LIST:
-            parameter, element = build_element_parameter(scope.typed(name))
-            made.append(
-                (name, apply_to_elements(ops.list_map, scope.typed(name), parameter, unescape_entities(element)))
-            )
+        if kind in (Kind.TEXT, Kind.LIST) and name[0] != "@":
+            made.append((name, change_each(scope.typed(name), unescape_entities)))
     scope.derive(made, stage.span)
 
 
@@ -90,15 +84,18 @@ def replace(scope: Scope, stage: Stage) -> None:
     changed = []
     for name in dict.fromkeys(names):
         value = scope.typed(name)
-        if value.kind in (Kind.LIST, Kind.NULL):
-            continue
-        subject = as_text(value)
-        new = subject
-        # Nested from the last to the first, so that the first rule that fits decides.
-        for old, replacement in reversed(rules):
-            new = ops.if_(match_old_value(subject, old), fill_new_value(subject, old, replacement), new)
-        changed.append((name, new))
+        if value.kind is not Kind.NULL:
+            changed.append((name, change_each(value, lambda v: apply_replacements(v, rules))))
     scope.derive(changed, stage.span)
+
+
+def apply_replacements(subject: Typed, rules: list[tuple[Word, Word]]) -> Typed:
+    """A value after the first rule that fits it."""
+    new = subject
+    # Nested from the last to the first, so that the first rule that fits decides.
+    for old, replacement in reversed(rules):
+        new = ops.if_(match_old_value(subject, old), fill_new_value(subject, old, replacement), new)
+    return new
 
 
 def match_old_value(subject: Typed, old: Word) -> Typed:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options
-from harness.detection.languages.spl.coercion import as_multivalue, as_text, literal
-from harness.detection.languages.spl.regex import check_pattern, group_names
+from harness.detection.languages.spl.coercion import as_multivalue, as_text, change_each, literal
+from harness.detection.languages.spl.regex import check_pattern, list_group_names
 from harness.detection.languages.spl.registry import COMMANDS, Unless
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
+from harness.detection.plan.values.pcre import TwoSpellingPattern
+from harness.detection.plan.values.regex import read_pattern
 from harness.diagnostics import SourceError
 
 # Any character may part the pieces of a sed script, as in `s|/|-|`.
@@ -35,10 +37,10 @@ def rex(scope: Scope, stage: Stage) -> None:
     pattern = find_rex_pattern(found)
     subject = scope.typed(field, pattern.span)
     if found.text("mode", "").lower() == "sed":
-        scope.derive([(field, apply_sed_script(as_text(subject), pattern))], stage.span)
+        scope.derive([(field, change_each(subject, lambda v: apply_sed_script(v, pattern)))], stage.span)
         return
     check_pattern(pattern.text, pattern.span)
-    names = group_names(pattern.text)
+    names = list_group_names(pattern.text)
     # A pattern without a named group makes no field, which nobody means.
     if not names:
         message = "the regular expression has no named group"
@@ -54,11 +56,11 @@ def offsets(scope: Scope, found: BoundOptions, subject: Typed, pattern: Word, na
     """`name=first-last` of each group in the first match, its characters counted from 0."""
     if found.number("max_match", 1) != 1:
         raise scope.unsupported("`offset_field` of several matches", found.options["offset_field"].span)
-    if subject.kind in (Kind.NULL, Kind.LIST):
+    if subject.kind is Kind.NULL:
         return TYPED_NULL
     shown = []
     for name in names:
-        before = ops.regex_extract(as_text(subject), literal(up_to(pattern.text, name)), literal("s"), literal(1.0))
+        before = ops.regex_extract(as_text(subject), literal(up_to(pattern, name)), literal(""), literal(1.0))
         value = ops.regex_extract(as_text(subject), literal(pattern.text), literal(""), literal(name))
         first = ops.length(before)
         # Offsets are counted from 0 with the end included.
@@ -67,14 +69,30 @@ def offsets(scope: Scope, found: BoundOptions, subject: Typed, pattern: Word, na
     return ops.list_join(apply(ops.list_, *shown), literal("&"))
 
 
-def up_to(pattern: str, group: str) -> str:
+def up_to(pattern: Word, group: str) -> str:
     """A pattern whose first group is all text before a named group of the first match."""
-    start = re.search(rf"\(\?P?<{re.escape(group)}>", pattern)
-    head = pattern[: start.start()] if start else ""
-    rest = pattern[start.start() :] if start else pattern
+    read = read_pattern(pattern.text)
+    opening = next(o for o in read.openings if o.name == group)
+    if opening.depth or read.branches or has_references(read):
+        message = "`offset_field` of a group that stands in another, beside a `|` or a reference is not supported"
+        raise SourceError("unsupported", message, pattern.span)
     # Only group 1 may capture, else it would not be the first.
-    plain = re.compile(r"\(\?P?<[A-Za-z_]\w*>")
-    return f"^(.*?{plain.sub('(?:', head)})(?:{plain.sub('(?:', rest)})"
+    head = remove_captures(pattern.text[: opening.start])
+    return f"^((?s:.*?){head})(?:{remove_captures(pattern.text[opening.start :])})"
+
+
+def has_references(read: TwoSpellingPattern) -> bool:
+    """Whether the number of a group matters inside the pattern."""
+    return "a back reference" in read.reasons or "recursion or a condition" in read.reasons
+
+
+def remove_captures(pattern: str) -> str:
+    """The pattern with groups that capture nothing."""
+    made, at = list[str](), 0
+    for opening in read_pattern(pattern).openings:
+        made.extend((pattern[at : opening.start], "(?:"))
+        at = opening.end
+    return "".join((*made, pattern[at:]))
 
 
 def find_rex_pattern(found: BoundOptions) -> Word:
@@ -134,18 +152,14 @@ def nth(regex: str, new: str, occurrence: int, script: Word) -> tuple[str, str]:
     """The pattern and the new text that change only the match of that number."""
     if occurrence > MOST_OCCURRENCES:
         raise SourceError("unsupported", "so high a number of an occurrence is not supported", script.span)
-    groups = re.compile(regex.replace("(?<", "(?P<")).groups if occurrence else 0
+    read = read_pattern(regex)
+    groups = len(read.names)
     # No engine replaces the nth match alone, so the text before it is matched too, and put back as group 1.
-    before = "^((?s:.*?)" + "(?s:.*?)".join([f"(?:{without_groups(regex)})"] * (occurrence - 1)) + "(?s:.*?))"
+    before = "^((?s:.*?)" + "(?s:.*?)".join([f"(?:{remove_captures(regex)})"] * (occurrence - 1)) + "(?s:.*?))"
     shifted = re.sub(r"\\([0-9])", lambda m: f"\\{int(m[1]) + 1 if m[1] != '0' else 0}", new)
-    if groups > 8 or "\\0" in new:
+    if groups > 8 or "\\0" in new or has_references(read):
         raise SourceError("unsupported", "a numbered occurrence with these groups is not supported", script.span)
     return f"{before}(?:{regex})", f"\\1{shifted}"
-
-
-def without_groups(regex: str) -> str:
-    """The pattern with groups that capture nothing."""
-    return re.sub(r"(?<!\\)\((?!\?)", "(?:", re.sub(r"\(\?P?<[A-Za-z_]\w*>", "(?:", regex))
 
 
 def translate_characters(value: Typed, script: Word, at: int) -> Typed:

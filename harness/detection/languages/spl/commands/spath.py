@@ -107,7 +107,11 @@ def build_object_member(scope: Scope, name: str, fill: bool) -> Typed:
     absent = literal(f"{key}null") if fill else Typed(literal(None).expression, Kind.TEXT)
     if value.kind is Kind.NULL:
         return absent
-    return ops.if_(ops.is_null(value), absent, ops.concat(literal(key), ops.to_json(value)))
+    shown = ops.to_json(value)
+    if value.kind is Kind.LIST:
+        # A list of one equals the value (reference/spl.md 2.3).
+        shown = ops.if_(ops.equal(ops.list_length(value), literal(1.0)), ops.to_json(as_text(value)), shown)
+    return ops.if_(ops.is_null(value), absent, ops.concat(literal(key), shown))
 
 
 @COMMANDS.define("xpath", order="keeps", fields="keeps", raw=Unless(("field",)))

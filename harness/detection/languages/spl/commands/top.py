@@ -110,6 +110,8 @@ def add_percent_column(scope: Scope, stage: Stage, by: list[Word], count: str, p
     scope.node = Window(source=scope.node, partition=build_partition(by), measures=sums, span=stage.span)
     amount, whole_amount = Typed(Column(count), Kind.NUMBER), Typed(Column(total), Kind.NUMBER)
     ratio = ops.divide(ops.multiply(amount, literal(100.0)), whole_amount)
+    if scope.session.switch("top_percent") == "six-decimals":
+        ratio = ops.round(ratio, literal(6.0))
     scope.derive([(percent, ratio)], stage.span)
 
 

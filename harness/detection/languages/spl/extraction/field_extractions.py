@@ -28,13 +28,13 @@ from harness.detection.languages.spl.extraction.sequence import (
     each_of,
 )
 from harness.detection.languages.spl.paths import may_reach_many, translate_spath
-from harness.detection.languages.spl.regex import find_pattern_fault, group_names
+from harness.detection.languages.spl.regex import check_pattern, find_pattern_fault, list_group_names
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.values.json import json_steps
 from harness.detection.plan.values.regex import list_capture_groups
-from harness.diagnostics import Source, SourceError, Span, did_you_mean
+from harness.diagnostics import Source, SourceError, did_you_mean
 from harness.telemetry.indexing.props import GROUP_REFERENCE, parse_format_pairs, parse_yes_no, strings
 
 # `_KEY_1` and `_VAL_1`: groups that hold a field's name and its value (transforms.conf.spec).
@@ -48,11 +48,11 @@ CLEANED = re.compile(r"[^A-Za-z0-9_]")
 def inline(sequence: Sequence, setting: Setting) -> None:
     """`EXTRACT-class = regex [in field]`: named groups of the first match."""
     regex, field = inline_parts(setting.value)
-    names = [n for n in group_names(regex) if n in sequence.wanted]
+    names = [n for n in list_group_names(regex) if n in sequence.wanted]
     subject = as_text(sequence.scope.typed(field))
     if not names or subject.kind is Kind.NULL:
         return
-    sequence.attempt(names[0], lambda: check_transform_regex(regex, setting.span))
+    sequence.attempt(names[0], lambda: check_pattern(regex, setting.span))
     if find_pattern_fault(regex):
         return
     for name in names:
@@ -85,15 +85,9 @@ def transform(sequence: Sequence, setting: Setting, name: str, given: Mapping[st
     elif given.get("REGEX"):
         regex = given["REGEX"]
         source = Source(f"transforms.conf [{name}] REGEX", regex)
-        sequence.attempt(name, lambda: check_transform_regex(regex, source.whole()))
+        sequence.attempt(name, lambda: check_pattern(regex, source.whole()))
         if not find_pattern_fault(regex):
             extract_matched_fields(sequence, setting, (name, given), subject, clean=clean, several=several)
-
-
-def check_transform_regex(regex: str, span: Span) -> None:
-    """Raises SourceError for an expression that cannot be read."""
-    if problem := find_pattern_fault(regex):
-        raise SourceError("bad-regex", f"the regular expression cannot be read: {problem}", span)
 
 
 def extract_delimited_fields(

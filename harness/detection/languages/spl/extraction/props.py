@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.detection.languages.spl.coercion import NO, YES, as_text, literal
 from harness.detection.languages.spl.field_usage import walk_query
-from harness.detection.languages.spl.regex import group_names
+from harness.detection.languages.spl.regex import list_group_names
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope, ask_rows
 from harness.detection.languages.spl.syntax import Pipeline, Stage
@@ -22,7 +22,7 @@ from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.values.regex import compile_check
 from harness.diagnostics import Source, SourceError, Span
 from harness.telemetry.indexing.props import SOURCETYPE_PATTERN, STANZA_KINDS, Props, Stanza, order_stanzas
-from harness.telemetry.platforms.splunk import LEGACY_PREFIX, OTHER_SOURCETYPE, WINDOWS_SOURCETYPE, map_splunk_inputs
+from harness.telemetry.splunk_inputs import OTHER_SOURCETYPE, WINDOWS_SOURCETYPES, map_splunk_inputs
 
 MANY = 50
 """Settings that are worth asking which of them can hold for any event."""
@@ -117,7 +117,7 @@ def confs(scope: Scope, props: Props, places: SettingPlaces | None = None) -> Co
 def build_add_on_props() -> Props:
     """Stanzas of the sourcetypes whose events come with the fields that their add-on extracts."""
     # Extracting key=value from these again would add fields that no add-on makes.
-    windows = (WINDOWS_SOURCETYPE, f"{SOURCETYPE_PATTERN}{LEGACY_PREFIX}*")
+    windows = (*WINDOWS_SOURCETYPES.values(), *(f"{SOURCETYPE_PATTERN}{word}:*" for word in WINDOWS_SOURCETYPES))
     others = (each.sourcetype for each in map_splunk_inputs().values())
     return {name: {"KV_MODE": "none"} for name in (*windows, OTHER_SOURCETYPE, *others)}
 
@@ -233,7 +233,7 @@ def find_wanted_fields(
     named = WantedFields(frozenset(found), patterns)
     for setting in confs.classes("EXTRACT"):
         regex, field = inline_parts(setting.value)
-        if mentions(named, group_names(regex)):
+        if mentions(named, list_group_names(regex)):
             found.add(field)
     return WantedFields(frozenset(found) | collect_transform_sources(transforms), patterns)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from harness.detection.languages.spl.coercion import (
     NO,
     YES,
-    apply_to_elements,
+    any_element,
     as_text,
-    build_element_parameter,
     literal,
     lower_comparison,
     same_kind,
@@ -213,7 +210,8 @@ def like(context: EvalContext, value: Typed, pattern: Typed) -> Typed:
     """
     # Q4 of the reference: SQLite's LIKE, which Splunk names, ignores case; Splunk's own is said not to.
     operation = ops.like if context.scope.session.switch("like_case") == "sensitive" else ops.like_ci
-    return any_element(value, lambda v: apply(operation, v, as_text(pattern)))
+    shown = as_text(pattern)
+    return any_element(value, lambda v: apply(operation, v, shown), shown)
 
 
 @FUNCTIONS.define(escapes=True, tests=True)
@@ -228,15 +226,8 @@ def match(context: EvalContext, value: Typed, regex: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return any_element(value, lambda v: ops.regex_found(v, check_pattern_literal(regex), literal("")))
-
-
-def any_element(value: Typed, test: Callable[[Typed], Typed]) -> Typed:
-    """Whether a test holds for the value, or for one of several."""
-    if value.kind is not Kind.LIST:
-        return test(as_text(value))
-    parameter, element = build_element_parameter(value)
-    return apply_to_elements(ops.list_any, value, parameter, test(element))
+    pattern = check_pattern_literal(regex)
+    return any_element(value, lambda v: ops.regex_found(v, pattern, literal("")), pattern)
 
 
 @FUNCTIONS.define(shape="written", escapes=True)
@@ -272,7 +263,8 @@ def cidrmatch(context: EvalContext, block: Typed, address: Typed) -> Typed:
         block = literal(constant + ("/128" if ":" in constant else "/32"))
     elif isinstance(constant, str) and find_network(constant) is None:
         return NO
-    return any_element(address, lambda v: ops.cidr_contains(v, as_text(block)))
+    network = as_text(block)
+    return any_element(address, lambda v: ops.cidr_contains(v, network), network)
 
 
 FORM = 'it is called as `lookup("table.csv", json_object("column", field, ...), json_array("column", ...))`'

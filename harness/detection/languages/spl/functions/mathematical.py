@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
-from harness.detection.languages.spl.coercion import as_number, literal
-from harness.detection.languages.spl.evaluate import EvalContext
+from harness.detection.languages.spl.coercion import as_number, as_text, literal
+from harness.detection.languages.spl.evaluate import EvalContext, decimals, digits, find_fewest, round_to_digits
 from harness.detection.languages.spl.registry import FUNCTIONS
+from harness.detection.languages.spl.syntax import EvalExpression, Number, OperandChain
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
@@ -161,16 +163,44 @@ def pi(context: EvalContext) -> Typed:
     return literal(math.pi)
 
 
-@FUNCTIONS.define
-def sigfig(context: EvalContext, value: Typed) -> Typed:
-    """The number itself; rounding to significant digits is a switch of the arithmetic.
+@FUNCTIONS.define(shape="written")
+def sigfig(context: EvalContext, value: EvalExpression) -> Typed:
+    """The result of a calculation with no more digits than its least precise operand has.
 
-        sigfig(2.5) -> 2.5
-        sigfig(null()) -> null
+    Of `*` and `/` these are significant digits, of `+` and `-` digits behind the point; what is no calculation stays.
 
-    Reference: reference/spl.md 2.2, question Q1
+        sigfig(1.00*1111)    -> 1110
+        sigfig(1.50+2.125)   -> 3.63
+        sigfig(7.50/0.707*2) -> 20
+        sigfig(2.5)          -> 2.5
+        sigfig(null())       -> null
+
+    Reference: Splunk Search Reference, Mathematical functions
     """
-    return as_number(value)
+    result = as_number(context.value(value))
+    if result.kind is Kind.NULL or not isinstance(value, OperandChain) or value.operator not in CALCULATIONS:
+        return result
+    # A literal counts with the digits that are written, which its value has no more: `1.00` has three.
+    operands = [
+        literal(o.text) if isinstance(o, Number) else as_text(context.value(o))
+        for o in list_calculation_operands(value, CALCULATIONS[value.operator])
+    ]
+    if value.operator in ("+", "-"):
+        return ops.round(result, find_fewest([decimals(o) for o in operands]))
+    return round_to_digits(result, find_fewest([digits(o) for o in operands]))
+
+
+# Operators that pass on the same kind of precision.
+CALCULATIONS = {"+": "+-", "-": "+-", "*": "*/", "/": "*/"}
+
+
+def list_calculation_operands(chain: OperandChain, operators: str) -> Iterator[EvalExpression]:
+    """The operands of a calculation, those of its parts with the same operators included."""
+    for operand in chain.operands:
+        if isinstance(operand, OperandChain) and operand.operator in operators:
+            yield from list_calculation_operands(operand, operators)
+        else:
+            yield operand
 
 
 def chain_bit_operation(operation: Operation, values: tuple[Typed, ...]) -> Typed:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from harness.detection.languages.spl.coercion import (
-    apply_to_elements,
     as_number,
     as_text,
-    build_element_parameter,
+    change_each,
     literal,
 )
 from harness.detection.languages.spl.evaluate import EvalContext
@@ -33,14 +32,6 @@ def len_(context: EvalContext, value: Typed) -> Typed:
     return ops.length(as_text(value))
 
 
-def map_text_operation(operation: Operation, value: Typed) -> Typed:
-    """An operation of text on each of several values."""
-    if value.kind is not Kind.LIST:
-        return apply(operation, as_text(value))
-    parameter, element = build_element_parameter(value)
-    return apply_to_elements(ops.list_map, value, parameter, apply(operation, element))
-
-
 @FUNCTIONS.define
 def lower(context: EvalContext, value: Typed) -> Typed:
     """In lower case; several values each.
@@ -52,7 +43,7 @@ def lower(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return map_text_operation(ops.lower, value)
+    return change_each(value, ops.lower)
 
 
 @FUNCTIONS.define
@@ -65,7 +56,7 @@ def upper(context: EvalContext, value: Typed) -> Typed:
 
     Reference: reference/spl.md 5.2
     """
-    return map_text_operation(ops.upper, value)
+    return change_each(value, ops.upper)
 
 
 @FUNCTIONS.define

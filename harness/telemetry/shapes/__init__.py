@@ -1,0 +1,1 @@
+"""Shapes of events: a file a family of tools, each with rows of the table."""
