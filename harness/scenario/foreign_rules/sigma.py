@@ -18,9 +18,9 @@ TECHNIQUE_TAG = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.I)
 # The licence asks that author and licence go with the rule and with what it finds.
 LICENCE = "DRL-1.1 (SigmaHQ) unless the rule says otherwise"
 WINDOWS_CONDITIONS = {"source": "WinEventLog", "system_names": "sigma"}
-"""How hosts are set up that pySigma's Splunk pipeline for Windows converts for."""
+"""How hosts are set up that pySigma's pipelines for Windows convert for."""
 
-WINDOWS_PIPELINE = "splunk_windows"
+WINDOWS_PIPELINES = frozenset({"splunk_windows", "windows_logsources"})
 
 
 def recognises(content: Any) -> bool:
@@ -53,7 +53,7 @@ def read(path: Path, content: Any, choice: SigmaChoice) -> tuple[Published, ...]
                 subject=subject,
                 error=each.error,
                 findings=(*subject.findings, *refused, *find_converter_faults(subject, language, each.text)),
-                conditions=WINDOWS_CONDITIONS if WINDOWS_PIPELINE in each.pipelines else {},
+                conditions=WINDOWS_CONDITIONS if WINDOWS_PIPELINES & set(each.pipelines) else {},
             )
             for language, each in made.items()
         )
