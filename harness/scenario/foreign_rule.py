@@ -7,7 +7,7 @@ A rule inside such a file has a path of its own, whose suffix is its language as
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -85,12 +85,17 @@ def format_of(content: Any) -> RuleFormat | None:
     return next((f for f in list_rule_formats() if f.recognises(content)), None)
 
 
-# pySigma takes milliseconds a rule, and each rule of a file is asked for by its own path.
-@lru_cache(maxsize=64)
 def read_published_rules(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> tuple[tuple[Path, Published], ...]:
     """The rules of a foreign file with their own paths, unconverted ones too; empty for any other file."""
     if path.suffix not in KNOWN or (path.suffix == ".conf" and path.name != "savedsearches.conf"):
         return ()
+    return read_unchanged_rules(path, choice, choice.fingerprint(path))
+
+
+# pySigma takes milliseconds a rule, and each rule of a file is asked for by its own path.
+@lru_cache(maxsize=64)
+def read_unchanged_rules(path: Path, choice: SigmaChoice, fingerprint: Hashable) -> tuple[tuple[Path, Published], ...]:
+    """The same for files that have not changed since."""
     content = read_plain_data(path)
     found = format_of(content)
     if found is None:

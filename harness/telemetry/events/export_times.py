@@ -15,6 +15,31 @@ JSON_DATE = re.compile(r"\\?/Date\((-?\d{1,17})(?:[+-]\d{4})?\)\\?/")
 QUARTER = 15 * 60 * 1_000_000
 
 
+TIME_FIELD_NAMES = (
+    "@time",
+    "SystemTime",
+    "_time",
+    "@timestamp",
+    "timestamp",
+    "ContextTimeStamp",
+    "TimeCreated",
+    "TimeGenerated",
+    "EventTime",
+    "UtcTime",
+    "time",
+    "ts",
+    "date",
+    "datetime",
+    "Timestamp",
+    "eventTime",
+    "event_time",
+    "created",
+    "Time",
+    "Date",
+)
+"""Fields that may hold an event's time, the best first."""
+
+
 def parse_export_time(text: str) -> WrittenTime | None:
     """The time that a text spells; None for what is none. A text without a zone counts as UTC."""
     date = JSON_DATE.fullmatch(text)
