@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from harness.detection.conformance import Checked, SettlingState
-from harness.detection.conformance_page import ConformanceCase
 from harness.detection.language import ReferenceEntry, SupportState
 
 LANGUAGES = Path(__file__).parent / "languages"
@@ -86,7 +85,7 @@ def gather_page_evidence(page: Path, checked: Sequence[Checked], listed: Sequenc
         elif each.state is not SettlingState.NOT_RUN:
             concerned = {w.strip() for w in each.case.facts.get("Concerns", "").split(",") if w.strip()}
             reason = each.case.known_gap or f"{each.case.title}: {each.problem.partition(chr(10))[0]}"
-            blamed |= {n: reason for n in used if not concerned or n.partition(":")[2] in concerned}
+            blamed |= {n: reason for n in used if not concerned or {n, n.partition(":")[2]} & concerned}
     return PageEvidence(
         digest=digest_page(page),
         right=sum(c.state is SettlingState.HOLDS for c in checked),
@@ -134,8 +133,3 @@ def count_cases(found: LanguageEvidence) -> Mapping[str, int]:
         "argued": sum(len(p.argued) for p in found.pages.values()),
         "wrong": sum(len(p.wrong) for p in found.pages.values()),
     }
-
-
-def describe_refusal(case: ConformanceCase) -> str:
-    """Why a case cannot be run through the command, as its page says; empty if it can."""
-    return case.facts.get("Command", "")
