@@ -96,10 +96,11 @@ def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: b
 
 def ask_sigma_answer(answer: Answer) -> SigmaOpinion | None:
     """What the Sigma rule that a rule was converted from finds by its own text."""
-    if answer.rule.subject is None or not answer.events:
+    rule = answer.rule
+    if rule.subject is None or not answer.events:
         return None
     store, conditions = answer.trial.store, answer.trial.conditions
-    return form_opinion(answer.rule.subject, store.telemetry(conditions), store.views, answer.alerts)
+    return form_opinion(rule.subject, store.telemetry(conditions), store.views, answer.alerts, rule.fields)
 
 
 def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:

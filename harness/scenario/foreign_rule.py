@@ -33,7 +33,8 @@ class Published:
     """One rule of a foreign file: its query's text and what the file says about it, in our page's words.
 
     One with a `subject` is not what its author wrote but what a converter made of that Sigma rule; `error` is why it
-    made nothing, `findings` what is to be said of its work, `conditions` the set-up of the platform that it writes for.
+    made nothing, `findings` what is to be said of its work, `conditions` the set-up of the platform that it writes for,
+    `fields` the names that it gave to the rule's fields.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Published:
     error: HarnessError | None = None
     findings: tuple[Finding, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class RuleFormat(Protocol):

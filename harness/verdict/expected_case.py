@@ -61,4 +61,4 @@ def ask_sigma(trial: Trial, *, missed: bool) -> SigmaOpinion | None:
         return None
     telemetry = trial.store.telemetry(trial.conditions)
     views = platform(language(trial.rule.language).platform).present(telemetry, trial.conditions) if missed else ()
-    return form_opinion(trial.rule.subject, telemetry, views, () if missed else None)
+    return form_opinion(trial.rule.subject, telemetry, views, () if missed else None, trial.rule.fields)

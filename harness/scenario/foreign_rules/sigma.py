@@ -53,6 +53,7 @@ def read(path: Path, content: Any, choice: SigmaChoice) -> tuple[Published, ...]
                 subject=subject,
                 error=each.error,
                 findings=(*subject.findings, *refused, *find_converter_faults(subject, language, each.text)),
+                fields=each.fields,
                 conditions=WINDOWS_CONDITIONS if WINDOWS_PIPELINES & set(each.pipelines) else {},
             )
             for language, each in made.items()

@@ -25,6 +25,7 @@ from sigma.pipelines.sysmon import sysmon_pipeline
 from sigma.pipelines.windows import windows_audit_pipeline, windows_logsource_pipeline
 from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
 from sigma.processing.transformations import ValueListPlaceholderTransformation
+from sigma.rule import SigmaRule as PipelineRule
 
 from harness.diagnostics import HarnessError, SourceError, Span, did_you_mean
 from harness.scenario.document import cut_span_to_line
@@ -100,7 +101,7 @@ def convert_for(subject: SigmaSubject, choice: SigmaChoice, backend: SigmaBacken
         collection = SigmaCollection.from_dicts(deepcopy(list(subject.written)))
         made = backend.make(pipeline, **options)
         queries = list_queries(made.convert(collection, **late))
-        fields = {k: tuple(sorted(v)) for k, v in made.last_processing_pipeline.field_mappings.items() if k}
+        fields = find_field_names(backend.make(build_pipeline(names, subject)), subject)
         # Of a correlation over others the inner ones come first.
         query = queries[subject.condition] if isinstance(subject.rule, SigmaRule) else queries[-1]
         return Conversion(text=str(query), pipelines=names, fields=fields)
@@ -109,6 +110,19 @@ def convert_for(subject: SigmaSubject, choice: SigmaChoice, backend: SigmaBacken
     # Anything: a back end's own defect must not take the other language with it.
     except Exception as error:
         return Conversion(error=build_refusal(subject, backend, error), pipelines=names, fields={})
+
+
+def find_field_names(made: Any, subject: SigmaSubject) -> dict[str, tuple[str, ...]]:
+    """The names that pipelines gave to fields of the rules; of a correlation pySigma keeps those of no rule."""
+    found: dict[str, tuple[str, ...]] = {}
+    collection = SigmaCollection.from_dicts(deepcopy(list(subject.written)))
+    made.init_processing_pipeline()
+    for rule in collection.rules:
+        if isinstance(rule, PipelineRule):
+            made.last_processing_pipeline.apply(rule)
+            names = made.last_processing_pipeline.field_mappings.items()
+            found |= {name: tuple(sorted(given)) for name, given in names if name}
+    return found
 
 
 def list_queries(converted: Any) -> Sequence[Any]:
