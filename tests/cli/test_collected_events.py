@@ -149,3 +149,12 @@ def test_an_export_of_classic_events_is_what_was_exported(tmp_path):
     text = 'Message="*Process Create*" CommandLine="*&gt; x &amp; y" | table EventCode'
     said = found(tmp_path, text, "--condition", "source=XmlWinEventLog", events="out.json")
     assert said == [{"EventCode": "1"}]
+
+
+def test_a_datum_that_is_called_as_a_heading_is_is_kept_beside_the_provider(tmp_path):
+    event = {**EVENT, "Channel": "Microsoft-Windows-Windows Defender/Operational", "EventID": 1119, "EventCode": 1119}
+    event |= {"SourceName": "Real-Time Protection", "source": "WinEventLog:x"}
+    (tmp_path / "log.ndjson").write_text(json.dumps(event))
+    (tmp_path / "rule.spl").write_text('SourceName="Real-Time Protection" | table EventCode')
+    said = ("query", tmp_path / "rule.spl", "--events", tmp_path / "log.ndjson", "--json")
+    assert detlab(*said, "--condition", "system_names=sigma").document["rows"] == [{"EventCode": "1119"}]

@@ -150,6 +150,9 @@ def name_windows_fields(shape: Shape, flat: Flat) -> Iterable[tuple[str, str]]:
         if shape.names[name] not in taken:
             found[name] = shape.names[name]
             taken.add(found[name])
+        # Defender's detections have a datum SourceName beside the provider, which says something else.
+        elif name == "SourceName" and flat.get("Provider_Name") and not flat[name].startswith("Microsoft"):
+            found[name] = name
     return found.items()
 
 

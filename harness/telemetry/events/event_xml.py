@@ -15,7 +15,7 @@ NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 PLAIN_PARTS = ("#attributes", "Event_attributes", "System", "EventData")
 # Decoders write attributes beside the elements of an element, or beside it under its name.
 ATTRIBUTES, ATTRIBUTES_SUFFIX, TEXT, MARK = "#attributes", "_attributes", "#text", "@"
-GUID = re.compile(r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
+DECODED_GUID = re.compile(r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 # What no element's name may be: such a datum is one with a name of its own.
 ELEMENT_NAME = re.compile(r"[A-Za-z_][\w.-]*")
 
@@ -86,8 +86,8 @@ def quote(value: Any) -> str:
 
 
 def with_braces(value: str) -> str:
-    """A GUID as the log prints it; decoders leave its braces out."""
-    return f"{{{value}}}" if len(value) == 36 and GUID.fullmatch(value) else value
+    """A DECODED_GUID as the log prints it; decoders leave its braces out."""
+    return f"{{{value}}}" if len(value) == 36 and DECODED_GUID.fullmatch(value) else value
 
 
 def find_text_member(value: Any, name: str, depth: int = 0) -> str | None:

@@ -210,10 +210,7 @@ class EventTables:
         self._next = 0
 
     def open_file(self, stream: Stream, metadata: Mapping[str, str] | None = None) -> None:
-        """Called before a file is read; records are counted anew, and its events have these metadata if any are given.
-
-        What a person says of a file counts more than what it says itself.
-        """
+        """Called before a file is read; records are counted anew, and its events have the metadata that are said."""
         self._file, self._record, self._next = stream.reference, None, 0
         self._metadata = metadata or {}
 
