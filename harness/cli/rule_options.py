@@ -102,7 +102,9 @@ def parse_zone(name: str) -> str:
 
 
 SEARCH_OPTIONS = (
-    click.option("--now", metavar="TIME", help="What `earliest=-24h` and now() count from (default: when the events end)."),
+    click.option(
+        "--now", metavar="TIME", help="What `earliest=-24h` and now() count from (default: when the events end)."
+    ),
     click.option("--zone", metavar="NAME", help="The time zone of who runs it (default: UTC)."),
 )
 

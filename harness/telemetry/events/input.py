@@ -209,6 +209,7 @@ class EventTables:
         self._metadata: Mapping[str, str] = {}
         self._record: int | None = None
         self._next = 0
+        self._place, self._row_place = 0, None
 
     def open_file(self, stream: Stream, metadata: Mapping[str, str] | None = None) -> None:
         """Called before a file is read; records are counted anew, and its events have these metadata if any are given.
@@ -225,6 +226,15 @@ class EventTables:
         """
         self._record = self._next * MEMBERS_OF_RECORD if keep else None
         self._next += 1
+
+    def begin_rows(self, rows: int) -> int:
+        """Called before rows of a table are added in any order; gives the place of the first among all events."""
+        self._place += rows
+        return self._place - rows
+
+    def at_place(self, place: int | None) -> None:
+        """Says where the next events belong, None for behind all others."""
+        self._row_place = place
 
     def take(self, whole: Telemetry) -> None:
         """Takes tables that are ready, with their causes, as this program writes them."""
@@ -246,15 +256,39 @@ class EventTables:
         elif not -FARTHEST_TIME <= time <= FARTHEST_TIME:
             self._impossible_time += 1
             time = None
-        rows = self._kinds.get((sensor, kind))
+        rows = self.find_table(sensor, kind)
         if rows is None:
-            if len(self._kinds) >= MOST_KINDS:
-                self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
-                return
-            rows = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
-        rows.add(time, {**fields, **self._metadata} if self._metadata else fields, self._record, self._file)
+            return
+        place = self._place if self._row_place is None else self._row_place
+        self._place += self._row_place is None
+        rows.add(time, {**fields, **self._metadata} if self._metadata else fields, place, self._record, self._file)
         if self._record is not None:
             self._record += 1
+
+    def add_columns(
+        self, sensor: str, kind: str, times: pa.Array, places: pa.Array, columns: Mapping[str, pa.DictionaryArray]
+    ) -> None:
+        """Takes records of one kind by their columns: times in microseconds, texts as `TEXT_TYPE`.
+
+        `places` are where they belong among all events.
+        """
+        possible = pc.if_else(pc.less_equal(pc.abs(times), FARTHEST_TIME), times, None)
+        self._without_time += times.null_count
+        self._impossible_time += possible.null_count - times.null_count
+        table = self.find_table(sensor, kind)
+        if table is not None:
+            self.added += len(times)
+            table.add_part(possible, places, {**columns, **{n: repeat_text(v, len(times)) for n, v in self._metadata.items()}})
+
+    def find_table(self, sensor: str, kind: str) -> KindTable | None:
+        """The table of a kind; None where there are too many, which is told."""
+        table = self._kinds.get((sensor, kind))
+        if table is None:
+            if len(self._kinds) >= MOST_KINDS:
+                self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
+                return None
+            table = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
+        return table
 
     def damage(self, place: str, message: str, *, misread: bool = False) -> None:
         """Keeps a damage; beyond MOST_DAMAGES they are only counted."""
@@ -321,11 +355,12 @@ class KindTable:
         self.rows: list[EventTexts] = []
         self.times: list[int | None] = []
         self.records: list[int | None] = []
+        self.places: list[int] = []
         self.file = ""
         self.parts: list[pa.Table] = []
 
-    def add(self, time: int | None, fields: EventTexts, record: int | None = None, file: str = "") -> None:
-        """Takes one record, and where its text lies; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
+    def add(self, time: int | None, fields: EventTexts, place: int, record: int | None = None, file: str = "") -> None:
+        """Takes one record, its place among all, and where its text lies; TABLE_ROWS_AT_ONCE become Arrow columns."""
         # A part holds records of one file, so that the file's name is one value of it.
         if file != self.file and self.rows:
             self.flush()
@@ -337,6 +372,7 @@ class KindTable:
         self.rows.append(fields)
         self.times.append(time)
         self.records.append(record)
+        self.places.append(place)
         if len(self.rows) >= TABLE_ROWS_AT_ONCE:
             self.flush()
 
@@ -345,10 +381,7 @@ class KindTable:
         if len(self.names) > MOST_EVENT_FIELDS:
             self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
             self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
-        columns: dict[str, pa.Array] = {
-            TIME: pa.array(self.times, pa.int64()).cast(TIME_TYPE),
-            CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(self.rows)),
-        }
+        columns = build_own_columns(pa.array(self.times, pa.int64()), pa.array(self.places, pa.int64()))
         records = pa.array(self.records, pa.int64())
         if records.null_count < len(records):
             columns[RECORD_NUMBER] = records
@@ -357,7 +390,18 @@ class KindTable:
         for name in self.names:
             columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
         self.parts.append(pa.table(columns))
-        self.rows, self.times, self.records = [], [], []
+        self.rows, self.times, self.records, self.places = [], [], [], []
+
+    def add_part(self, times: pa.Array, places: pa.Array, columns: Mapping[str, pa.DictionaryArray]) -> None:
+        """Takes records by their columns, behind those that were taken one by one."""
+        if self.rows:
+            self.flush()
+        self.names.update(dict.fromkeys(columns))
+        if len(self.names) > MOST_EVENT_FIELDS:
+            self.flush()
+        self.known = None
+        kept = {name: column for name, column in columns.items() if name in self.names}
+        self.parts.append(pa.table({**build_own_columns(times, places), **kept}))
 
     def events(self) -> Events:
         """The whole table; System fields with one value in all of it are constants."""
@@ -365,7 +409,29 @@ class KindTable:
             self.flush()
         # Parts differ in their fields; what a part lacks is null.
         table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
+        # Rows that are read alike were taken together, and of equal times the one that was recorded first comes first.
+        order = np.argsort(table.column(PLACE).to_numpy(), kind="stable")
+        table = table.drop_columns(PLACE)
+        if bool((np.diff(order) < 0).any()):
+            table = table.take(pa.array(order))
         return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
+
+
+PLACE = "@place"
+
+
+def build_own_columns(times: pa.Array, places: pa.Array) -> dict[str, pa.Array]:
+    """The columns that all events have: times, which are in microseconds, places, and that nobody caused them."""
+    return {
+        PLACE: places,
+        TIME: times.cast(TIME_TYPE),
+        CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(times)),
+    }
+
+
+def repeat_text(text: str, rows: int) -> pa.DictionaryArray:
+    """A column in which each row has the same text."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text], pa.string()))
 
 
 def tidy_events(events: Events) -> Events:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -113,6 +113,19 @@ class JsonEvents:
         self, flat: dict[str, str], metadata: Mapping[str, str], time: str | None, shape: str = "", depth: int = 0
     ) -> None:
         """Adds flat fields under whatever names a tool gave them."""
+        reading = self.find_reading(flat)
+        if not reading.known and self.add_held_event(reading, flat, metadata, time, depth):
+            return
+        fields = {new: flat[old] for old, new in reading.names}
+        # Later than the event's own: what a collector says of index and host is what a search sees.
+        fields |= metadata
+        nameless = reading.finish(fields, flat) if reading.finish is not None else ""
+        at, unzoned = reading.time(flat)
+        self.count(reading, flat, 1, nameless=nameless, unzoned=unzoned, shape=shape)
+        self.put(reading.sensor(fields), reading.kind(fields), at, fields, time)
+
+    def find_reading(self, flat: Mapping[str, str]) -> EventReading:
+        """How events with these fields are read."""
         names = tuple(flat)
         reading = self.readings.get(names)
         # Our own events name sensor and kind in values, so their names alone do not tell how they are read.
@@ -120,20 +133,19 @@ class JsonEvents:
             reading = build_reading(flat)
             if len(self.readings) < MOST_READINGS:
                 self.readings[names] = reading
-        if not reading.known and self.add_held_event(reading, flat, metadata, time, depth):
-            return
-        fields = {new: flat[old] for old, new in reading.names}
-        # Later than the event's own: what a collector says of index and host is what a search sees.
-        fields |= metadata
-        if reading.finish is not None and (nameless := reading.finish(fields, flat)):
-            self.nameless[nameless] += 1
-        self.guessed[reading.guess] += 1
-        self.shapes[shape or reading.shape] += 1
+        return reading
+
+    def count(
+        self, reading: EventReading, names: Iterable[str], events: int, *, nameless: str, unzoned: int, shape: str = ""
+    ) -> None:
+        """Counts events that were read alike: of which shape they were, what was guessed of them, what was missing."""
+        if nameless:
+            self.nameless[nameless] += events
+        self.guessed[reading.guess] += events
+        self.shapes[shape or reading.shape] += events
         if not reading.known and not reading.guess and len(self.unknown) < MOST_UNKNOWN_KINDS:
-            self.unknown[names] += 1
-        at, unzoned = reading.time(flat)
+            self.unknown[tuple(names)] += events
         self.unzoned += unzoned
-        self.put(reading.sensor(fields), reading.kind(fields), at, fields, time)
 
     def add_held_event(
         self, reading: EventReading, flat: Mapping[str, str], metadata: Mapping[str, str], time: str | None, depth: int

@@ -54,6 +54,7 @@ class EventReading:
     `names` are old and new names; `sensor` and `kind` are read from the new fields, `time` from the old, with whether a
     zone had to be assumed. `finish` does what values tell, and gives a remark where data could not be told. `guess` is
     what has to be told of each such event. Without `known` no row of the table fits, and `texts` may hold an event.
+    `time_names` are the fields that may hold the time, the best first, where no more than these tell it.
     """
 
     shape: str
@@ -65,6 +66,7 @@ class EventReading:
     guess: str = ""
     known: bool = True
     texts: tuple[str, ...] = ()
+    time_names: tuple[str, ...] = ()
 
 
 def find_shape(names: Flat) -> Shape | None:
@@ -107,6 +109,7 @@ def build_shape_reading(shape: Shape, flat: Flat) -> EventReading:
             sensor=lambda fields: shape.sensor,
             kind=lambda fields: fields[kinds[0]] if kinds else "",
             time=read_time,
+            time_names=() if shape.read_time else times,
             finish=(lambda fields, event: add_host(fields, event, host)) if host and host != "host" else None,
         )
     names = tuple(name_windows_fields(shape, flat))
@@ -116,6 +119,7 @@ def build_shape_reading(shape: Shape, flat: Flat) -> EventReading:
         sensor=windows_sensor,
         kind=lambda fields: fields.get("EventID", ""),
         time=read_time,
+        time_names=() if shape.read_time else times,
         finish=WindowsFinish(shape, names, flat).needed(),
     )
 
@@ -273,6 +277,7 @@ def build_own_reading(flat: Flat) -> EventReading:
         sensor=lambda f: sensor,
         kind=lambda f: kind,
         time=lambda event: find_export_time(event, TIME_FIELD_NAMES),
+        time_names=TIME_FIELD_NAMES,
     )
 
 
@@ -306,6 +311,7 @@ def build_trimmed_reading(flat: Flat, number: str) -> EventReading:
         sensor=lambda f: "sysmon",
         kind=lambda f: number,
         time=lambda event: find_export_time(event, TIME_FIELD_NAMES),
+        time_names=TIME_FIELD_NAMES,
         finish=add_system,
         guess=f"name no EventID; their fields are those of Sysmon {number}",
     )
@@ -341,6 +347,7 @@ def build_unknown_reading(flat: Flat) -> EventReading:
         sensor=lambda f: "other",
         kind=lambda f: f.get("sourcetype", ""),
         time=lambda event: find_export_time(event, TIME_FIELD_NAMES),
+        time_names=TIME_FIELD_NAMES,
         guess=guess if family else "",
         known=False,
         texts=tuple(n for n in flat if fold_name(n.rpartition(".")[2]) in TEXT_FIELDS),
