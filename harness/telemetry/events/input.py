@@ -378,6 +378,9 @@ class KindTable:
 
     def flush(self) -> None:
         """Turns the records held so far into a part of the table."""
+        if own := RESERVED_NAMES & self.names.keys():
+            self.damage(f"{self.sensor} {self.kind}", f"fields with a name of detlab's own are not read: {min(own)}")
+            self.names = {name: None for name in self.names if name not in own}
         if len(self.names) > MOST_EVENT_FIELDS:
             self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
             self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
@@ -397,7 +400,7 @@ class KindTable:
         if self.rows:
             self.flush()
         self.names.update(dict.fromkeys(columns))
-        if len(self.names) > MOST_EVENT_FIELDS:
+        if len(self.names) > MOST_EVENT_FIELDS or RESERVED_NAMES & self.names.keys():
             self.flush()
         self.known = None
         kept = {name: column for name, column in columns.items() if name in self.names}
@@ -418,6 +421,8 @@ class KindTable:
 
 
 PLACE = "@place"
+RESERVED_NAMES = NO_FIELDS | {PLACE}
+"""Columns of events that are no fields."""
 
 
 def build_own_columns(times: pa.Array, places: pa.Array) -> dict[str, pa.Array]:

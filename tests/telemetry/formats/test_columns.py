@@ -130,3 +130,16 @@ def test_events_of_one_kind_keep_the_order_of_their_rows(tmp_path):
     }
     events = read_columns(tmp_path, **columns)
     assert events.columns.column("Number").to_pylist() == columns["Number"]
+
+
+@pytest.mark.parametrize("name", ["@cause", "@place", "@time"])
+@pytest.mark.parametrize("file", ["e.parquet", "e.ndjson"])
+def test_a_field_with_a_name_of_our_own_is_told_and_left_out(tmp_path, name, file):
+    row = {**{n: v[0] for n, v in SYSMON.items()}, "EventID": "3", "UtcTime": "2026-01-02 03:04:05.000", name: "x"}
+    if file == "e.parquet":
+        pq.write_table(pa.Table.from_pylist([row]), tmp_path / file)
+    else:
+        (tmp_path / file).write_text(json.dumps(row))
+    found = read_telemetry(tmp_path / file)
+    assert len(found) == 1
+    assert [name in d.message for d in found.damages] == [True]
