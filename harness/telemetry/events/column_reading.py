@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 
 from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.events.input import repeat_text
-from harness.telemetry.events.json_events import JsonEvents, open_envelope
 from harness.telemetry.events.shape_reading import EventReading
 
 # Combinations of telling values; a batch with more is no log of few kinds, and is read row by row.
@@ -78,36 +77,6 @@ class RowReading:
     names: Mapping[str, str]
     constants: Mapping[str, str]
     nameless: str
-
-
-def add_record_batch(batch: pa.RecordBatch, events: JsonEvents) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Adds the rows of a batch as events by its columns; gives those that have to be read one by one, numbered from 0."""
-    base = events.tables.begin_rows(len(batch))
-    encoded = {name: encode_column(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
-    texts = {name: column for name, column in encoded.items() if column is not None}
-    # A value with parts becomes several fields, whose names may be others in each row.
-    if len(texts) < len(encoded):
-        for row, value in enumerate(batch.to_pylist()):
-            events.tables.at_place(base + row)
-            yield row, {name: held for name, held in value.items() if held is not None}
-        events.tables.at_place(None)
-        return
-    for rows in list_rows_by_presence(texts, len(batch)):
-        there = {name: column for name, column in texts.items() if column.indices[int(rows[0])].is_valid}
-        try:
-            add_rows(there, rows, base, events)
-        except RowsDifferError:
-            columns = {name: take_texts(column, rows).to_pylist() for name, column in there.items()}
-            for row, fields in zip(map(int, rows), list_row_fields(columns, len(rows)), strict=True):
-                events.tables.at_place(base + row)
-                yield row, fields
-            events.tables.at_place(None)
-
-
-def list_row_fields(columns: Mapping[str, Sequence[str]], rows: int) -> Iterator[dict[str, str]]:
-    """Rows out of columns."""
-    for row in range(rows):
-        yield {name: values[row] for name, values in columns.items()}
 
 
 def encode_column(column: pa.Array) -> pa.DictionaryArray | None:
@@ -175,25 +144,11 @@ def split_rows(group: Rows) -> Iterator[Rows]:
     yield from np.split(order, starts[1:])
 
 
-def add_rows(texts: Texts, rows: Rows, base: int, events: JsonEvents) -> None:
-    """Adds rows that have the same fields, the batch's first row belonging to place `base`.
-
-    Raises RowsDifferError where they have to be read one by one.
-    """
-    if not texts:
-        raise RowsDifferError
-    first = row_fields(texts, int(rows[0]))
-    # An envelope holds an event of its own, and so may a text of an unknown object.
-    if open_envelope(first) is not None:
-        raise RowsDifferError
-    reading = events.find_reading(first)
-    if "@sensor" in first or not reading.time_names or (not reading.known and reading.texts):
-        raise RowsDifferError
-    for some, read in list_readings(texts, rows, reading):
-        times, unzoned = find_times(texts, some, reading)
-        events.count(reading, texts, len(some), nameless=read.nameless, unzoned=unzoned)
-        columns = build_columns(texts, some, read)
-        events.tables.add_columns(read.sensor, read.kind, times, pa.array(some + base), columns)
+def list_row_fields(texts: Texts, rows: Rows) -> Iterator[dict[str, str]]:
+    """Rows as fields."""
+    columns = {name: take_texts(column, rows).to_pylist() for name, column in texts.items()}
+    for row in range(len(rows)):
+        yield {name: values[row] for name, values in columns.items()}
 
 
 def row_fields(texts: Texts, row: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -192,6 +192,21 @@ MEMBERS_OF_RECORD = 1 << 20
 PLACED = "they stand at the end of the known times"
 
 
+class Placed(NamedTuple):
+    """Where an event belongs among all, and which record of its file holds its text, if one does."""
+
+    place: int
+    record: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRows:
+    """The same of several events; `records` is None where no text is kept."""
+
+    places: pa.Array
+    records: pa.Array | None = None
+
+
 class EventTables:
     """What readers fill: records of any kinds in the order of the input, and its damages."""
 
@@ -209,7 +224,7 @@ class EventTables:
         self._metadata: Mapping[str, str] = {}
         self._record: int | None = None
         self._next = 0
-        self._place, self._row_place = 0, None
+        self._place = 0
 
     def open_file(self, stream: Stream, metadata: Mapping[str, str] | None = None) -> None:
         """Called before a file is read; records are counted anew, and its events have these metadata if any are given.
@@ -232,9 +247,13 @@ class EventTables:
         self._place += rows
         return self._place - rows
 
-    def at_place(self, place: int | None) -> None:
-        """Says where the next events belong, None for behind all others."""
-        self._row_place = place
+    def begin_event(self) -> Placed:
+        """Where the next event of the record belongs, which may be added later than others."""
+        placed = Placed(self._place, self._record)
+        self._place += 1
+        if self._record is not None:
+            self._record += 1
+        return placed
 
     def take(self, whole: Telemetry) -> None:
         """Takes tables that are ready, with their causes, as this program writes them."""
@@ -248,8 +267,11 @@ class EventTables:
         self.added += len(whole)
         self._whole.append(replace(whole, events=tuple(events)))
 
-    def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts) -> None:
-        """Takes one record: its time in microseconds since 1970, if it has one, and its fields as text."""
+    def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts, placed: Placed | None = None) -> None:
+        """Takes one record: its time in microseconds since 1970, if it has one, and its fields as text.
+
+        It belongs behind all others unless a place was kept for it.
+        """
         self.added += 1
         if time is None:
             self._without_time += 1
@@ -257,28 +279,22 @@ class EventTables:
             self._impossible_time += 1
             time = None
         rows = self.find_table(sensor, kind)
-        if rows is None:
-            return
-        place = self._place if self._row_place is None else self._row_place
-        self._place += self._row_place is None
-        rows.add(time, {**fields, **self._metadata} if self._metadata else fields, place, self._record, self._file)
-        if self._record is not None:
-            self._record += 1
+        if rows is not None:
+            whole = {**fields, **self._metadata} if self._metadata else fields
+            rows.add(time, whole, placed or self.begin_event(), self._file)
 
     def add_columns(
-        self, sensor: str, kind: str, times: pa.Array, places: pa.Array, columns: Mapping[str, pa.DictionaryArray]
+        self, sensor: str, kind: str, times: pa.Array, placed: PlacedRows, columns: Mapping[str, pa.DictionaryArray]
     ) -> None:
-        """Takes records of one kind by their columns: times in microseconds, texts as `TEXT_TYPE`.
-
-        `places` are where they belong among all events.
-        """
+        """Takes records of one kind by their columns: times in microseconds, texts as `TEXT_TYPE`."""
         possible = pc.if_else(pc.less_equal(pc.abs(times), FARTHEST_TIME), times, None)
         self._without_time += times.null_count
         self._impossible_time += possible.null_count - times.null_count
         table = self.find_table(sensor, kind)
         if table is not None:
             self.added += len(times)
-            table.add_part(possible, places, {**columns, **{n: repeat_text(v, len(times)) for n, v in self._metadata.items()}})
+            said = {name: repeat_text(value, len(times)) for name, value in self._metadata.items()}
+            table.add_part(possible, placed, {**columns, **said}, self._file)
 
     def find_table(self, sensor: str, kind: str) -> KindTable | None:
         """The table of a kind; None where there are too many, which is told."""
@@ -354,13 +370,12 @@ class KindTable:
         self.known: object = None
         self.rows: list[EventTexts] = []
         self.times: list[int | None] = []
-        self.records: list[int | None] = []
-        self.places: list[int] = []
+        self.placed: list[Placed] = []
         self.file = ""
         self.parts: list[pa.Table] = []
 
-    def add(self, time: int | None, fields: EventTexts, place: int, record: int | None = None, file: str = "") -> None:
-        """Takes one record, its place among all, and where its text lies; TABLE_ROWS_AT_ONCE become Arrow columns."""
+    def add(self, time: int | None, fields: EventTexts, placed: Placed, file: str = "") -> None:
+        """Takes one record, its place, and its file; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
         # A part holds records of one file, so that the file's name is one value of it.
         if file != self.file and self.rows:
             self.flush()
@@ -371,8 +386,7 @@ class KindTable:
             self.known = fields.keys()
         self.rows.append(fields)
         self.times.append(time)
-        self.records.append(record)
-        self.places.append(place)
+        self.placed.append(placed)
         if len(self.rows) >= TABLE_ROWS_AT_ONCE:
             self.flush()
 
@@ -384,19 +398,18 @@ class KindTable:
         if len(self.names) > MOST_EVENT_FIELDS:
             self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
             self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
-        columns = build_own_columns(pa.array(self.times, pa.int64()), pa.array(self.places, pa.int64()))
-        records = pa.array(self.records, pa.int64())
-        if records.null_count < len(records):
-            columns[RECORD_NUMBER] = records
-            file = pa.array([self.file] if self.rows else [], pa.string())
-            columns[RECORD_FILE] = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(records), np.int32)), file)
+        places, records = zip(*self.placed, strict=True) if self.placed else ((), ())
+        placed = PlacedRows(pa.array(places, pa.int64()), pa.array(records, pa.int64()))
+        columns = build_own_columns(pa.array(self.times, pa.int64()), placed, self.file)
         for name in self.names:
             columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
         self.parts.append(pa.table(columns))
-        self.rows, self.times, self.records, self.places = [], [], [], []
+        self.rows, self.times, self.placed = [], [], []
 
-    def add_part(self, times: pa.Array, places: pa.Array, columns: Mapping[str, pa.DictionaryArray]) -> None:
-        """Takes records by their columns, behind those that were taken one by one."""
+    def add_part(
+        self, times: pa.Array, placed: PlacedRows, columns: Mapping[str, pa.DictionaryArray], file: str
+    ) -> None:
+        """Takes records by their columns."""
         if self.rows:
             self.flush()
         self.names.update(dict.fromkeys(columns))
@@ -404,7 +417,7 @@ class KindTable:
             self.flush()
         self.known = None
         kept = {name: column for name, column in columns.items() if name in self.names}
-        self.parts.append(pa.table({**build_own_columns(times, places), **kept}))
+        self.parts.append(pa.table({**build_own_columns(times, placed, file), **kept}))
 
     def events(self) -> Events:
         """The whole table; System fields with one value in all of it are constants."""
@@ -425,13 +438,17 @@ RESERVED_NAMES = NO_FIELDS | {PLACE}
 """Columns of events that are no fields."""
 
 
-def build_own_columns(times: pa.Array, places: pa.Array) -> dict[str, pa.Array]:
-    """The columns that all events have: times, which are in microseconds, places, and that nobody caused them."""
-    return {
-        PLACE: places,
+def build_own_columns(times: pa.Array, placed: PlacedRows, file: str) -> dict[str, pa.Array]:
+    """The columns that are no fields: times, which are in microseconds, places, where texts lie, nobody's doing."""
+    columns = {
+        PLACE: placed.places,
         TIME: times.cast(TIME_TYPE),
         CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(times)),
     }
+    if placed.records is not None and placed.records.null_count < len(times):
+        columns[RECORD_NUMBER] = placed.records
+        columns[RECORD_FILE] = repeat_text(file, len(times))
+    return columns
 
 
 def repeat_text(text: str, rows: int) -> pa.DictionaryArray:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.telemetry.events.classic_text import CLASSIC_START, read_classic_text
 from harness.telemetry.events.event import parse_microseconds
+from harness.telemetry.events.event_rows import EventRows, Label
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
 from harness.telemetry.events.json_values import flat_fields, print_json_value
-from harness.telemetry.events.shape_reading import EventReading, build_reading, find_shape
+from harness.telemetry.events.shape_reading import EventReading, find_shape
 from harness.telemetry.events.windows_event import (
     LINUX_CHANNEL,
     LINUX_METADATA,
@@ -21,7 +20,7 @@ from harness.telemetry.events.windows_event import (
     list_event_data,
     sensor_of,
 )
-from harness.telemetry.shape import Envelope, OpenedEvent, list_envelopes
+from harness.telemetry.shape import OpenedEvent, list_fitting_envelopes
 from harness.telemetry.shapes.splunk import object_in
 
 # Readings are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
@@ -42,13 +41,7 @@ class JsonEvents:
     """Takes JSON values of one input and adds the events in them to its tables."""
 
     def __init__(self, name: str, tables: EventTables) -> None:
-        self.name, self.tables = name, tables
-        self.readings: dict[tuple[str, ...], EventReading] = {}
-        self.guessed: Counter[str] = Counter()
-        self.shapes: Counter[str] = Counter()
-        self.unknown: Counter[tuple[str, ...]] = Counter()
-        self.nameless: Counter[str] = Counter()
-        self.unzoned = 0
+        self.tables, self.rows = tables, EventRows(name, tables)
 
     def add(self, value: Any) -> None:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
@@ -98,13 +91,13 @@ class JsonEvents:
             known = {"_time": time} if time else {}
             self.add_fields({**read_classic_text(text), **known}, metadata, time, shape or "classic_text")
         else:
-            self.shapes[shape or "text"] += 1
+            self.rows.shapes[shape or "text"] += 1
             self.put("text", metadata.get("sourcetype", ""), None, {**metadata, "_raw": text}, time)
 
     def add_windows(self, fields: dict[str, str], metadata: Mapping[str, str], time: str | None, shape: str) -> None:
         """Adds a Windows event whose fields have the log's own names."""
         at = parse_microseconds(fields.get("SystemTime"))
-        self.shapes[shape] += 1
+        self.rows.shapes[shape] += 1
         if fields.get("Channel") == LINUX_CHANNEL:
             metadata = {**LINUX_METADATA, **metadata}
         self.put(sensor_of(fields.get("Channel")), fields.get("EventID", ""), at, {**fields, **metadata}, time)
@@ -113,39 +106,10 @@ class JsonEvents:
         self, flat: dict[str, str], metadata: Mapping[str, str], time: str | None, shape: str = "", depth: int = 0
     ) -> None:
         """Adds flat fields under whatever names a tool gave them."""
-        reading = self.find_reading(flat)
-        if not reading.known and self.add_held_event(reading, flat, metadata, time, depth):
+        reading = self.rows.find_reading(flat)
+        if not reading.known and reading.texts and self.add_held_event(reading, flat, metadata, time, depth):
             return
-        fields = {new: flat[old] for old, new in reading.names}
-        # Later than the event's own: what a collector says of index and host is what a search sees.
-        fields |= metadata
-        nameless = reading.finish(fields, flat) if reading.finish is not None else ""
-        at, unzoned = reading.time(flat)
-        self.count(reading, flat, 1, nameless=nameless, unzoned=unzoned, shape=shape)
-        self.put(reading.sensor(fields), reading.kind(fields), at, fields, time)
-
-    def find_reading(self, flat: Mapping[str, str]) -> EventReading:
-        """How events with these fields are read."""
-        names = tuple(flat)
-        reading = self.readings.get(names)
-        # Our own events name sensor and kind in values, so their names alone do not tell how they are read.
-        if reading is None or "@sensor" in flat:
-            reading = build_reading(flat)
-            if len(self.readings) < MOST_READINGS:
-                self.readings[names] = reading
-        return reading
-
-    def count(
-        self, reading: EventReading, names: Iterable[str], events: int, *, nameless: str, unzoned: int, shape: str = ""
-    ) -> None:
-        """Counts events that were read alike: of which shape they were, what was guessed of them, what was missing."""
-        if nameless:
-            self.nameless[nameless] += events
-        self.guessed[reading.guess] += events
-        self.shapes[shape or reading.shape] += events
-        if not reading.known and not reading.guess and len(self.unknown) < MOST_UNKNOWN_KINDS:
-            self.unknown[tuple(names)] += events
-        self.unzoned += unzoned
+        self.rows.add(flat, Label(metadata, time, shape))
 
     def add_held_event(
         self, reading: EventReading, flat: Mapping[str, str], metadata: Mapping[str, str], time: str | None, depth: int
@@ -170,22 +134,15 @@ class JsonEvents:
         """Hands over one event; one without a time of its own has that of its envelope."""
         if at is None and otherwise is not None:
             at, unzoned = find_export_time({"time": otherwise}, ("time",))
-            self.unzoned += unzoned
+            self.rows.unzoned += unzoned
         self.tables.add(sensor, kind, at, fields)
 
-    def done(self) -> None:
-        """Tells how many events had to be guessed at, and of which shapes they were."""
-        for guess, count in self.guessed.items():
-            if guess:
-                self.tables.misread(self.name, f"{count} events {guess}")
-        for kind, count in self.nameless.items():
-            message = (
-                f"{count} events of {kind}: neither manifest nor message tells them; a rule that reads them sees none"
-            )
-            self.tables.misread(self.name, message)
-        if self.unzoned:
-            self.tables.misread(self.name, f"{self.unzoned} times name no zone; they are read as UTC")
-        self.tables.count_shapes(self.name, self.shapes, self.unknown)
+    def __enter__(self) -> JsonEvents:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What waits is handed over whatever ended the reading."""
+        self.rows.done()
 
 
 def list_answer(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
@@ -245,12 +202,6 @@ def list_texts_within(value: Any, record: str | None) -> Iterator[str]:
         yield record
     else:
         yield print_json_value(held)
-
-
-@lru_cache(MOST_READINGS)
-def list_fitting_envelopes(keys: tuple[str, ...]) -> tuple[Envelope, ...]:
-    """The envelopes that an object with these keys may be."""
-    return tuple(envelope for envelope in list_envelopes() if envelope.fits(keys))
 
 
 def open_envelope(value: Mapping[str, Any]) -> tuple[str, OpenedEvent] | None:

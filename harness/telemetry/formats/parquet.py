@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.diagnostics import HarnessError
-from harness.telemetry.events.column_reading import add_record_batch
 from harness.telemetry.events.event import CAUSE, NO_FIELDS, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.events.json_events import JsonEvents
@@ -84,19 +83,16 @@ def of_its_own(column: pa.ChunkedArray, tables: int) -> pa.ChunkedArray:
 
 def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) -> None:
     """Adds each row of somebody else's table as an event, by its columns where rows are read alike."""
-    events = JsonEvents(stream.name, tables)
-    first = 1
     texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
     # Most texts are few values, which the file has apart.
     file = pq.ParquetFile(open_parquet(stream), read_dictionary=texts)
-    for batch in file.iter_batches(PARQUET_ROWS_AT_ONCE):
-        for row, fields in add_record_batch(batch, events):
-            try:
-                events.add_object(fields)
-            except ValueError as error:
-                tables.damage(f"{stream.name}: row {first + row}", str(error))
-        first += len(batch)
-    events.done()
+    with JsonEvents(stream.name, tables) as events:
+        for batch in file.iter_batches(PARQUET_ROWS_AT_ONCE):
+            for row in events.rows.add_batch(batch):
+                try:
+                    events.add_object(row)
+                except ValueError as error:
+                    tables.damage(stream.name, str(error))
 
 
 SUFFIX = ".parquet"
