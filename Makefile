@@ -38,7 +38,7 @@ chaos: $(READY)
 update:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade uv
-	$(BIN)/uv pip compile pyproject.toml --extra lab --extra plots --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra lab --extra plots --extra sigma --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
 	rm -f $(READY)
 

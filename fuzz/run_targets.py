@@ -14,7 +14,7 @@ from fuzz.text_targets import ROOT, SHARED, decode, find_queries
 from harness.detection.engine import open_engine
 from harness.detection.language import Settings, language, list_languages
 from harness.diagnostics import Source
-from harness.scenario.foreign_tests import SIGMA_CONDITIONS
+from harness.scenario.foreign_rules.sigma import WINDOWS_CONDITIONS
 from harness.scenario.rule import Metadata, Rule
 from harness.scenario.scenario import read_scenario
 from harness.telemetry.events.event import Telemetry, merge_telemetry
@@ -75,7 +75,7 @@ def check_run(name: str, data: bytes) -> None:
 
 def find_events(name: str, text: str) -> frozenset[int]:
     """The numbers of the events behind the rows of a rule that pySigma converted."""
-    trial = open_trial(name, text, SIGMA_CONDITIONS)
+    trial = open_trial(name, text, WINDOWS_CONDITIONS)
     return frozenset(event for alert in trial.alerts(trial.plan()) for event in alert.events)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-
+from fuzz.cell_targets import CELL_TARGETS
 from fuzz.file_targets import FILE_TARGETS
 from fuzz.promise import Target
 from fuzz.run_targets import RUN_TARGETS
+from fuzz.sigma_target import SIGMA_TARGETS
 from fuzz.text_targets import TEXT_TARGETS
 from fuzz.wire_targets import WIRE_TARGETS
 
-SIGMA_TARGETS: dict[str, Target] = (
-    import_module("fuzz.sigma_target").SIGMA_TARGETS if find_spec("sigma") is not None else {}
-)
-TARGETS: dict[str, Target] = {**TEXT_TARGETS, **FILE_TARGETS, **WIRE_TARGETS, **RUN_TARGETS, **SIGMA_TARGETS}
+TARGETS: dict[str, Target] = {
+    **TEXT_TARGETS,
+    **FILE_TARGETS,
+    **WIRE_TARGETS,
+    **RUN_TARGETS,
+    **CELL_TARGETS,
+    **SIGMA_TARGETS,
+}

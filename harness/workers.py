@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +17,9 @@ from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 from harness.diagnostics import HarnessError
+
+if sys.platform != "win32":
+    import fcntl
 
 Item = TypeVar("Item")
 WorkResult = TypeVar("WorkResult")
@@ -52,6 +57,31 @@ def distribute_work(
     except BrokenProcessPool as error:
         message = "a process that worked at this has died, or was killed"
         raise HarnessError("dead-worker", message, help="it may have run out of memory") from error
+
+
+class NumberQueue:
+    """Numbers from 0 on that forked processes take one after the other, so that none waits while work is left."""
+
+    def __init__(self, count: int) -> None:
+        """A queue of so many numbers."""
+        self.count = count
+        self.next = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("B").cast("q")
+        # A lock of a file, since the kernel gives it back when its holder is killed.
+        self.lock = tempfile.TemporaryFile()  # noqa: SIM115
+
+    def take(self) -> int | None:
+        """The next number; None if all are taken."""
+        fcntl.lockf(self.lock, fcntl.LOCK_EX)
+        try:
+            number: int = self.next[0]
+            self.next[0] = min(number + 1, self.count)
+        finally:
+            fcntl.lockf(self.lock, fcntl.LOCK_UN)
+        return number if number < self.count else None
+
+    def is_empty(self) -> bool:
+        """Whether all are taken."""
+        return bool(self.next[0] >= self.count)
 
 
 # Of prctl(2).

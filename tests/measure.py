@@ -53,6 +53,7 @@ CONTRACT_NAMES: Mapping[str, frozenset[str]] = {
         ("harness/telemetry/lab", "connect"),
         ("harness/telemetry/platforms", "PLATFORM"),
         ("harness/telemetry/sensors", "SENSOR CHANNEL"),
+        ("harness/telemetry/shapes", "SHAPES ENVELOPES"),
     )
 }
 """Names that every file of a folder of plug-ins must have, by the folder."""

@@ -25,7 +25,6 @@ GRAMMARS_AND_TABLES = {
     "harness/detection/languages/spl/parser.py": "one grammar: pipelines, stages and the arguments of commands",
     "harness/detection/plan/values/pcre.py": "one grammar: PCRE, read once and written for two libraries",
     "harness/scenario/document.py": "one grammar: YAML with the place of every node, and nodes to types",
-    "harness/telemetry/events/json_events.py": "one table: events in JSON as each shipper writes them",
     "harness/telemetry/sensors/sysmon.py": "one table: Sysmon's events and their fields",
 }
 """Files that may have 600 lines."""
@@ -43,8 +42,8 @@ FIELD_WORDS = frozenset({"recording", "refused", "setting", "string", "warning"}
 
 ROLES = re.findall(
     r"\w+",
-    """aggregation arguments coercion condition_parser conditions evaluate expression_parser functions hints language
-    lexer lint parser planner printer regex registry scope switches syntax time_range""",
+    """aggregation arguments coercion condition_parser conditions evaluate evidence expression_parser functions hints
+    language lexer lint parser planner printer regex registry scope switches syntax time_range""",
 )
 """What the folder of each language has under the same name, as a file or a folder; `scope` holds the session too."""
 

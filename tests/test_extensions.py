@@ -78,7 +78,8 @@ def test_a_function_of_cql_is_one_decorated_function(checkout):
     checkout.add("shout.py", "detection/languages/cql/functions/shout.py")
     checkout.write("loud.cql", 'a := TEXT:Shout(who, mark="?") | test(text:shout("x") == "X!") | groupBy(a)')
     assert checkout.rows("loud.cql", "people.ndjson") == [{"a": "ANN?", "_count": 2}, {"a": "BOB?", "_count": 1}]
-    assert "text:shout  supported" in checkout.out("docs", "text:shout")
+    # A state is what runs of pages showed, and there is no page of it.
+    assert "text:shout  untested" in checkout.out("docs", "text:shout")
     checkout.write("other.cql", "who=bob | select([what])")
     assert checkout.rows("other.cql", "people.ndjson") == [{"what": "door"}]
 
@@ -177,11 +178,14 @@ def test_a_language_is_one_folder(checkout):
 def test_docs_tell_of_every_language_there_is(checkout):
     checkout.add("kql.py", "detection/languages/kql/__init__.py")
     checkout.write("tests/conformance/kql/where.md", CONFORMANCE.format(language="kql", query='T | where a == "x"'))
+    assert "operator  where      untested" in checkout.out("docs", "--language", "kql")
+    checkout.out("conformance", "--language", "kql", "--through-command", "--write")
     told = checkout.out("docs", "--language", "kql")
     assert told.splitlines()[1:] == [
         "operator  summarize  refused    none       an error names it",
         "operator  where      supported  1 assumed  Keeps rows.",
         "Sentinel (kql): 2 entries: 1 supported, 0 diverging, 1 refused",
+        "cases run through the command: 1 right, 0 argued, 0 wrong",
     ]
     every = json.loads(checkout.out("docs", "--json"))["languages"]
     assert [each["language"] for each in every] == ["cql", "kql", "spl"]

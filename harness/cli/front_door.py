@@ -10,7 +10,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,10 +20,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.cli.main import main
-from harness.detection.conformance import NO_ROWS, difference, parse_page_number, render_page_rows, split_column_name
+from harness.detection.conformance import (
+    NO_ROWS,
+    Checked,
+    SettlingState,
+    difference,
+    parse_page_number,
+    render_page_rows,
+    split_column_name,
+)
 from harness.detection.conformance_page import ConformanceCase, PageCell, PageTable, build_page_lookup, parse_page_table
 from harness.detection.engine import CellValue, ResultRows
-from harness.detection.language import Lookup, language
+from harness.detection.evidence import name_entry
+from harness.detection.language import Lookup, ReferenceEntry, language
 from harness.telemetry.platform import UNITS_PER_SECOND
 
 # Any moment will do: rows of a page without a time come newest first from here on, a minute apart.
@@ -50,7 +59,7 @@ def run_command(arguments: Sequence[str]) -> CommandOutput:
     """Runs a command line in this process."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = main.run(list(arguments), own=False)  # type: ignore[attr-defined]
+        code = main.run(list(arguments), own=False)
     return CommandOutput(code=code, out=out.getvalue(), err=err.getvalue())
 
 
@@ -81,6 +90,47 @@ def list_faults(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for error in document.get("errors", ()):
         yield error
         yield from error.get("findings", ())
+
+
+def check_at_command(case: ConformanceCase, page: Path) -> Checked:
+    """A case through the command, with the times of its page and, where it has none, with some."""
+    problems = [check_through_command(case, clock) for clock in list_clocks(case)]
+    problem = next(filter(None, problems), "")
+    excuse = case.facts.get("Command", "")
+    if excuse:
+        state = SettlingState.NOT_RUN if problem else SettlingState.CLOSED
+        return Checked(case=case, page=page, state=state, problem=excuse)
+    if case.known_gap:
+        state = SettlingState.GAP if problem else SettlingState.CLOSED
+    else:
+        state = SettlingState.DIFFERS if problem else SettlingState.HOLDS
+    return Checked(case=case, page=page, state=state, problem=problem)
+
+
+def list_clocks(case: ConformanceCase) -> tuple[Clock, ...]:
+    """The ways in which the events of a case may have times."""
+    timed = any(name in UNITS_PER_SECOND for table in case.inputs for name in table.columns)
+    return (Clock.PAGE,) if case.logs or not case.inputs or timed else (Clock.PAGE, Clock.ADDED)
+
+
+# What the command says of a name that it does not run; of others it says what is wrong in the probe.
+REFUSALS = ("unsupported", "unknown-command", "unknown-function", "unknown-aggregate")
+
+
+def probe_refusals(name: str, listed: Iterable[ReferenceEntry]) -> dict[str, str]:
+    """What the command says of each entry of a language that it does not run."""
+    found: dict[str, str] = {}
+    with TemporaryDirectory() as folder:
+        events, rule = Path(folder) / "events.ndjson", Path(folder) / f"query.{name}"
+        events.write_text(json.dumps(UNRELATED) + "\n", encoding="utf-8")
+        for entry in listed:
+            rule.write_text(entry.probe, encoding="utf-8")
+            ran = run_command(["query", str(rule), "--events", str(events), "--json", "--in-process"])
+            faults = list_faults(json.loads(ran.out)) if ran.code and entry.probe else ()
+            said = next((f["message"] for f in faults if f["code"] in REFUSALS), None)
+            if said is not None:
+                found[name_entry(entry)] = said
+    return found
 
 
 def read_rows(document: Mapping[str, Any]) -> ResultRows:
@@ -162,7 +212,7 @@ ENVELOPE = ("index", "source", "sourcetype", "host")
 
 
 def put_in_envelope(row: Mapping[str, Any], place: int, case: ConformanceCase, clock: Clock) -> Mapping[str, Any]:
-    """An event as a log has it, with a time where it is to have one; metadata stand around it, as in Splunk's collector."""
+    """An event as a log has it, with a time where it is to have one, in an envelope where it has metadata."""
     splunk = language(case.language).platform == "splunk"
     time = "_time" if splunk else "@timestamp"
     if clock is Clock.ADDED and time not in row:
@@ -213,7 +263,7 @@ def read_page_cell(header: str, cell: PageCell) -> Any:
 
 def print_moment(seconds: float) -> str:
     """Epoch seconds as a log writes them: a number would be taken for seconds or milliseconds by its size."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def write_content(case: ConformanceCase, folder: Path) -> Iterator[str]:

@@ -25,6 +25,7 @@ from harness.scenario.foreign_rule import Refusal, list_published, list_refusals
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import Metadata
+from harness.supervisor import end_unit
 from harness.telemetry.events.event import merge_telemetry
 from harness.telemetry.events.time_text import UNIX_EPOCH
 from harness.telemetry.platform import UNITS_PER_SECOND, platform
@@ -95,10 +96,11 @@ def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: b
 
 def ask_sigma_answer(answer: Answer) -> SigmaOpinion | None:
     """What the Sigma rule that a rule was converted from finds by its own text."""
-    if answer.rule.subject is None or not answer.events:
+    rule = answer.rule
+    if rule.subject is None or not answer.events:
         return None
     store, conditions = answer.trial.store, answer.trial.conditions
-    return form_opinion(answer.rule.subject, store.telemetry(conditions), store.views, answer.alerts)
+    return form_opinion(rule.subject, store.telemetry(conditions), store.views, answer.alerts, rule.fields)
 
 
 def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
@@ -117,6 +119,9 @@ def inquire(rules: Sequence[Path], events: Sequence[Path], options: RunOptions, 
     """`run --events`: every rule, or all of the pack's, on recorded events; 1 where two forms of one rule disagree."""
     refused = [each for rule in rules for each in list_refusals(rule, options.sigma)]
     chosen = [own for rule in rules for own in converted_or_itself(rule, options)] if rules else pack_rules()
+    if len(chosen) > 1:
+        # Each has its own time from here on.
+        end_unit()
     asked = list(query_events(chosen, events, options, explained=verbose))
     found = [each for each in asked if isinstance(each, Found)]
     broken = [each for each in asked if isinstance(each, Broken)]
@@ -295,11 +300,20 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
     for finding in (*answer.rule.findings, *(answer.deviations if verbose else ()), *answer.plan.findings):
         said = f"{finding.message}; {finding.help}" if finding.help else finding.message
         yield from sheet.paragraph(f"{locate_finding(finding, answer.rule.query)}: {said} [{finding.code}]", indent=2)
-    shown_damages = answer.damages if verbose else answer.damages[:MOST_DAMAGES]
-    for damage in shown_damages:
-        yield from sheet.paragraph(f"damaged: {damage}", indent=2)
-    if len(answer.damages) > len(shown_damages):
-        yield f"  and {format_count(len(answer.damages) - len(shown_damages), 'more damage')}; -v lists them"
+    yield from damage_remarks(answer, sheet, verbose=verbose)
+
+
+def damage_remarks(answer: Answer, sheet: Paper, *, verbose: bool) -> Iterator[str]:
+    """What was read, but perhaps not as what it is, and what could not be read."""
+    # Before what is only lost: of these a rule looks quiet although its events are there.
+    for head, misread in (("not understood", True), ("damaged", False)):
+        told = [d for d in answer.damages if d.misread is misread]
+        shown = told if verbose else told[:MOST_DAMAGES]
+        for damage in shown:
+            yield from sheet.paragraph(f"{head}: {damage}", indent=2)
+        if len(told) > len(shown):
+            noun = "more remark" if misread else "more damage"
+            yield f"  and {format_count(len(told) - len(shown), noun)}; -v lists them"
 
 
 def kinds(answer: Answer) -> str:
@@ -325,6 +339,7 @@ def answer_object(found: Found) -> dict[str, Any]:
         "sigma": encode_opinion(found.opinion) if found.opinion else None,
         "deviations": [d.as_json() for d in answer.deviations],
         "findings": [f.as_json() for f in (*answer.rule.findings, *answer.plan.findings)],
-        "damages": [{"place": d.place, "message": d.message} for d in answer.damages],
+        "damages": [{"place": d.place, "message": d.message} for d in answer.damages if not d.misread],
+        "not_understood": [{"place": d.place, "message": d.message} for d in answer.damages if d.misread],
         "explanation": explanation_object(found.explanation) if found.explanation else None,
     }

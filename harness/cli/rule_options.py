@@ -23,6 +23,7 @@ from harness.diagnostics import HarnessError
 from harness.run import RunOptions
 from harness.supervisor import Limits
 from harness.telemetry.indexing.plain_text import Input
+from harness.telemetry.sensor import find_field_hint
 
 CONTENT_OPTIONS = (
     click.option("--macros", multiple=True, type=PATH, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
@@ -72,7 +73,8 @@ def contents(command: Decorated) -> Decorated:
 
 def build_settings(content: Content, now: str | None = None, zone: str | None = None) -> Settings:
     """The settings that hold for every rule: when and where it is searched, and what it refers to."""
-    settings = Settings(now=0.0 if now is None else parse_moment(now), zone=parse_zone(zone or "UTC"))
+    moment = 0.0 if now is None else parse_moment(now)
+    settings = Settings(now=moment, zone=parse_zone(zone or "UTC"), find_hint=find_field_hint)
     return content.settings(settings)
 
 

@@ -19,9 +19,17 @@ from harness.report.formats.json import VERSION, dumps
 from harness.run import RunOptions
 from harness.scenario.foreign_rule import list_refusals, rule_paths
 from harness.scenario.sigma.collection import SigmaChoice
+from harness.supervisor import unit_of_work
 
 SIGMA_OPTIONS = (
-    click.option("--filter", "filters", multiple=True, type=PATH, metavar="FILE", help="Filters for Sigma rules."),
+    click.option(
+        "--filter",
+        "filters",
+        multiple=True,
+        type=PATH,
+        metavar="FILE",
+        help="Filters for Sigma rules, a file or a folder.",
+    ),
     click.option(
         "--placeholders", type=PATH, metavar="FILE", help="Values for %NAME% in Sigma rules, as YAML (NAME: [values])."
     ),
@@ -69,9 +77,12 @@ def expand_rule(path: Path, choice: SigmaChoice) -> list[Path]:
 
 def expand_rules(paths: Sequence[Path], choice: SigmaChoice) -> tuple[Path, ...]:
     """The same of several paths; what could not be converted is told on stderr."""
+    found: list[Path] = []
     for path in paths:
+        found += expand_rule(path, choice)
+        # Behind it, which raises the reason where nothing at all could be converted.
         sys.stderr.write("".join(f"note: {line}\n" for line in describe_refusals(path, choice)))
-    return tuple(own for path in paths for own in expand_rule(path, choice))
+    return tuple(found)
 
 
 def describe_refusals(path: Path, choice: SigmaChoice) -> list[str]:
@@ -93,7 +104,8 @@ def show_studies(rule: Path, chosen: RunOptions, study: Callable[[Path], Studied
 
     Of several rules those that cannot be studied are told beside the others, unless it is all of them.
     """
-    forms = expand_rule(rule, chosen.sigma)
+    with unit_of_work(chosen.limits.seconds):
+        forms = expand_rule(rule, chosen.sigma)
     refused = [(each.path, each.error) for each in list_refusals(rule, chosen.sigma)]
     if len(forms) == 1 and not refused:
         found = study(forms[0])

@@ -5,6 +5,8 @@ A page is `tests/conformance/<language>/<name>.md`. Each `## ` heading begins a 
     Reference: where the rule is written down
     Evidence: documented | observed on <product version> | assumed
     Known gap: why it fails today            (then it has to fail)
+    Concerns: names                          (what of the query a gap is about)
+    Command: why `detlab query` cannot show it   (then it has to differ there)
     Settings: now=1700000000, zone=Europe/London
     Switches: name=value, name=value
     Parameters: name=value

@@ -68,8 +68,9 @@ class Content:
         )
 
     def without_extraction(self) -> Content:
-        """The same without what says how fields are extracted."""
-        return replace(self, props={}, transforms={})
+        """The same without what says how fields are extracted; stanzas that give a table its file say nothing of it."""
+        tables = {name: stanza for name, stanza in self.transforms.items() if "filename" in stanza}
+        return replace(self, props={}, transforms=tables)
 
     def settings(self, given: Settings) -> Settings:
         """The settings with this content under what they have of their own."""

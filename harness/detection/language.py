@@ -117,6 +117,8 @@ class Settings:
     transforms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     eventtypes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # What to say of a field that no event has, if there is anything.
+    find_hint: Callable[[str], str | None] | None = field(default=None, compare=False, repr=False)
     # Not compared: settings are equal if they mean the same, whoever answers questions.
     ask: Ask | None = field(default=None, compare=False, repr=False)
 
@@ -173,11 +175,12 @@ class Query(Protocol):
 
 
 class SupportState(StrEnum):
-    """What becomes of a rule that uses it."""
+    """What runs showed to become of a rule that uses it; UNTESTED where none did."""
 
     SUPPORTED = "supported"
     DIVERGING = "diverging"
     REFUSED = "refused"
+    UNTESTED = "untested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,17 +188,19 @@ class ReferenceEntry:
     """One command or function: its state, what it does, and its conformance cases by their evidence.
 
     `because` says why it is refused, or what of it differs from the product. `usage` is a regular expression of where a
-    query uses it; a call of its name unless given.
+    query uses it; a call of its name unless given. `probe` is a short query with its name, which a run refuses if it
+    refuses the name. A language gives no state: that is for runs to show.
     """
 
     kind: str
     name: str
-    state: SupportState
+    state: SupportState = SupportState.UNTESTED
     summary: str = ""
     reference: str = ""
     evidence: Mapping[str, int] = field(default_factory=dict)
     because: str = ""
     usage: str = ""
+    probe: str = ""
 
 
 class Language(Protocol):

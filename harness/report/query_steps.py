@@ -19,6 +19,7 @@ from harness.report.sentences import (
     hangs_on,
     headline,
     lenient,
+    list_absent_fields,
     locate_finding,
     lost_by,
     reads_absent,
@@ -129,8 +130,8 @@ def loss_lines(loss: EventLoss, paper: Paper) -> list[str]:
     # A threshold that nobody reached is told once, with its nearest value.
     missed = {m.span for m in loss.misses}
     for clause in loss.clauses:
-        if clause.span not in missed:
-            lines += paper.paragraph(clause_sentence(clause), indent=8)
+        if clause.span not in missed and clause.lost:
+            lines += paper.paragraph(clause_sentence(clause, list_absent_fields(loss.clauses)), indent=8)
     for miss in loss.misses:
         place = f"line {find_line_number(miss.span)} " if miss.span else ""
         lines += paper.paragraph(f"{place}nearest miss: {miss}", indent=8)
@@ -139,9 +140,10 @@ def loss_lines(loss: EventLoss, paper: Paper) -> list[str]:
     return lines
 
 
-def clause_sentence(clause: Clause) -> str:
-    """The line of a clause, how many rows of the attack it lost, and the values that lost them."""
-    return f"line {find_line_number(clause.span)} lost {format_count(clause.lost, 'row')}: {lost_by(clause)}"
+def clause_sentence(clause: Clause, absent: Sequence[str]) -> str:
+    """The line of a clause, how many rows of the attack it lost, and the values or absent fields that lost them."""
+    why = f"no event has {', '.join(absent)}" if absent else lost_by(clause)
+    return f"line {find_line_number(clause.span)} lost {format_count(clause.lost, 'row')}: {why}"
 
 
 def alert_lines(

@@ -90,11 +90,20 @@ def lost_by(clause: Clause) -> str:
     )
 
 
+def list_absent_fields(clauses: Sequence[Clause]) -> list[str]:
+    """The fields of clauses that ask for nothing but a field, where no event has any of them."""
+    asked = [(c, names) for c in clauses if (names := list(c.held)) == [c.span.text.strip("'\"")]]
+    nothing = all(v is None for c in clauses for some in c.held.values() for v in some)
+    return [name for _, (name,) in asked] if nothing and len(asked) == len(clauses) > 1 else []
+
+
 def lost_at(loss: EventLoss) -> tuple[Span, str]:
     """The place where the attack was lost and why, on one line."""
     if loss.misses:
         place = next((m.span for m in loss.misses if m.span), loss.span)
         return place, "; ".join(str(m) for m in loss.misses)
+    if absent := list_absent_fields(loss.clauses):
+        return loss.clauses[0].span, f"no event has {', '.join(absent)}"
     if loss.clauses:
         # Members of exclusion lists lose rows one by one; of other clauses the last one that lost anything decided.
         telling = [c for c in loss.clauses if c.excluded] or [loss.clauses[-1]]

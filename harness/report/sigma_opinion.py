@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.report.console import escape_controls, format_count
-from harness.verdict.explain import format_value
+from harness.report.console import format_count, one_line, shorten_line
 from harness.verdict.sigma.opinion import MOST_NAMED, LossStage, SigmaOpinion
+
+# Chosen, no source: a command line's beginning is enough to know it by.
+LONGEST_HELD = 160
 
 
 def describe_opinion(opinion: SigmaOpinion | None) -> Iterator[str]:
@@ -30,7 +32,7 @@ def describe_opinion(opinion: SigmaOpinion | None) -> Iterator[str]:
     for stage in (LossStage.CONVERSION, LossStage.PLATFORM):
         lost = [each for each in opinion.lost if each.stage is stage]
         if lost:
-            held = [escape_controls(each.held) for each in lost if each.held][:MOST_NAMED]
+            held = [shorten_line(one_line(each.held), LONGEST_HELD) for each in lost if each.held][:MOST_NAMED]
             yield f"the {stage} loses {len(lost)} of them" + (f": {'; '.join(held)}" if held else "")
     if opinion.added:
         yield f"the conversion adds {format_count(len(opinion.added), 'event')} that the Sigma text does not mean"
@@ -42,7 +44,7 @@ def describe_misses(opinion: SigmaOpinion) -> Iterator[str]:
         yield "no event is of its log source"
     for miss in opinion.misses:
         line, _ = miss.span.source.position(miss.span.start)
-        held = escape_controls(format_value(miss.held))
+        held = shorten_line(one_line(miss.held), LONGEST_HELD)
         yield f"{miss.span.source.name}:{line}: the nearest event does not fit {miss.item}: it holds {held}"
 
 

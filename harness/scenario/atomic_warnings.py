@@ -47,7 +47,7 @@ def build_habit(code: str, shells: tuple[Shell, ...], pattern: str, message: str
 
 WAITS = "waits for a person, and nobody is there"
 ENDS = "ends the session or the host, so that nothing behind it runs and its clean-up is owed"
-LOGON = "takes effect at a logon, and a remote session is none: nothing is started by the test itself"
+AT_LOGON = "takes effect at a logon, and a remote session is none: nothing is started by the test itself"
 DESKTOP = "needs a desktop, and a remote session has none"
 HABITS = (
     build_habit("interactive", PROMPT, r"^\s*@?pause\b|[&(]\s*pause\b", f"`pause` {WAITS}"),
@@ -63,10 +63,10 @@ HABITS = (
     build_habit("reboot", WINDOWS_SHELLS, r"\bshutdown(?:\.exe)?\s+[/-](?!a\b|\?)", f"`shutdown` {ENDS}"),
     build_habit("reboot", WINDOWS_SHELLS, r"\b(?:Restart|Stop)-Computer\b", f"this {ENDS}"),
     build_habit("reboot", WINDOWS_SHELLS, r"\blogoff(?:\.exe)?\b(?!\w)|\bExitWindowsEx\b", f"a logoff {ENDS}"),
-    build_habit("needs-logon", WINDOWS_SHELLS, r"/sc\s+onlogon\b|-AtLogon\b", f"a task at logon {LOGON}"),
-    build_habit("needs-logon", WINDOWS_SHELLS, r"CurrentVersion\\Run(?:Once)?(?:Ex)?\b", f"a Run key {LOGON}"),
+    build_habit("needs-logon", WINDOWS_SHELLS, r"/sc\s+onlogon\b|-AtLogon\b", f"a task at logon {AT_LOGON}"),
+    build_habit("needs-logon", WINDOWS_SHELLS, r"CurrentVersion\\Run(?:Once)?(?:Ex)?\b", f"a Run key {AT_LOGON}"),
     build_habit("needs-logon", WINDOWS_SHELLS, r"UserInitMprLogonScript|Start Menu\\Programs\\Startup\b",
-                f"what is started at logon {LOGON}"),
+                f"what is started at logon {AT_LOGON}"),
     build_habit("needs-logon", WINDOWS_SHELLS, r"\bSendKeys\b|\bCopyFromScreen\b|\bpsr(?:\.exe)?\s+/start\b",
                 f"this {DESKTOP}"),
     build_habit("needs-logon", WINDOWS_SHELLS, r"\bGetAsyncKeyState\b|\bSetWindowsHookEx\b", f"keylogging {DESKTOP}"),
@@ -87,7 +87,7 @@ def list_atomic_warnings(atomic: Atomic) -> Iterator[Finding]:
         for habit in HABITS:
             found = habit.pattern.search(text)
             if found and shell in habit.shells:
-                yield build_warning(habit.code, find_text_span(place, found[0].strip()), habit.message)
+                yield report_warning(habit.code, find_text_span(place, found[0].strip()), habit.message)
         if shell is Shell.COMMAND_PROMPT:
             yield from list_prompt_warnings(text, place)
 
@@ -98,17 +98,17 @@ def list_prompt_warnings(text: str, place: Span) -> Iterator[Finding]:
     percent, typed = BATCH_PERCENT.search(text), TYPED_PERCENT.search(text)
     if percent and len(rows) < 2:
         message = f"`{percent[0]}` is for batch files; on a command line a loop's variable is written `%f`"
-        yield build_warning("percent", find_text_span(place, percent[0]), message)
+        yield report_warning("percent", find_text_span(place, percent[0]), message)
     elif percent and typed:
         message = f"`{typed[0]}` is written for a command line, `{percent[0]}` beside it for a batch file"
-        yield build_warning("percent", find_text_span(place, typed[0]), message)
+        yield report_warning("percent", find_text_span(place, typed[0]), message)
     if form is Form.TYPED and any(re.match(r"\s*@?(?:goto\b|:\w)", row, re.IGNORECASE) for row in rows):
         message = "a label is none on a command line, and `%` here is written for one"
-        yield build_warning("label", place, message)
+        yield report_warning("label", place, message)
     for row in rows[:-1] if form is Form.BATCH and depends_on_lines(rows) else ():
         if found := UNCALLED_BATCH.match(row):
             message = "a batch file that another one starts without `call` does not come back"
-            yield build_warning("uncalled-batch", find_text_span(place, found[0].strip()), message, "write `call`")
+            yield report_warning("uncalled-batch", find_text_span(place, found[0].strip()), message, "write `call`")
 
 
 def list_cosmetics(atomic: Atomic) -> Iterator[Finding]:
@@ -116,18 +116,18 @@ def list_cosmetics(atomic: Atomic) -> Iterator[Finding]:
     document = atomic.document
     if atomic.number == 1 and len(str(document.value.get("display_name", ""))) < SHORTEST_DISPLAY_NAME:
         message = f"a display name has at least {SHORTEST_DISPLAY_NAME} characters"
-        yield build_warning("too-short", document.span(("display_name",)), message)
+        yield report_warning("too-short", document.span(("display_name",)), message)
     at = ("atomic_tests", atomic.number - 1)
     if not isinstance(atomic.test.dependency_executor_name, UnsetType) and not atomic.test.dependencies:
         place = document.key((*at, "dependency_executor_name"))
-        yield build_warning("needless-field", place, "there are no dependencies to execute", "leave it out")
+        yield report_warning("needless-field", place, "there are no dependencies to execute", "leave it out")
     used = list_used_arguments(atomic)
     for name in atomic.test.input_arguments:
         if name not in used:
             place = document.key((*at, "input_arguments", name))
-            yield build_warning("unused-argument", place, f"no command uses `{name}`", "leave it out")
+            yield report_warning("unused-argument", place, f"no command uses `{name}`", "leave it out")
 
 
-def build_warning(code: str, span: Span, message: str, help: str | None = None) -> Finding:
+def report_warning(code: str, span: Span, message: str, help: str | None = None) -> Finding:
     """A warning about a place in an atomic's file."""
     return Finding(code=code, span=span, message=message, help=help, severity=Severity.WARNING)

@@ -15,7 +15,7 @@ class Form(StrEnum):
 
 
 # What cmd.exe ends `rem` with, and a label that is used for a comment.
-COMMENT = re.compile(r"\s*@?\s*(?:rem(?:$|[\s.,;:=+/\\(\[\]])|::)", re.IGNORECASE)
+BATCH_COMMENT = re.compile(r"\s*@?\s*(?:rem(?:$|[\s.,;:=+/\\(\[\]])|::)", re.IGNORECASE)
 # Words whose reach would go on behind an `&`, or that only a file understands.
 REACHING = re.compile(
     r"\s*@?\s*[()]*\s*(?:if|for|else|goto|setlocal|endlocal|shift)\b|\s*:|\s*@?\s*[()]|.*\bcall\s+:", re.IGNORECASE
@@ -27,9 +27,14 @@ ASSIGNMENT = re.compile(r'\bset\s+(?:/[ap]\s+)?"?([A-Za-z_][\w-]*)\s*=', re.IGNO
 CONTINUED = re.compile(r"(?<!\^)(?:\^\^)*\^$")
 
 
+def split_lines(text: str) -> list[str]:
+    """The lines as they are written, empty ones too: a caret at an end joins whatever is next."""
+    return re.split(r"\r?\n", text.strip("\r\n"))
+
+
 def split_rows(text: str) -> list[str]:
-    """The lines that hold something, without the blanks behind them."""
-    return [row.rstrip() for row in text.strip("\r\n").splitlines() if row.strip()]
+    """The lines that hold something."""
+    return [row for row in split_lines(text) if row.strip()]
 
 
 def choose_form(text: str) -> Form:
@@ -49,7 +54,7 @@ def choose_form(text: str) -> Form:
 def depends_on_lines(rows: list[str]) -> bool:
     """Whether lines say something else once they are joined."""
     text = "\n".join(rows)
-    if BATCH_PERCENT.search(text) or any(COMMENT.match(row) or REACHING.match(row) for row in rows):
+    if BATCH_PERCENT.search(text) or any(BATCH_COMMENT.match(row) or REACHING.match(row) for row in rows):
         return True
     if any(count_open_brackets(row) or CONTINUED.search(row) for row in rows):
         return True

@@ -7,7 +7,7 @@ A rule inside such a file has a path of its own, whose suffix is its language as
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -33,7 +33,8 @@ class Published:
     """One rule of a foreign file: its query's text and what the file says about it, in our page's words.
 
     One with a `subject` is not what its author wrote but what a converter made of that Sigma rule; `error` is why it
-    made nothing, `findings` what is to be said of its work, `conditions` the set-up of the platform that it writes for.
+    made nothing, `findings` what is to be said of its work, `conditions` the set-up of the platform that it writes for,
+    `fields` the names that it gave to the rule's fields.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Published:
     error: HarnessError | None = None
     findings: tuple[Finding, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class RuleFormat(Protocol):
@@ -85,12 +87,17 @@ def format_of(content: Any) -> RuleFormat | None:
     return next((f for f in list_rule_formats() if f.recognises(content)), None)
 
 
-# pySigma takes milliseconds a rule, and each rule of a file is asked for by its own path.
-@lru_cache(maxsize=64)
 def read_published_rules(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> tuple[tuple[Path, Published], ...]:
     """The rules of a foreign file with their own paths, unconverted ones too; empty for any other file."""
     if path.suffix not in KNOWN or (path.suffix == ".conf" and path.name != "savedsearches.conf"):
         return ()
+    return read_unchanged_rules(path, choice, choice.fingerprint(path))
+
+
+# pySigma takes milliseconds a rule, and each rule of a file is asked for by its own path.
+@lru_cache(maxsize=64)
+def read_unchanged_rules(path: Path, choice: SigmaChoice, fingerprint: Hashable) -> tuple[tuple[Path, Published], ...]:
+    """The same for files that have not changed since."""
     content = read_plain_data(path)
     found = format_of(content)
     if found is None:

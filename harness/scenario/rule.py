@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -38,7 +39,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """A query to be judged: its text and its page. `language` is the suffix of its file.
 
-    `subject` is the Sigma rule that it was converted from, `findings` what is to be said of the conversion.
+    `subject` is the Sigma rule that it was converted from, `findings` what is to be said of the conversion, `fields`
+    the names that it gave to the rule's fields.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     page: Metadata
     subject: SigmaSubject | None = None
     findings: tuple[Finding, ...] = ()
+    fields: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def name(self) -> str:
@@ -67,6 +70,7 @@ def read_rule(
             page=msgspec.convert(published.page, Metadata),
             subject=published.subject,
             findings=published.findings,
+            fields=published.fields,
         )
     try:
         if path.stat().st_size > LARGEST_RULE:

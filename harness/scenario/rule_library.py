@@ -49,6 +49,9 @@ def looked_into(path: Path, facts: Mapping[str, str], choice: SigmaChoice) -> li
     try:
         published = list_published(path, choice)
     except Exception as error:
+        # A file of Sigma filters is no rule, and may lie among them.
+        if isinstance(error, HarnessError) and error.code == "no-rules":
+            return []
         return [LibraryRule(path=path, facts=facts, error=explain_failure(error))]
     return [LibraryRule(path=own, facts=facts, error=rule.error) for own, rule in published]
 

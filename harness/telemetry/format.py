@@ -11,10 +11,10 @@ from pkgutil import iter_modules
 from typing import IO, Any, Protocol
 
 from harness.diagnostics import HarnessError, did_you_mean, explain_failure
+from harness.telemetry.events.compression import list_archive_members
 from harness.telemetry.events.content_looks import describe_look
 from harness.telemetry.events.event import Damage, Telemetry
 from harness.telemetry.events.input import EventTables, Stream
-from harness.telemetry.events.packing import list_archive_members
 from harness.telemetry.indexing import plain_text
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.simulation.world.dataset import is_dataset, telemetry
@@ -60,15 +60,22 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
     sourcetype is that of event logs; those have the sourcetype, source and host that it says. Raises
     HarnessError for a path that is not there, cannot be opened or holds no known format.
     """
-    if is_dataset(path):
-        return telemetry(path)
-    tables = EventTables()
-    read_folder(path, tables, plain)
-    found = tables.telemetry()
+    found, tables = read_counted(path, plain)
     # What is empty by its own word, a recording of nothing, is no damage.
     if not len(found) and (found.damages or not tables.complete):
         raise nothing_read(path, found.damages)
     return found
+
+
+def read_counted(path: Path, plain: Input | None = None) -> tuple[Telemetry, EventTables]:
+    """The events of a file or a folder, even if there is none, and the tables that know which shapes they had."""
+    tables = EventTables()
+    if is_dataset(path):
+        tables.take(telemetry(path))
+        tables.count_rest(path.name, "detlab", 0)
+    else:
+        read_folder(path, tables, plain)
+    return tables.telemetry(), tables
 
 
 def read_folder(path: Path, tables: EventTables, plain: Input | None = None) -> None:

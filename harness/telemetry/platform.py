@@ -34,7 +34,8 @@ class Condition:
     """A choice about how a sensor or a platform was set up: its values, the first being the default, and its effect.
 
     A `free` one takes any other value too: a name that each site chooses. One `of_each_input` may be said of a sensor
-    or a channel alone, then with any value: `sourcetype:Security`.
+    or a channel alone, then with any value: `sourcetype:Security`. `fields` are those that events have under some of
+    the values only.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Condition:
     meaning: str
     free: bool = False
     of_each_input: bool = False
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def default(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -223,6 +224,17 @@ def sensor(name: str) -> Sensor:
 def sensor_names() -> tuple[str, ...]:
     """Names of all sensors."""
     return tuple(sorted(p.stem for p in SENSORS_FOLDER.glob("*.py") if not p.stem.startswith("_")))
+
+
+@cache
+def find_field_hint(name: str) -> str | None:
+    """Which condition of a sensor gives its events this field, where not all of them do."""
+    for each in sensor_names():
+        for condition in sensor(each).conditions:
+            if values := condition.fields.get(name):
+                choices = " or ".join(f"`{condition.name}={value}`" for value in values)
+                return f"events of {choices} have it (`--condition`)"
+    return None
 
 
 def build_events(

@@ -68,19 +68,32 @@ class Shape:
     host: str = ""
     origin: SplunkInput | None = None
 
-    def fits(self, names: Iterable[str]) -> bool:
+    def fits(self, names: NameSet) -> bool:
         """Whether fields of these names are of this shape."""
-        there = names if isinstance(names, (dict, set, frozenset)) else set(names)
-        if any(has_mark(there, mark) for mark in self.without):
-            return False
-        return any(all(has_mark(there, mark) for mark in alternative.split("|")) for alternative in self.marks)
+        return names.has_any(self.marks) and not names.has_any(self.without)
 
 
-def has_mark(names: Iterable[str], mark: str) -> bool:
-    """Whether a name is there, or with `*` at its end one that begins so."""
-    if mark.endswith("*"):
-        return any(name.startswith(mark[:-1]) for name in names)
-    return mark in names  # type: ignore[operator]
+class NameSet:
+    """Names of fields or keys, made ready for asking which marks are among them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Keeps the names as a set, and as one text: a beginning is sought there in a tenth of the time."""
+        self.names = frozenset(names)
+        self.text = "\n" + "\n".join(self.names)
+
+    def has_any(self, alternatives: tuple[str, ...]) -> bool:
+        """Whether all marks of one of the alternatives are there."""
+        return any(all(map(self.has, marks)) for marks in split_marks(alternatives))
+
+    def has(self, mark: str) -> bool:
+        """Whether a name is there, or with `*` at its end one that begins so."""
+        return f"\n{mark[:-1]}" in self.text if mark[-1] == "*" else mark in self.names
+
+
+@cache
+def split_marks(alternatives: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The single marks of each alternative."""
+    return tuple(tuple(alternative.split("|")) for alternative in alternatives)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +123,9 @@ class Envelope:
     open: Callable[[Mapping[str, Any]], OpenedEvent | None]
     rank: int = 50
 
-    def fits(self, keys: Iterable[str]) -> bool:
+    def fits(self, keys: NameSet) -> bool:
         """Whether an object with these keys may be such an envelope."""
-        there = set(keys)
-        return any(all(has_mark(there, key) for key in alternative.split("|")) for alternative in self.keys)
+        return keys.has_any(self.keys)
 
 
 @cache
@@ -132,7 +144,7 @@ def list_envelopes() -> tuple[Envelope, ...]:
 @lru_cache(20_000)
 def list_fitting_envelopes(keys: tuple[str, ...]) -> tuple[Envelope, ...]:
     """The envelopes that an object with these keys may be."""
-    return tuple(envelope for envelope in list_envelopes() if envelope.fits(keys))
+    return tuple(envelope for envelope in list_envelopes() if envelope.fits(NameSet(keys)))
 
 
 def collect_rows(table: str) -> list[Any]:

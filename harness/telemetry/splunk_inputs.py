@@ -20,6 +20,7 @@ from harness.telemetry.events.windows_event import is_windows
 from harness.telemetry.platform import Condition
 from harness.telemetry.sensor import SplunkInput, sensor_names
 from harness.telemetry.sensor import sensor as sensor_of
+from harness.telemetry.shape import map_shape_origins
 
 
 class Collection(StrEnum):
@@ -109,7 +110,7 @@ def metadata(events: Events, conditions: Mapping[str, str]) -> dict[str, Field |
     if is_windows(events):
         made = windows_metadata(recorded, conditions, resolve_collection(events, conditions))
     else:
-        made = other_metadata(recorded, events.sensor)
+        made = other_metadata(recorded, events)
     # A condition given by name overrides what an input recorded; its default does not.
     told = {"source": {"source"}, "sourcetype": {"addon", "source", "sourcetype"}, "index": {"index"}, "host": {"host"}}
     kept = [n for n in METADATA_FIELDS if n in recorded and told[n].isdisjoint(conditions)]
@@ -153,10 +154,13 @@ def windows_metadata(
     }
 
 
-def other_metadata(recorded: Mapping[str, Field], sensor: str) -> dict[str, Field | None]:
+def other_metadata(recorded: Mapping[str, Field], events: Events) -> dict[str, Field | None]:
     """What the inputs of other sources set."""
-    told = map_splunk_inputs().get(sensor) or SplunkInput(index="main", source=sensor, sourcetype=OTHER_SOURCETYPE)
-    return {**asdict(told), "host": recorded.get("ComputerName")}
+    unknown = SplunkInput(index="main", source=events.sensor, sourcetype=OTHER_SOURCETYPE)
+    told = map_splunk_inputs().get(events.sensor) or map_shape_origins().get(events.sensor) or unknown
+    # A product of many logs has a sourcetype for each.
+    named = {name: text.format(kind=events.kind) for name, text in asdict(told).items()}
+    return {**named, "host": recorded.get("ComputerName")}
 
 
 @cache

@@ -25,7 +25,7 @@ from harness.telemetry.events.event import CAUSE, Telemetry, merge_telemetry
 from harness.telemetry.platform import View
 from harness.telemetry.scenario_telemetry import replay
 from harness.verdict.store import TelemetryStore, compute_search_now
-from harness.workers import workers_for
+from harness.workers import NumberQueue, workers_for
 
 # Characters; chosen, no source: constructs are counted, and whole conditions would each stand alone.
 LONGEST_CONSTRUCT = 60
@@ -219,47 +219,61 @@ def blank(bare: Plan) -> View:
 
 def cover(
     subjects: Sequence[LibraryRule], how: Trying, progress: Callable[[str, int, int], None] | None = None
-) -> Iterator[Covered]:
-    """How far each rule gets, in their order; the work is spread over processes where that pays."""
+) -> Iterator[tuple[int, Covered]]:
+    """How far each rule gets, with its number, as it becomes known; the work is spread over processes where that pays.
+
+    A rule's number is its place among the subjects.
+    """
     workers = workers_for(len(subjects))
     if can_supervise() and (workers > 1 or how.limits.isolated):
         found = cover_in_children(subjects, how, workers)
     else:
         found = enumerate(map(Tries(how).cover, subjects))
-    arrived: dict[int, Covered] = {}
-    due = 0
     for done, (number, each) in enumerate(found, 1):
         if progress:
             progress(each.subject.path.name, done, len(subjects))
-        arrived[number] = each
-        while due in arrived:
-            yield arrived.pop(due)
-            due += 1
+        yield number, each
 
 
 def cover_in_children(subjects: Sequence[LibraryRule], how: Trying, workers: int) -> Iterator[tuple[int, Covered]]:
     """How far each rule gets, by its number, as it becomes known, also of one that breaks its process."""
     crew = Crew(replace(how.limits, memory=how.limits.memory // workers))
-    left = {worker: list(range(worker, len(subjects), workers)) for worker in range(workers)}
-    for worker, numbers in left.items():
-        crew.start(worker, partial(cover_some, subjects, how, tuple(numbers)))
+    queue = NumberQueue(len(subjects))
+    known: set[int] = set()
+    work = partial(cover_some, subjects, how, queue)
+    for worker in range(workers):
+        crew.start(worker, work)
     for worker, message in crew.messages():
-        numbers = left[worker]
         if isinstance(message, Death):
-            stage = list(CoverageStage)[message.place[0]]
-            subject = subjects[numbers[0]]
-            language = subject.path.suffix.lstrip(".")
-            lost = Covered(subject=subject, language=language, stage=stage, error=message.error)
-            yield numbers.pop(0), lost
-            if numbers:
-                crew.start(worker, partial(cover_some, subjects, how, tuple(numbers)))
+            stage, place = message.place
+            number = place - 1
+            # It may have died between two rules, of what it reads for all of them.
+            if number < 0:
+                raise message.error
+            if number not in known:
+                known.add(number)
+                yield number, lose_rule(subjects[number], list(CoverageStage)[stage], message.error)
+            if not queue.is_empty():
+                crew.start(worker, work)
         else:
-            assert isinstance(message, Covered)
-            yield numbers.pop(0), message
+            assert isinstance(message, tuple)
+            known.add(message[0])
+            yield message
+    # A child can be killed between taking a number and saying so.
+    for number in sorted(set(range(len(subjects))) - known):
+        error = HarnessError("process-died", "the process that was to run it ended", help="please report it")
+        yield number, lose_rule(subjects[number], CoverageStage.READ, error)
 
 
-def cover_some(subjects: Sequence[LibraryRule], how: Trying, numbers: Sequence[int], send: Send) -> None:
-    """The work of a child: how far each of these rules gets."""
+def lose_rule(subject: LibraryRule, stage: CoverageStage, error: HarnessError) -> Covered:
+    """What is known of a rule that broke its process."""
+    return Covered(subject=subject, language=subject.path.suffix.lstrip("."), stage=stage, error=error)
+
+
+def cover_some(subjects: Sequence[LibraryRule], how: Trying, queue: NumberQueue, send: Send) -> None:
+    """The work of a child: how far those rules get that it takes from the queue."""
+    mark_place(0, 0)
     tries = Tries(how)
-    for number in numbers:
-        send(tries.cover(subjects[number]))
+    while (number := queue.take()) is not None:
+        mark_place(list(CoverageStage).index(CoverageStage.PARSE), number + 1)
+        send((number, tries.cover(subjects[number])))

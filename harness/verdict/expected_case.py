@@ -48,15 +48,17 @@ def verdict(case: ExpectedCase, finding: TrialResult, engine_name: str) -> Verdi
         absent=finding.absent,
         flips=finding.flips,
         damages=telemetry.damages,
-        opinion=ask_sigma(trial) if finding.observed is Outcome.FALSE_NEGATIVE else None,
     )
-    return replace(found, complaints=tuple(list_expectation_faults(found)))
+    complaints = tuple(list_expectation_faults(found))
+    missed = finding.observed is Outcome.FALSE_NEGATIVE
+    opinion = ask_sigma(trial, missed=missed) if missed or complaints else None
+    return replace(found, complaints=complaints, opinion=opinion)
 
 
-def ask_sigma(trial: Trial) -> SigmaOpinion | None:
-    """What the Sigma rule behind a rule that saw nothing finds by its own text; None for any other rule."""
+def ask_sigma(trial: Trial, *, missed: bool) -> SigmaOpinion | None:
+    """What the Sigma rule behind a rule finds by its own text, and where it is lost if it was `missed` altogether."""
     if trial.rule.subject is None:
         return None
     telemetry = trial.store.telemetry(trial.conditions)
-    views = platform(language(trial.rule.language).platform).present(telemetry, trial.conditions)
-    return form_opinion(trial.rule.subject, telemetry, views, ())
+    views = platform(language(trial.rule.language).platform).present(telemetry, trial.conditions) if missed else ()
+    return form_opinion(trial.rule.subject, telemetry, views, () if missed else None, trial.rule.fields)

@@ -63,7 +63,8 @@ class Miss:
 class Clause:
     """A part of a condition that lost rows of the attack: how many, and what they held in the fields it reads.
 
-    `excluded` says that it is a member of an exclusion list, so that having it is what lost them.
+    `excluded` says that it is a member of an exclusion list, so that having it is what lost them. One that lost none
+    asks for a field that none of the attack's rows has.
     """
 
     span: Span
@@ -301,12 +302,25 @@ def findings(
             clauses.append(
                 Clause(span=find_span(test.clause) or place, lost=len(hit), held=held, excluded=test.excluded)
             )
+        elif rows and all(row[number] for row in rows) and asks_for_field(test):
+            # Every field that no row has is told, although the first of them left no row.
+            held = {n: commonest(values[n]) for n in sorted(columns_read(test.clause))}
+            clauses.append(Clause(span=find_span(test.clause) or place, lost=0, held=held, excluded=True))
         # A near miss is told only where no row reached the threshold.
         if rows and all(row[number] for row in rows):
             misses += misses_of(test.clause, values)
         # A row is lost once: to the first clause of the text that it fails.
         alive.difference_update(hit)
     return tuple(clauses), tuple(misses)
+
+
+def asks_for_field(test: Test) -> bool:
+    """Whether a test loses rows for the lack of a field, and for nothing else."""
+    match test.clause:
+        case Call(ops.is_null, (Column(),)):
+            return test.excluded
+        case _:
+            return False
 
 
 def commonest(values: Sequence[CellValue]) -> tuple[CellValue, ...]:

@@ -23,7 +23,13 @@ from harness.supervisor import unit_of_work
 from harness.telemetry.platform import View
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Inquiry, Labels, events_behind, explain
-from harness.verdict.store import TelemetryStore, collect_expected_fields, compute_search_now, find_absent_fields
+from harness.verdict.store import (
+    TelemetryStore,
+    collect_expected_fields,
+    compute_search_now,
+    find_absent_fields,
+    list_alert_fields,
+)
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
 from harness.verdict.ties import find_ties
@@ -147,13 +153,14 @@ class Trial:
         Those are the events behind its alerts, or where there are none the attack's that pass its first step.
         """
         # Events of a world are gone after a query; its schema says what no kind has.
+        expected = collect_expected_fields(plan) - list_alert_fields(alerts)
         if self.store.streamed:
-            return self.store.absent(collect_expected_fields(plan), ())
+            return self.store.absent(expected, ())
         events = {e for a in alerts for e in a.events}
         if not events and plan.steps:
             first = set().union(*events_behind([plan.steps[0].node], self.engine)[0])
             events = first & self.store.truth.malicious or first
-        return self.store.absent(collect_expected_fields(plan), events)
+        return self.store.absent(expected, events)
 
 
 def find_reached_limits(plan: Plan, events: int, returned: int, more: Callable[[Node], bool]) -> tuple[Finding, ...]:
@@ -283,7 +290,9 @@ class TrialSet:
                 alerts=alerts[i],
                 observed=observed[i],
                 flips=tuple(flips[i]),
-                absent=find_absent_fields(collect_expected_fields(plan), looked_at[i], self.batch.views),
+                absent=find_absent_fields(
+                    collect_expected_fields(plan) - list_alert_fields(alerts[i]), looked_at[i], self.batch.views
+                ),
                 explanation=explanations.get(i),
             )
             for i in numbers

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Plan
-from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
-from harness.detection.plan.nodes import Derive, Node, Scan, walk_nodes
+from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind, Schema
+from harness.detection.plan.nodes import Aggregate, Derive, Join, Node, Scan, Select, Window, walk_nodes
 from harness.detection.plan.passes.partitions import StoredPart, parts_needed
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
@@ -24,13 +24,29 @@ from harness.scratch_folder import ScratchFolder
 from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin, find_arrival
 from harness.telemetry.platform import View, platform
 from harness.telemetry.simulation.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
-from harness.verdict.alerts import GroundTruth
+from harness.verdict.alerts import Alert, GroundTruth
 
 
 def collect_expected_fields(plan: Plan) -> frozenset[str]:
     """The event fields that the rule names and does not derive itself."""
-    made = {name for node in walk_nodes(plan.node) if isinstance(node, Derive) for name, _ in node.columns}
+    made = {name for node in walk_nodes(plan.node) for name in list_made_columns(node)}
     return plan.reads - plan.implied - made
+
+
+def list_made_columns(node: Node) -> Iterator[str]:
+    """Columns that a node computes or renames, not those that it passes on."""
+    match node:
+        case Derive(columns=named):
+            yield from (name for name, _ in named)
+        case Select(columns=named) | Join(columns=named):
+            yield from (name for name, value in named if not (isinstance(value, Column) and value.name == name))
+        case Aggregate(measures=named) | Window(measures=named):
+            yield from (name for name, _ in named)
+
+
+def list_alert_fields(alerts: Iterable[Alert]) -> set[str]:
+    """Fields that an alert itself shows with a value, which nobody can call absent."""
+    return {name for alert in alerts for name, value in alert.fields.items() if value is not None}
 
 
 def find_absent_fields(reads: Iterable[str], events: Collection[int], views: Sequence[View]) -> tuple[str, ...]:

@@ -130,3 +130,22 @@ def test_sigmas_names_have_no_blanks_in_both_languages(tmp_path):
         said = ("query", tmp_path / name, "--events", tmp_path / "log.ndjson", "--json")
         assert detlab(*said, "--condition", "system_names=sigma").document["rows"] == [{"EventID": "1"}]
         assert detlab(*said).document["rows"] == []
+
+
+CLASSIC = (
+    "05/05/2026 08:00:00 AM\nLogName=Microsoft-Windows-Sysmon/Operational\nSourceName=Microsoft-Windows-Sysmon\n"
+    "EventCode=1\nEventType=4\nComputerName=WS01\nRecordNumber=7\nMessage=Process Create:\n"
+    "UtcTime: 2026-05-05 07:59:59.001\nImage: C:\\cmd.exe\nCommandLine: cmd.exe > x & y"
+)
+
+
+def test_an_export_of_classic_events_is_what_was_exported(tmp_path):
+    exported = {"_raw": CLASSIC, "source": f"WinEventLog:{CHANNEL}", "sourcetype": "WinEventLog", "host": "h"}
+    (tmp_path / "out.json").write_text(json.dumps({"preview": False, "result": exported}))
+    text = 'sourcetype=WinEventLog "Process Create" CommandLine="*> x & y" | table _raw, CommandLine, LogName'
+    assert found(tmp_path, text, events="out.json") == [
+        {"_raw": CLASSIC, "CommandLine": "cmd.exe > x & y", "LogName": CHANNEL}
+    ]
+    text = 'Message="*Process Create*" CommandLine="*&gt; x &amp; y" | table EventCode'
+    said = found(tmp_path, text, "--condition", "source=XmlWinEventLog", events="out.json")
+    assert said == [{"EventCode": "1"}]

@@ -128,6 +128,7 @@ def test_one_bad_file_of_atomics_leaves_the_others(pack):
     assert ran.code == 2
     assert "Say a word to the screen" in ran.out
     assert "T9999.yaml:1:" in ran.err
+    assert "warning[unused-argument]: no command uses `unused`" in ran.err
     found = detlab("atomics", "show", "11111111-2222-4333-8444-555555555556", "--atomics", "lib")
     assert (found.code, found.out.splitlines()[0]) == (0, "T1059.001-1 Say a word to the screen")
     assert detlab("atomics", "show", "T9998-1", "--atomics", "lib").out.startswith("T9998-1 Wait for somebody")

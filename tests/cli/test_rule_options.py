@@ -96,3 +96,32 @@ def test_events_of_other_formats_take_the_fields_of_an_app_too(folder):
     (folder / "image.spl").write_text("program=* | table Image, program, file\n")
     found = rows("image.spl", "--props", "props.conf")
     assert found == [{"Image": "C:\\a\\b.exe", "program": "c:\\a\\b.exe", "file": "b"}]
+
+
+def test_a_search_is_run_at_the_moment_and_in_the_zone_given(folder):
+    (folder / "when.spl").write_text('| makeresults | eval t=strftime(now(), "%F %H:%M %z") | table t')
+    assert rows("when.spl", "--sourcetype", "door", "--now", "2026-07-01T10:00:00Z", "--zone", "Europe/Berlin") == [
+        {"t": "2026-07-01 12:00 +0200"}
+    ]
+    assert rows("when.spl", "--sourcetype", "door", "--now", "0.5")[0] == {"t": "1970-01-01 00:00 +0000"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code"),
+    [
+        ("--now", "yesterday", "wrong-time"),
+        ("--now", "1e400", "wrong-time"),
+        ("--zone", "Europe/Nowhere", "wrong-zone"),
+    ],
+)
+def test_a_moment_or_a_zone_that_there_is_not_is_an_error(option, value, code, folder):
+    (folder / "any.spl").write_text("| makeresults")
+    ran = detlab("query", "any.spl", "--events", "door.log", "--sourcetype", "door", option, value, "--json")
+    assert (ran.code, ran.document["errors"][0]["code"]) == (2, code)
+
+
+def test_a_table_that_the_search_wrote_is_found_by_its_definition(folder):
+    written = "sourcetype=door | stats count by door | outputlookup floors.csv"
+    (folder / "written.spl").write_text(f"{written} | lookup floors door OUTPUT count AS n | table door n")
+    found = rows("written.spl", "--sourcetype", "door", "--lookups", "app")
+    assert found == [{"door": "north", "n": ["1"]}, {"door": "south", "n": ["2"]}]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.detection.language import Plan, ReferenceEntry, Settings, Step, Strictness, SupportState, Switch
+from harness.detection.language import Plan, ReferenceEntry, Settings, Step, Strictness, Switch
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import EVENT_COLUMN, NULL, Column, Expression, Kind, Literal, Schema, SortKey
 from harness.detection.plan.nodes import Filter, Node, Scan
@@ -79,11 +79,9 @@ class Kql:
 
     def reference(self) -> Iterator[ReferenceEntry]:
         """What Kusto documents, in so far as a test needs it."""
-        supported, refused = SupportState.SUPPORTED, SupportState.REFUSED
-        yield ReferenceEntry(
-            kind="operator", name="where", state=supported, summary="Keeps rows.", usage=r"\|\s*where\b"
-        )
-        yield ReferenceEntry(kind="operator", name="summarize", state=refused, because="an error names it")
+        yield ReferenceEntry(kind="operator", name="where", summary="Keeps rows.", usage=r"\|\s*where\b")
+        because = "an error names it"
+        yield ReferenceEntry(kind="operator", name="summarize", because=because, probe="T | summarize count()")
 
 
 LANGUAGE = Kql()

@@ -178,6 +178,7 @@ def test_what_does_not_run_as_it_looks_is_told(shell, rows, codes):
         (["if exist a del a", "whoami"], "batch"),
         (["reg add HKCU\\A ^", "/f"], "batch"),
         (["echo a^^", "whoami"], "joined"),
+        (["echo a^ ", "whoami"], "joined"),
         (["for %%i in (a) do echo %%i", "whoami"], "batch"),
         (["for %i in (a) do echo %i", "whoami"], "typed"),
         (["curl http://127.0.0.1/a%20b", "whoami"], "typed"),

@@ -16,7 +16,7 @@ from harness.report.formats.json import dumps
 from harness.scenario.atomic import Atomic, read_each_atomic
 from harness.scenario.atomic_command import ATOMICS_FOLDER, Rendered, render_atomic
 from harness.scenario.atomic_library import Library
-from harness.scenario.atomic_warnings import list_atomic_warnings
+from harness.scenario.atomic_warnings import list_atomic_warnings, list_cosmetics
 
 
 @click.group("atomics")
@@ -55,6 +55,8 @@ def list_command(technique: str, atomics: tuple[Path, ...], platform: str, as_js
     )
     for error in () if as_json else errors:
         show_failure(error, as_json=False)
+    for cosmetic in () if as_json else (w for a in found for w in list_cosmetics(a)):
+        click.echo(escape_controls(cosmetic.render()), err=True)
     return max((error.exit_code for error in errors), default=0)
 
 
@@ -104,7 +106,8 @@ def check_command(paths: tuple[Path, ...], as_json: bool) -> int:
         out(dumps({"document": "atomics", "version": 1, "checked": tests, **told}))
     else:
         counts = f"{tests} tests are as they should be, {len(errors)} are not; warnings: {len(warnings)}"
-        out([*(escape_controls(each.render()) for each in (*errors, *warnings)), counts])
+        lines = [*(e.render() for e in errors), *(w.render() for w in warnings)]
+        out([*map(escape_controls, lines), counts])
     return DIFFERS if errors else 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from harness.cli import options
+from harness.cli.front_door import check_at_command, probe_refusals
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.detection.conformance import (
     Checked,
@@ -28,7 +29,15 @@ from harness.detection.conformance import (
 from harness.detection.conformance_page import pages, parse_cases
 from harness.detection.engine import Engine, is_remote
 from harness.detection.engine import open_engine as engine_of
-from harness.detection.language import find_product_language, list_languages
+from harness.detection.evidence import (
+    LanguageEvidence,
+    encode_evidence,
+    find_evidence_file,
+    gather_page_evidence,
+    list_stale_pages,
+    read_evidence,
+)
+from harness.detection.language import find_product_language, language, list_languages
 from harness.detection.remote_engine import RemoteProduct
 from harness.diagnostics import HarnessError, Source
 from harness.output_file import write_file
@@ -48,6 +57,11 @@ GOOD = (SettlingState.HOLDS, SettlingState.GAP)
 @click.option(
     "--write", is_flag=True, help="Fill in empty outputs; with a product, make `assumed` into `observed on ...`."
 )
+@click.option(
+    "--through-command",
+    is_flag=True,
+    help="Run each case as `detlab query` on files; with --write, keep what it shows of each function.",
+)
 @options.engine_option
 @options.json_option
 @options.verbose
@@ -57,6 +71,7 @@ def command(
     url_env: str | None,
     token_env: str | None,
     write: bool,
+    through_command: bool,
     engine: str,
     as_json: bool,
     verbose: bool,
@@ -65,24 +80,41 @@ def command(
 
     --engine splunk and --engine logscale send the queries to a real product over TLS, with the cases' events in front
     of them: nothing is stored there. What holds may be called observed, and each open question (a switch) is asked.
-    --write changes the pages: an output block that is empty gets the engine's rows, one with rows in it stays as it is;
-    with a product, cases that hold there become observed, and nothing is filled in.
+    --write fills output blocks that are empty; with a product, cases that hold there become observed instead. With
+    --through-command it runs the pages that have changed, and `detlab docs` then says what came of them.
 
     \b
     detlab conformance
     detlab conformance --write
+    detlab conformance --through-command --write
     SPLUNK_URL=https://search-head:8089 SPLUNK_TOKEN=... detlab conformance --engine splunk --write
     """
-    language = find_product_language(engine).name if is_remote(engine) else wanted
-    if wanted not in (None, language):
+    spoken = find_product_language(engine).name if is_remote(engine) else wanted
+    if wanted not in (None, spoken):
         raise HarnessError("usage", f"{engine} does not run {wanted}")
+    if through_command:
+        return run_through_command(folder, wanted, write=write, as_json=as_json, verbose=verbose)
     product = connect_product(engine, url_env, token_env)
+    return run_on_engine(folder, spoken, engine, product, write=write, as_json=as_json, verbose=verbose)
+
+
+def run_on_engine(
+    folder: Path,
+    spoken: str | None,
+    engine: str,
+    product: RemoteProduct | None,
+    *,
+    write: bool,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Runs the cases on an engine or on a product."""
     version = product.version() if product else engine
     # Beside a product: its answers to open questions are held against those of each value here.
     with closing(engine_of("duckdb" if product else engine)) as local:
-        filled = list(fill_pages(folder, language, local)) if write and not product else []
+        filled = list(fill_pages(folder, spoken, local)) if write and not product else []
         write_filled(filled)
-        checked = list(check_all(folder, language, product, local))
+        checked = list(check_all(folder, spoken, product, local))
         settled = list(settle(product, local)) if product else []
     if write and product:
         rewrite(checked, version)
@@ -90,7 +122,44 @@ def command(
         out(dumps(encode_conformance(checked, settled, version) | encode_filled_outputs(filled)))
     else:
         out(format_conformance(checked, settled, version, paper(), filled=filled, verbose=verbose))
+    return find_exit_code(checked)
+
+
+def find_exit_code(checked: Iterable[Checked]) -> int:
+    """1 where a case differs, or a gap is closed and nobody says so."""
     return 0 if all(c.state in (*GOOD, SettlingState.NOT_RUN) for c in checked) else DIFFERS
+
+
+def run_through_command(folder: Path, wanted: str | None, *, write: bool, as_json: bool, verbose: bool) -> int:
+    """Runs the cases as `detlab query`; with `write` those of pages that have changed, and keeps what they show."""
+    checked: list[Checked] = []
+    for name in [wanted] if wanted else list_languages():
+        own = [page for spoken, page in pages(folder) if spoken == name]
+        known = read_evidence(find_evidence_file(name))
+        found = list(check_at_commands(name, list_stale_pages(known, own) if write else own))
+        checked += found
+        if write:
+            listed = list(language(name).reference())
+            kept = {p.name: known.pages[p.name] for p in own if p.name in known.pages}
+            for page in dict.fromkeys(c.page for c in found):
+                kept[page.name] = gather_page_evidence(page, [c for c in found if c.page == page], listed)
+            evidence = LanguageEvidence(pages=kept, refused=probe_refusals(name, listed))
+            write_file(find_evidence_file(name), encode_evidence(evidence))
+    if as_json:
+        out(dumps(encode_conformance(checked, (), "the command")))
+    elif checked:
+        out(format_conformance(checked, (), "the command", paper(), filled=(), verbose=verbose))
+    return find_exit_code(checked)
+
+
+def check_at_commands(name: str, chosen: Sequence[Path]) -> Iterator[Checked]:
+    """Every case of some pages through the command."""
+    found = [(p, case) for p in chosen for case in parse_cases(Source(str(p), p.read_text("utf-8")), name)]
+    progress = ProgressLine()
+    for number, (page, case) in enumerate(found, 1):
+        progress(case.title, number, len(found))
+        yield check_at_command(case, page)
+    progress.done()
 
 
 def connect_product(engine: str, url_env: str | None, token_env: str | None) -> RemoteProduct | None:

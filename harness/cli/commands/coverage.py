@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from harness.cli import options
 from harness.cli.rule_options import complete, contents
-from harness.cli.screen import DIFFERS, ProgressLine, out, paper
+from harness.cli.screen import DIFFERS, INTERRUPTED, ProgressLine, out, paper
 from harness.cli.sigma_options import add_sigma_options
 from harness.detection.content import Content
 from harness.detection.content import read_content as content_of
 from harness.detection.language import Strictness, list_languages
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
-from harness.report.studies.coverage import encode_coverage, format_coverage
+from harness.report.studies.coverage import encode_coverage, format_coverage, format_failure
 from harness.scenario.rule_library import LibraryRule, list_library_rules
 from harness.scenario.sigma.collection import SigmaChoice
 from harness.supervisor import Limits
-from harness.verdict.coverage import LONGEST_RULE, Trying, cover
+from harness.verdict.coverage import LONGEST_RULE, Covered, Trying, cover
 
 
 @click.command("coverage")
@@ -48,7 +52,8 @@ def command(
 
     Each is run on a store that has its fields and no events, and on --events. Rules are files with a
     language for their suffix (`detlab list languages`), Sigma, security_content's YAML, savedsearches.conf, LogScale's
-    exports. Macros and lookup tables in PATH are used. The exit code is 1 where a rule does not run.
+    exports. Macros and lookup tables in PATH are used. The exit code is 1 where a rule does not run. Interrupted, it
+    tells what it has found by then.
 
     \b
     detlab coverage rules/
@@ -64,13 +69,57 @@ def command(
         limits=complete(limits, LONGEST_RULE),
         sigma=sigma,
     )
+    covered, whole = cover_until_interrupted(found, tried, progress, verbose=verbose, quiet=as_json)
+    untried = len(found) - len(covered)
+    out(
+        dumps(encode_coverage(covered, untried=untried))
+        if as_json
+        else format_coverage(covered, paper(), events=events, verbose=verbose, untried=untried)
+    )
+    return INTERRUPTED if not whole else 0 if all(each.runs for each in covered) else DIFFERS
+
+
+def cover_until_interrupted(
+    found: Sequence[LibraryRule], tried: Trying, progress: ProgressLine, *, verbose: bool, quiet: bool
+) -> tuple[list[Covered], bool]:
+    """What was found of each rule that was tried, and whether nobody interrupted; failures are printed as they come."""
+    covered: dict[int, Covered] = {}
+    printed = 0
     try:
-        covered = list(cover(found, tried, progress))
+        with end_on_termination():
+            for number, each in cover(found, tried, progress):
+                covered[number] = each
+                # In the order of the rules, so that two runs print the same.
+                while printed in covered and not quiet:
+                    print_failure(covered[printed], progress, verbose=verbose)
+                    printed += 1
+    except KeyboardInterrupt:
+        for number in sorted(n for n in covered if n >= printed and not quiet):
+            print_failure(covered[number], progress, verbose=verbose)
     finally:
         progress.done()
-    text = dumps(encode_coverage(covered)) if as_json else ""
-    out(text or format_coverage(covered, paper(), events=events, verbose=verbose))
-    return 0 if all(each.runs for each in covered) else DIFFERS
+    return [covered[n] for n in sorted(covered)], len(covered) == len(found)
+
+
+def print_failure(covered: Covered, progress: ProgressLine, *, verbose: bool) -> None:
+    """Prints why a rule does not run, at once."""
+    if not covered.runs:
+        progress.done()
+        out(format_failure(covered, paper(), verbose=verbose))
+        sys.stdout.flush()
+
+
+@contextmanager
+def end_on_termination() -> Iterator[None]:
+    """Has SIGTERM, which a job runner sends at its own limit, end the study as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def require_library_rules(paths: Sequence[Path], sigma: SigmaChoice) -> list[LibraryRule]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -12,33 +11,31 @@ from harness.cli import options
 from harness.cli.screen import out, paper
 from harness.detection.language import ReferenceEntry, SupportState, list_languages
 from harness.detection.reference import Reference, reference
+from harness.diagnostics import HarnessError, did_you_mean
 from harness.report.console import Paper, format_count
 from harness.report.formats.json import VERSION, dumps
-
-PAGES = Path("tests/conformance")
 
 
 @click.command("docs")
 @click.argument("name", required=False, metavar="[COMMAND|FUNCTION]")
 @click.option("--language", "wanted", type=click.Choice(list_languages()), help="Only this language.")
-@click.option(
-    "--pages", type=options.PATH, metavar="FOLDER", help=f"Conformance pages, the evidence (default: {PAGES})."
-)
 @click.option("--state", type=click.Choice([str(s) for s in SupportState]), help="Only what is in this state.")
 @options.json_option
-def command(name: str | None, wanted: str | None, pages: Path | None, state: str | None, as_json: bool) -> int:
+def command(name: str | None, wanted: str | None, state: str | None, as_json: bool) -> int:
     r"""Prints for every command and function of each language what becomes of a rule that uses it.
 
-    What the product has and detlab lacks is listed and counted. Evidence is the number of conformance cases that use
-    it, by how well each is known: documented, observed on the product, or assumed.
+    What the product has and detlab lacks is listed and counted. States are what runs of the conformance pages through
+    `detlab query` showed, none is declared. Evidence is the number of cases that use it and are right, by how well each
+    is known: documented, observed on the product, or assumed.
 
     \b
     detlab docs
     detlab docs --language spl --state refused
     detlab docs groupBy
     """
-    folder = pages or (PAGES if PAGES.is_dir() else None)
-    found = [reference(each, folder) for each in ([wanted] if wanted else list_languages())]
+    if name is not None:
+        check_name(name, [wanted] if wanted else list_languages())
+    found = [reference(each) for each in ([wanted] if wanted else list_languages())]
     if as_json:
         out(dumps({"document": "docs", "version": VERSION, "languages": [encode_reference(r) for r in found]}))
         return 0
@@ -46,6 +43,15 @@ def command(name: str | None, wanted: str | None, pages: Path | None, state: str
     for number, each in enumerate(found):
         out(([""] if number else []) + list(format_reference(each, sheet, name, state)))
     return 0
+
+
+def check_name(name: str, languages: Iterable[str]) -> None:
+    """Raises HarnessError for what no language calls a command or a function."""
+    known = {entry.name for language in languages for entry in reference(language, None).entries}
+    if name not in known:
+        meant = next((k for k in sorted(known) if k.lower() == name.lower()), None)
+        hint = f"did you mean `{meant}`?" if meant else did_you_mean(name, known)
+        raise HarnessError("unknown-name", f"no command or function is called `{name}`", help=hint)
 
 
 def format_reference(found: Reference, sheet: Paper, name: str | None, state: str | None) -> Iterator[str]:
@@ -56,10 +62,14 @@ def format_reference(found: Reference, sheet: Paper, name: str | None, state: st
         yield from sheet.table(("kind", "name", "state", "evidence", "meaning, or why not"), rows)
     if name:
         return
-    states = ", ".join(f"{found.count(s):,} {s}" for s in SupportState)
+    states = ", ".join(
+        f"{found.count(s):,} {s}" for s in SupportState if s is not SupportState.UNTESTED or found.count(s)
+    )
     yield from sheet.paragraph(
         f"{found.product} ({found.language}): {format_count(len(found.entries), 'entry', 'entries')}: {states}"
     )
+    cases = ", ".join(f"{number:,} {word}" for word, number in found.cases.items())
+    yield from sheet.paragraph(f"cases run through the command: {cases}")
     for switch in found.switches if state is None else ():
         values = " | ".join(switch.values)
         yield from sheet.paragraph(f"{switch.name} = {values}: {switch.question}", indent=11, first="left open")
@@ -88,4 +98,12 @@ def encode_reference(found: Reference) -> dict[str, Any]:
         {"name": s.name, "values": list(s.values), "question": s.question, "settle": s.settle} for s in found.switches
     ]
     counts = {str(s): found.count(s) for s in SupportState}
-    return {"language": found.language, "product": found.product, **counts, "entries": entries, "switches": switches}
+    cases = dict(found.cases)
+    return {
+        "language": found.language,
+        "product": found.product,
+        **counts,
+        "cases": cases,
+        "entries": entries,
+        "switches": switches,
+    }

@@ -48,13 +48,12 @@ def command(
     detlab explain scenarios/T1583.004/1-beacon-check-in.yaml
     detlab explain my.spl --events capture.evtx
     """
-    # A Sigma rule may be a scenario too, by its regression data; with events it is meant as a rule.
-    forms = list_published(path, chosen.sigma) if events or not path.is_file() else []
-    is_rule = bool(forms) or path.suffix.lstrip(".") in languages()
-    code = in_child(chosen.limits, engine=chosen.engine, whole=is_rule and len(forms) < 2)
+    is_rule = path.suffix.lstrip(".") in languages()
+    code = in_child(chosen.limits, engine=chosen.engine, whole=is_rule or bool(events))
     if code is not None:
         return code
-    if is_rule:
+    # A Sigma rule may be a scenario too, by its regression data; with events it is meant as a rule.
+    if is_rule or (events and list_published(path, chosen.sigma)):
         if not events:
             raise HarnessError("usage", f"{path} is a rule", help="add --events PATH, or name a scenario")
         # Verbose: who asks for an explanation wants the steps also where the rule has rows.

@@ -91,7 +91,8 @@ def try_rules(
 ) -> Iterator[Linted | HarnessError]:
     """What is found in each rule of a path; one that cannot be looked at says why, and the others are all the same."""
     try:
-        forms = expand_rules([path], sigma)
+        with unit_of_work(limits.seconds):
+            forms = expand_rules([path], sigma)
     except Exception as error:
         yield explain_failure(error)
         return

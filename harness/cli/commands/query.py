@@ -182,18 +182,17 @@ def command(
 ) -> int:
     r"""Runs RULE on recorded events and prints its rows; remarks go to stderr.
 
-    Events are .evtx, exported Windows XML, NDJSON, Falcon FDR or Parquet, each also gzipped, folders of them, or a
-    world that `detlab simulate --world` wrote; with --sourcetype they are plain logs, read as Splunk indexes them.
+    Events are .evtx, exported Windows XML, JSON or CSV of any common tool, Falcon FDR or Parquet, each also packed,
+    folders of them (`detlab events` says what lies there), or a world that `detlab simulate --world` wrote; with
+    --sourcetype they are plain logs, read as Splunk indexes them.
 
     \b
     detlab query my.spl --events capture.evtx
     detlab query my.spl --events world/ --by cause --every 1d
     detlab query my.cql --events fdr/ --json | jq .rows
     """
-    # Each stretch and each of several forms is a unit of work of its own.
-    # Of several forms each is told, so one that is left when the others were refused is told as one of several.
-    several = len(list_published(rule, chosen.sigma)) > 1
-    code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every or several))
+    # Each stretch is a unit of work of its own; inquire makes one of each of several rules.
+    code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every))
     if code is not None:
         return code
     if by or every:
@@ -204,7 +203,8 @@ def command(
             return Studied(document=document, lines=lambda: census_lines(counted, paper()))
 
         return show_studies(rule, chosen, study, as_json=as_json)
-    if several:
+    # Of several forms each is told, so one that is left when the others were refused is told as one of several.
+    if len(list_published(rule, chosen.sigma)) > 1:
         return inquire([rule], events, chosen, as_json=as_json, verbose=verbose)
     own = expand_rule(rule, chosen.sigma)[0]
     show_answer(query_one(own, events, chosen, explained=verbose), as_json=as_json, verbose=verbose)

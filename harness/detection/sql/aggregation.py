@@ -47,7 +47,8 @@ def order_by(keys: list[exp.Expression]) -> exp.Expression | None:
 class Around:
     """What stands around an aggregate function: which rows count, in which order, over which window.
 
-    A spelling gets it as its first argument and calls it for each engine function that it uses.
+    A spelling gets it as its first argument and calls it for each engine function that it uses. `crowded` says that it
+    is one of very many.
     """
 
     where: exp.Expression | None = None
@@ -56,6 +57,7 @@ class Around:
     window: exp.Window | None = None
     whole: bool = False
     """Whether the arguments hold only counts."""
+    crowded: bool = False
 
     def __call__(
         self,
@@ -110,6 +112,7 @@ def compile_aggregation(
     current: Order,
     window: exp.Window | None = None,
     whole: frozenset[str] = frozenset(),
+    crowded: bool = False,
 ) -> exp.Expression:
     """SQL of an aggregation over the printer's relation, whose current order and columns of counts are given."""
     operation = aggregation.operation
@@ -126,6 +129,7 @@ def compile_aggregation(
         own_order=bool(keys),
         window=window,
         whole=all(is_whole(a, whole) for a in aggregation.arguments),
+        crowded=crowded,
     )
     if operation in printer.dialect.with_kinds:
         return spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))

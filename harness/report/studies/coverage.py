@@ -17,12 +17,10 @@ MOST_CONSTRUCTS = 20
 
 
 def format_coverage(
-    covered: Sequence[Covered], paper: Paper, *, events: Sequence[Path], verbose: bool
+    covered: Sequence[Covered], paper: Paper, *, events: Sequence[Path], verbose: bool, untried: int = 0
 ) -> Iterator[str]:
-    """Rules that do not run and why, constructs by frequency, shares of each kind of rule."""
+    """Constructs that keep rules from running by frequency, shares of each kind of rule."""
     failing = [c for c in covered if not c.runs]
-    for each in failing:
-        yield from failure(each, paper, verbose=verbose)
     if failing:
         yield ""
         frequent = Counter((str(c.stage), c.construct) for c in failing).most_common(
@@ -35,6 +33,8 @@ def format_coverage(
     yield from paper.table(HEAD, list(list_share_rows(covered)), right=frozenset(range(1, len(HEAD))))
     where = f"an empty store and {', '.join(map(str, events))}" if events else "an empty store"
     yield from paper.paragraph(f"every rule is in its line, whatever becomes of it; run on {where}")
+    if untried:
+        yield from paper.paragraph(f"interrupted: {format_count(untried, 'rule')} not tried")
     if events:
         hits = [c for c in covered if c.rows]
         rows_found = sum(c.rows or 0 for c in hits)
@@ -86,7 +86,7 @@ def format_percent(part: int, whole: int) -> str:
     return f"{int(part * 1000 / whole) / 10:.1f} %" if whole else ""
 
 
-def failure(covered: Covered, paper: Paper, *, verbose: bool) -> Iterator[str]:
+def format_failure(covered: Covered, paper: Paper, *, verbose: bool) -> Iterator[str]:
     """Why a rule does not run, in a line, or with its own text and a caret."""
     error = covered.error
     if error is None:
@@ -99,13 +99,14 @@ def failure(covered: Covered, paper: Paper, *, verbose: bool) -> Iterator[str]:
     yield from paper.paragraph(f"{where}: {error.message.splitlines()[0]} [{error.code}]")
 
 
-def encode_coverage(covered: Sequence[Covered]) -> dict[str, Any]:
-    """The whole study for machines; every rule is listed."""
+def encode_coverage(covered: Sequence[Covered], *, untried: int = 0) -> dict[str, Any]:
+    """The whole study for machines; every rule that was tried is listed."""
     frequent = Counter((str(c.stage), c.construct) for c in covered if not c.runs).most_common()
     return {
         "document": "coverage",
         "version": VERSION,
         "rules": len(covered),
+        "untried": untried,
         "parse": sum(c.parses for c in covered),
         "run": sum(c.runs for c in covered),
         "failing": [{"stage": stage, "construct": text, "rules": number} for (stage, text), number in frequent],

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from harness.diagnostics import HarnessError
+from harness.diagnostics import Finding, HarnessError, Severity, SourceError
 from harness.scenario.foreign_rule import Published, as_texts_tuple
 from harness.scenario.sigma.collection import SigmaChoice, SigmaSubject, read_sigma_subjects
 from harness.scenario.sigma.converter_faults import find_converter_faults
@@ -18,9 +18,9 @@ TECHNIQUE_TAG = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.I)
 # The licence asks that author and licence go with the rule and with what it finds.
 LICENCE = "DRL-1.1 (SigmaHQ) unless the rule says otherwise"
 WINDOWS_CONDITIONS = {"source": "WinEventLog", "system_names": "sigma"}
-"""How hosts are set up that pySigma's Splunk pipeline for Windows converts for."""
+"""How hosts are set up that pySigma's pipelines for Windows convert for."""
 
-WINDOWS_PIPELINE = "splunk_windows"
+WINDOWS_PIPELINES = frozenset({"splunk_windows", "windows_logsources"})
 
 
 def recognises(content: Any) -> bool:
@@ -40,20 +40,32 @@ def read(path: Path, content: Any, choice: SigmaChoice) -> tuple[Published, ...]
         hint = "pip install 'detlab[sigma]'"
         raise HarnessError("needs-extra", f"{path} is a Sigma rule, and pySigma is not installed", help=hint) from error
     conversion.check_choice(choice)
-    return tuple(
-        Published(
-            name=subject.title,
-            language=language,
-            text=made.text,
-            page=build_sigma_page(subject),
-            subject=subject,
-            error=made.error,
-            findings=(*subject.findings, *find_converter_faults(subject, language, made.text)),
-            conditions=WINDOWS_CONDITIONS if WINDOWS_PIPELINE in made.pipelines else {},
+    found: list[Published] = []
+    for subject in subjects:
+        made = conversion.convert_subject(subject, choice)
+        refused = tuple(build_refusal_note(subject, n, c.error) for n, c in made.items() if c.error)
+        found += (
+            Published(
+                name=subject.title,
+                language=language,
+                text=each.text,
+                page=build_sigma_page(subject),
+                subject=subject,
+                error=each.error,
+                findings=(*subject.findings, *refused, *find_converter_faults(subject, language, each.text)),
+                fields=each.fields,
+                conditions=WINDOWS_CONDITIONS if WINDOWS_PIPELINES & set(each.pipelines) else {},
+            )
+            for language, each in made.items()
         )
-        for subject in subjects
-        for language, made in conversion.convert_subject(subject, choice).items()
-    )
+    return tuple(found)
+
+
+def build_refusal_note(subject: SigmaSubject, language: str, error: HarnessError) -> Finding:
+    """What is said beside the languages that a rule has of one that it has not."""
+    span = error.span if isinstance(error, SourceError) else subject.rule.span
+    message = f"there is no {language.upper()} of it: {error.message}"
+    return Finding(code="sigma-not-converted", span=span, message=message, severity=Severity.NOTE)
 
 
 def build_sigma_page(subject: SigmaSubject) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +37,21 @@ class SigmaChoice:
     placeholders: Path | None = None
     pipelines: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
+
+    def fingerprint(self, path: Path) -> Hashable:
+        """What tells the state of a file and of all that it is read with: where they are, how long, of when."""
+        others = (*self.filters, *([self.placeholders] if self.placeholders else []), *map(Path, self.pipelines))
+        filters = list_filter_files(self)
+        return tuple(map(read_file_state, (path, path.parent / PLACEHOLDERS_BESIDE, *others, *filters)))
+
+
+def read_file_state(path: Path) -> tuple[str, int, int]:
+    """A file's absolute path, its size and the time of its last change; zeros where there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return str(path.absolute()), 0, 0
+    return str(path.absolute()), state.st_size, state.st_mtime_ns
 
 
 DEFAULT_CHOICE = SigmaChoice()
@@ -85,15 +100,28 @@ def read_sigma_subjects(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> lis
     texts, findings = read_documents(path)
     read = [(read_sigma_document(t.document, values.get), t.content) for t in texts]
     filters = [(d, c) for d, c in read if isinstance(d, SigmaFilter)]
-    for each in choice.filters:
+    for each in list_filter_files(choice):
         filters += [(d, c) for d, c in read_folder_part(each, values) if isinstance(d, SigmaFilter)]
     used = list_referenced([d for d, _ in read])
     rules = [(d, c) for d, c in read if not isinstance(d, SigmaFilter)]
+    own = [(d, c) for d, c in rules if not {d.id, d.name} & used - {""}]
     found: list[SigmaSubject] = []
-    for document, content in rules:
-        if not {document.id, document.name} & used - {""}:
-            found += build_subjects(path, (document, content), rules, filters, values)
+    # Where every rule is used up correlations go in a circle, which is told where they are put together.
+    for document, content in own or rules:
+        found += build_subjects(path, (document, content), rules, filters, values)
     return [replace(each, findings=findings) for each in found]
+
+
+def list_filter_files(choice: SigmaChoice) -> Iterator[Path]:
+    """The files of filters that were chosen; of a folder all that are Sigma's."""
+    for path in choice.filters:
+        if not path.is_dir():
+            yield path
+            continue
+        # Text is searched before YAML is parsed, and other YAML may lie there.
+        for each in find_files(path, *SIGMA_SUFFIXES):
+            if b"\nfilter:" in read_unchanged_bytes(each, read_file_state(each)):
+                yield each
 
 
 Written = tuple[SigmaDocument, Any]
@@ -153,7 +181,7 @@ def find_in_folder(
     """The rule of an id or a name in another file of the folder or below."""
     for other in find_files(path.parent, *SIGMA_SUFFIXES):
         # Text is searched before YAML is parsed: a repository has thousands of files.
-        if other != path and name.encode() in read_bytes(other):
+        if other != path and name.encode() in read_unchanged_bytes(other, read_file_state(other)):
             for document, content in read_folder_part(other, values):
                 if not isinstance(document, SigmaFilter) and name in (document.id, document.name):
                     return document, content
@@ -161,7 +189,7 @@ def find_in_folder(
 
 
 @lru_cache(maxsize=4096)
-def read_bytes(path: Path) -> bytes:
+def read_unchanged_bytes(path: Path, state: Hashable) -> bytes:
     """The bytes of a file that may hold a Sigma rule; nothing where it is too large for one."""
     return path.read_bytes() if path.stat().st_size <= LARGEST_SIGMA_FILE else b""
 
@@ -310,7 +338,6 @@ def read_placeholders(path: Path, choice: SigmaChoice) -> Mapping[str, tuple[str
     return read_placeholder_file(chosen) if chosen else {}
 
 
-@lru_cache(maxsize=16)
 def read_placeholder_file(path: Path) -> Mapping[str, tuple[str, ...]]:
     """A mapping of names to a value or a list of values; pySigma's `vars:` around it may be there."""
     try:

@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from harness.diagnostics import SourceError, Span, did_you_mean
 
 TOKEN = re.compile(r"\s*(?:([()|])|([^\s()|]+))")
+# Chosen, no source: SigmaHQ's deepest nests 4 levels, and Python's own recursion ends near 1,000.
+DEEPEST_CONDITION = 100
 WORDS = frozenset({"and", "or", "not", "of", "them"})
 QUANTIFIERS = {"1": False, "any": False, "all": True}
 """Whether every one of the selections has to fit."""
@@ -49,6 +51,7 @@ class ConditionReader:
     names: Sequence[str]
     tokens: list[tuple[str, int]]
     at: int = 0
+    depth: int = 0
 
     def peek(self) -> str:
         """The token that comes next, in lower case; nothing at the end."""
@@ -87,6 +90,16 @@ class ConditionReader:
 
     def negation(self) -> ConditionTree:
         """A condition, perhaps behind `not`."""
+        self.depth += 1
+        if self.depth > DEEPEST_CONDITION:
+            raise self.error(f"a condition nests at most {DEEPEST_CONDITION} levels")
+        try:
+            return self.nested()
+        finally:
+            self.depth -= 1
+
+    def nested(self) -> ConditionTree:
+        """A condition behind `not` or in parentheses, or a selection."""
         if self.peek() == "not":
             self.at += 1
             return Negation(self.negation())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -24,12 +25,14 @@ from sigma.pipelines.sysmon import sysmon_pipeline
 from sigma.pipelines.windows import windows_audit_pipeline, windows_logsource_pipeline
 from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
 from sigma.processing.transformations import ValueListPlaceholderTransformation
+from sigma.rule import SigmaRule as PipelineRule
 
 from harness.diagnostics import HarnessError, SourceError, Span, did_you_mean
 from harness.scenario.document import cut_span_to_line
 from harness.scenario.sigma.collection import SigmaChoice, SigmaSubject
 from harness.scenario.sigma.detection import walk_items
 from harness.scenario.sigma.rule import SigmaRule
+from harness.scenario.sigma.values import DASHES, MOST_SPELLINGS, TextPattern, Wildcard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,7 @@ def convert_for(subject: SigmaSubject, choice: SigmaChoice, backend: SigmaBacken
     names = choose_pipelines(subject, choice, backend)
     try:
         refuse_placeholders(subject, choice)
+        refuse_many_dashes(subject)
         pipeline = build_pipeline(names, subject)
         options, late = split_options(choice, backend)
         # A back end that failed leaves numbers behind that go into the next rule's names.
@@ -97,7 +101,7 @@ def convert_for(subject: SigmaSubject, choice: SigmaChoice, backend: SigmaBacken
         collection = SigmaCollection.from_dicts(deepcopy(list(subject.written)))
         made = backend.make(pipeline, **options)
         queries = list_queries(made.convert(collection, **late))
-        fields = {k: tuple(sorted(v)) for k, v in made.last_processing_pipeline.field_mappings.items() if k}
+        fields = find_field_names(backend.make(build_pipeline(names, subject)), subject)
         # Of a correlation over others the inner ones come first.
         query = queries[subject.condition] if isinstance(subject.rule, SigmaRule) else queries[-1]
         return Conversion(text=str(query), pipelines=names, fields=fields)
@@ -106,6 +110,19 @@ def convert_for(subject: SigmaSubject, choice: SigmaChoice, backend: SigmaBacken
     # Anything: a back end's own defect must not take the other language with it.
     except Exception as error:
         return Conversion(error=build_refusal(subject, backend, error), pipelines=names, fields={})
+
+
+def find_field_names(made: Any, subject: SigmaSubject) -> dict[str, tuple[str, ...]]:
+    """The names that pipelines gave to fields of the rules; of a correlation pySigma keeps those of no rule."""
+    found: dict[str, tuple[str, ...]] = {}
+    collection = SigmaCollection.from_dicts(deepcopy(list(subject.written)))
+    made.init_processing_pipeline()
+    for rule in collection.rules:
+        if isinstance(rule, PipelineRule):
+            made.last_processing_pipeline.apply(rule)
+            names = made.last_processing_pipeline.field_mappings.items()
+            found |= {name: tuple(sorted(given)) for name, given in names if name}
+    return found
 
 
 def list_queries(converted: Any) -> Sequence[Any]:
@@ -185,6 +202,17 @@ def refuse_placeholders(subject: SigmaSubject, choice: SigmaChoice) -> None:
                 raise SourceError("sigma-placeholder", f"the placeholder %{missing}% has no values", span, help=hint)
 
 
+def refuse_many_dashes(subject: SigmaSubject) -> None:
+    """Raises SourceError for a `windash` that would become too many texts: five to the power of its dashes."""
+    for rule in subject.rules:
+        for item in (i for s in rule.detection.selections.values() for i in walk_items(s)):
+            texts = (m for m in item.values.matchers if isinstance(m, TextPattern))
+            number = sum(len(DASHES) ** m.parts.count(Wildcard.DASH) for m in texts)
+            if number > MOST_SPELLINGS:
+                message = f"pySigma would write {number:,} texts for this `windash`"
+                raise SourceError("sigma", message, cut_span_to_line(item.span), help="use a regular expression")
+
+
 def build_refusal(subject: SigmaSubject, backend: SigmaBackend, error: Exception) -> SourceError:
     """Why a back end gives no query, at the place that it speaks of or else the rule's title."""
     reason = str(error) or type(error).__name__
@@ -196,7 +224,23 @@ def build_refusal(subject: SigmaSubject, backend: SigmaBackend, error: Exception
     else:
         message = f"pySigma's {product} back end fails: {type(error).__name__}: {reason}"
     # pySigma ends some of its reasons with the file that it read, which it was not given.
-    return SourceError("sigma", message.replace(" (while converting rule None)", ""), find_place(subject, reason))
+    message = message.replace(" (while converting rule None)", "")
+    return SourceError("sigma", message, find_key(subject, error) or find_place(subject, reason))
+
+
+# pySigma's errors of single keys are classes named for them, of the identifier alone otherwise.
+KEY_OF_ERROR = re.compile(r"Sigma(?:Related)?(\w+)Error")
+
+
+def find_key(subject: SigmaSubject, error: Exception) -> Span | None:
+    """The key of a rule that an error of pySigma is about by its class: `SigmaLevelError` is about the level."""
+    named = KEY_OF_ERROR.fullmatch(type(error).__name__)
+    name = named[1].lower() if named else ""
+    for rule in (subject.rule, *subject.members.values()):
+        for key in ({"identifier": "id"}.get(name, name), f"{name}s"):
+            if key in rule.document.value:
+                return cut_span_to_line(rule.document.span([key]))
+    return None
 
 
 def find_place(subject: SigmaSubject, reason: str) -> Span:

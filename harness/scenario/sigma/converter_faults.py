@@ -113,6 +113,12 @@ def is_keyword(item: DetectionItem) -> bool:
     return not item.field and any(isinstance(m, TextPattern) for m in item.values.matchers)
 
 
+def is_bounded_keyword(item: DetectionItem) -> bool:
+    """Whether an item is a keyword that has no wildcard at both ends."""
+    patterns = [m.parts for m in item.values.matchers if isinstance(m, TextPattern)]
+    return not item.field and any({p[:1], p[-1:]} != {(Wildcard.RUN,)} for p in patterns)
+
+
 def is_cased_part(item: DetectionItem) -> bool:
     """Whether an item asks for a part of a text with its case."""
     return "cased" in item.modifiers and bool({"contains", "startswith", "endswith"} & set(item.modifiers))
@@ -149,6 +155,13 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             "sigma-one-wildcard",
             "`?` becomes `*`, which is any text and not one character",
             "write a regular expression with `re`",
+            Severity.NOTE,
+        ),
+        (
+            is_bounded_keyword,
+            "sigma-whole-words",
+            "the keyword becomes a term of Splunk's, which is found between breakers only; Sigma looks anywhere",
+            "write the keyword with `*` around it",
             Severity.NOTE,
         ),
         (

@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
-from itertools import chain
+from itertools import chain, islice
+from typing import Any
 
-from harness.diagnostics import SourceError, Span, did_you_mean
+import regex
+
+from harness.diagnostics import HarnessError, SourceError, Span, did_you_mean
 
 
 class Wildcard(StrEnum):
@@ -102,6 +105,8 @@ SigmaMatcher = (
 SIGMA_PARTS = re.compile(r"\\([*?\\])|([*?])|([^\\*?]+|\\)")
 PLACEHOLDER_NAME = re.compile(r"(?<!\\)%([^%\s]+)%")
 SWITCH = re.compile(rf"\B[{DASHES}]\b")
+# `yes` and `no` are truths for PyYAML, and so for pySigma.
+TRUTHS = {"true": True, "false": False, "yes": True, "no": False}
 COMPARISONS = ("lt", "lte", "gt", "gte")
 TIME_PARTS = ("minute", "hour", "day", "week", "month", "year")
 FLAGS = {"i": "i", "m": "m", "s": "s", "ignorecase": "i", "multiline": "m", "dotall": "s"}
@@ -137,6 +142,11 @@ class ItemValues:
     negated: bool = False
 
 
+# Chosen, no source: far more than lists of accounts or hosts hold, and few enough to be tried on every text.
+MOST_SPELLINGS = 10_000
+LONGEST_SEARCH = 2
+"""Seconds for one text."""
+
 PlaceholderValues = Callable[[str], Sequence[str] | None]
 
 
@@ -164,7 +174,10 @@ def expand_placeholders(value: object, given: PlaceholderValues) -> Sequence[obj
         return (Placeholder(named[1]),)
     # Escaped, since a value of a file is no pattern.
     texts = (value[: named.start()] + escape_sigma_text(v) + value[named.end() :] for v in values)
-    return tuple(chain.from_iterable(expand_placeholders(text, given) for text in texts))
+    found = tuple(islice(chain.from_iterable(expand_placeholders(t, given) for t in texts), MOST_SPELLINGS + 1))
+    if len(found) > MOST_SPELLINGS:
+        raise HarnessError("sigma-placeholder", f"`{value}` stands for more than {MOST_SPELLINGS} texts")
+    return found
 
 
 def escape_sigma_text(text: str) -> str:
@@ -178,9 +191,10 @@ def build_matchers(value: object, modifiers: Sequence[str], span: Span) -> Seque
         return (value,)
     kind = next((m for m in modifiers if m in ("re", "cidr", "exists", "fieldref", *COMPARISONS, *TIME_PARTS)), "")
     if kind == "exists":
-        if not isinstance(value, bool):
-            raise SourceError("sigma-value", "`exists` takes true or false", span)
-        return (Presence(value),)
+        truth = TRUTHS.get(str(value).lower())
+        if truth is None:
+            raise SourceError("sigma-value", f"`exists` takes true or false, not `{value}`", span)
+        return (Presence(truth),)
     if kind in COMPARISONS or kind in TIME_PARTS:
         number = read_bound(value, kind, span)
         return (Bound(kind, number) if kind in COMPARISONS else TimePart(kind, int(number)),)
@@ -224,14 +238,14 @@ def build_expression(text: str, modifiers: Sequence[str], span: Span) -> Regular
     flags = "".join(sorted({FLAGS[m] for m in modifiers if m in FLAGS}))
     try:
         compile_expression(text, flags)
-    except re.error as error:
+    except regex.error as error:
         raise SourceError("sigma-value", f"this is no regular expression: {error}", span) from error
     return RegularExpression(text, flags)
 
 
-def compile_expression(text: str, flags: str) -> re.Pattern[str]:
-    """A pattern as Python has it: Sigma allows no more of PCRE than both have."""
-    return re.compile(text, sum((getattr(re, flag.upper()) for flag in flags), re.NOFLAG))
+def compile_expression(text: str, flags: str) -> Any:
+    """A pattern of the package `regex`, which can be told to stop; Sigma allows no more of PCRE than that has."""
+    return regex.compile(text, sum((getattr(regex, flag.upper()) for flag in flags), regex.VERSION0))
 
 
 def build_network(text: str, span: Span) -> Network:
@@ -303,24 +317,46 @@ def add_affixes(parts: Parts, modifiers: Sequence[str]) -> Parts:
     return (*before, *parts, *behind)
 
 
-SPELLINGS = {Wildcard.RUN: ".*", Wildcard.ONE: ".", Wildcard.DASH: f"[{DASHES}]"}
+SPELLINGS = {Wildcard.ONE: ".", Wildcard.DASH: f"[{DASHES}]"}
 
 
-def compile_text_pattern(pattern: TextPattern) -> re.Pattern[str]:
-    """A text with wildcards as a regular expression for the whole field."""
-    text = "".join(SPELLINGS[p] if isinstance(p, Wildcard) else re.escape(p) for p in pattern.parts)
-    return re.compile(text, re.DOTALL | (re.NOFLAG if pattern.cased else re.IGNORECASE))
+def build_pattern_test(pattern: TextPattern) -> Callable[[str], bool]:
+    """Whether a text with wildcards is the whole of a text.
+
+    Stretch by stretch between the runs, each as far left as it goes: one expression for all of it would try every way.
+    """
+    flags = re.DOTALL | (re.NOFLAG if pattern.cased else re.IGNORECASE)
+    stretches: list[str] = [""]
+    sizes = [0]
+    for part in pattern.parts:
+        if part is Wildcard.RUN:
+            stretches.append("")
+            sizes.append(0)
+        else:
+            stretches[-1] += SPELLINGS[part] if isinstance(part, Wildcard) else re.escape(part)
+            sizes[-1] += 1 if isinstance(part, Wildcard) else len(part)
+    first, *middle = (re.compile(text, flags) for text in stretches)
+    if not middle:
+        return lambda text: first.fullmatch(text) is not None
+    last, size = middle.pop(), sizes[-1]
+
+    def test(text: str) -> bool:
+        at = sizes[0] if first.match(text) else -1
+        for stretch in middle:
+            found = stretch.search(text, at) if at >= 0 else None
+            at = found.end() if found else -1
+        return 0 <= at <= len(text) - size and last.fullmatch(text, len(text) - size) is not None
+
+    return test
 
 
 def build_text_test(matcher: SigmaMatcher) -> Callable[[str], bool]:
     """Whether a text that a field has fits; matchers that need more than one text fit none."""
     match matcher:
         case TextPattern():
-            whole = compile_text_pattern(matcher)
-            return lambda text: whole.fullmatch(text) is not None
+            return build_pattern_test(matcher)
         case RegularExpression():
-            found = compile_expression(matcher.pattern, matcher.flags)
-            return lambda text: found.search(text) is not None
+            return build_expression_test(matcher)
         case Network():
             network = ip_network(matcher.cidr, strict=False)
             return lambda text: is_in_network(text, network)
@@ -328,6 +364,20 @@ def build_text_test(matcher: SigmaMatcher) -> Callable[[str], bool]:
             return lambda text: compare_number(text, matcher)
         case _:
             return lambda _: False
+
+
+def build_expression_test(matcher: RegularExpression) -> Callable[[str], bool]:
+    """Whether a regular expression is found in a text. The test raises HarnessError where it takes too long."""
+    found = compile_expression(matcher.pattern, matcher.flags)
+
+    def test(text: str) -> bool:
+        try:
+            return found.search(text, timeout=LONGEST_SEARCH) is not None
+        except TimeoutError:
+            message = f"`{matcher.pattern}` takes more than {LONGEST_SEARCH} s for one text"
+            raise HarnessError("sigma-slow", message) from None
+
+    return test
 
 
 def is_in_network(text: str, network: object) -> bool:

@@ -105,6 +105,7 @@ DEFENDER = "Microsoft-Windows-Windows Defender"
 UNNAMED = "Data"
 MESSAGE = "Message"
 MESSAGE_START = "\nMessage="
+CLASSIC_TEXT = re.compile(r"[^\n<{]*\r?\n(?:\w+=.*\r?\n)*?EventCode=\d")
 RENDERED_MESSAGE = re.compile(r"<RenderingInfo\b.*?<Message>(.*?)</Message>", re.S)
 # A message's words come after all headings, up to the end.
 MESSAGE_PART = r"(?s)\nMessage=(?P<Message>.*)\z"
@@ -173,7 +174,12 @@ def build_classic_texts(events: Events, recorded: pa.ChunkedArray | None) -> pa.
     if recorded is None:
         return made
     texts = zip(made.to_pylist(), recorded.to_pylist(), strict=True)
-    return pa.chunked_array([pa.array([with_message(m, find_message(r)) for m, r in texts], pa.string())])
+    return pa.chunked_array([pa.array([complete_classic_text(m, r) for m, r in texts], pa.string())])
+
+
+def complete_classic_text(made: str, recorded: str | None) -> str:
+    """The recorded text where it is classic already, else the one that is made, with the words that were recorded."""
+    return recorded if recorded and CLASSIC_TEXT.match(recorded) else with_message(made, find_message(recorded))
 
 
 def with_message(made: str, message: str | None) -> str:

@@ -1,6 +1,6 @@
 """Rows of a table read by their columns: what a shape does to events is asked once for each combination of few values.
 
-How an event is read hangs on which of its fields are there and on the values of a few of them, such as the channel. Rows
+How an event is read hangs on which of its fields are there and on the values of a few of them, as the channel. Rows
 that agree in both are read alike, so one of them is read as an object, and the others take its columns over.
 """
 
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.telemetry.events.event import parse_microseconds
+from harness.telemetry.events.event_layout import EventLayout
 from harness.telemetry.events.input import repeat_text
-from harness.telemetry.events.shape_reading import EventReading
 
 # Combinations of telling values; a batch with more is no log of few kinds, and is read row by row.
 MOST_COMBINATIONS = 2_000
@@ -156,15 +156,15 @@ def row_fields(texts: Texts, row: int) -> dict[str, str]:
     return {name: column[row].as_py() for name, column in texts.items()}
 
 
-def list_readings(texts: Texts, rows: Rows, reading: EventReading) -> Iterator[tuple[Rows, RowReading]]:
+def list_readings(texts: Texts, rows: Rows, layout: EventLayout) -> Iterator[tuple[Rows, RowReading]]:
     """Rows that are read alike, and how; raises RowsDifferError where that hangs on too many values."""
-    old = {new: name for name, new in reading.names}
+    old = {new: name for name, new in layout.names}
     keys: frozenset[str] = frozenset()
     for _ in range(MOST_ROUNDS):
         found = []
         wanted = keys
         for some in split_by_values(texts, rows, sorted(keys)):
-            made, read = read_row(reading, row_fields(texts, int(some[0])))
+            made, read = read_row(layout, row_fields(texts, int(some[0])))
             wanted |= {name if name in texts else old[name] for name in read if name in texts or name in old}
             found.append((some, made))
         if wanted == keys:
@@ -185,17 +185,17 @@ def split_by_values(texts: Texts, rows: Rows, names: Sequence[str]) -> Iterator[
     yield from (rows[some] for some in split_rows(group))
 
 
-def read_row(reading: EventReading, flat: dict[str, str]) -> tuple[RowReading, set[str]]:
+def read_row(layout: EventLayout, flat: dict[str, str]) -> tuple[RowReading, set[str]]:
     """How one row is read, and the names of all fields that this hangs on, old or new."""
     event = WatchedFields(flat)
-    fields = WatchedFields({new: flat[name] for name, new in reading.names})
-    nameless = reading.finish(fields, event) if reading.finish is not None else ""
-    before = {new: flat[name] for name, new in reading.names}
-    sensor, kind = reading.sensor(fields), reading.kind(fields)
+    fields = WatchedFields({new: flat[name] for name, new in layout.names})
+    nameless = layout.finish(fields, event) if layout.finish is not None else ""
+    before = {new: flat[name] for name, new in layout.names}
+    sensor, kind = layout.sensor(fields), layout.kind(fields)
     if fields.all or event.all:
         raise RowsDifferError
     constants = {n: v for n, v in dict.items(fields) if before.get(n) is not v}
-    names = {name: new for name, new in reading.names if new in fields and new not in constants}
+    names = {name: new for name, new in layout.names if new in fields and new not in constants}
     made = RowReading(sensor=sensor, kind=kind, names=names, constants=constants, nameless=nameless)
     return made, fields.read | event.read
 
@@ -216,9 +216,9 @@ def take_texts(column: pa.DictionaryArray, rows: Rows) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(used.indices, column.dictionary.take(used.dictionary))
 
 
-def find_times(texts: Texts, rows: Rows, reading: EventReading) -> tuple[pa.Array, int]:
+def find_times(texts: Texts, rows: Rows, layout: EventLayout) -> tuple[pa.Array, int]:
     """The times of rows in microseconds, and of how many the zone had to be assumed."""
-    name = next((n for n in reading.time_names if n in texts), None)
+    name = next((n for n in layout.time_names if n in texts), None)
     if name is None:
         return pa.nulls(len(rows), pa.int64()), 0
     column = take_texts(texts[name], rows)
@@ -230,7 +230,7 @@ def find_times(texts: Texts, rows: Rows, reading: EventReading) -> tuple[pa.Arra
     values = times.to_pylist()
     unzoned = 0
     for at in map(int, left):
-        values[at], assumed = reading.time(row_fields(texts, int(rows[at])))
+        values[at], assumed = layout.time(row_fields(texts, int(rows[at])))
         unzoned += assumed
     return pa.array(values, pa.int64()), unzoned
 

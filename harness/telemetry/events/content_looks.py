@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.telemetry.events.packing import PACKINGS
+from harness.telemetry.events.compression import PACKINGS
 
 MAGICS: Sequence[tuple[bytes, str]] = (
     *((packing.magic, f"data packed twice ({packing.name}); unpack them first") for packing in PACKINGS),

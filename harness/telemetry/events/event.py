@@ -203,6 +203,16 @@ def parse_microseconds(text: str | None) -> int | None:
 
     A time without a zone is UTC: every log that writes one so means it.
     """
+    found = parse_plain_microseconds(text)
+    # Last, since it looks for everything.
+    if found is None and text and len(text) >= SHORTEST_WRITTEN_TIME:
+        written = read_written_time(text)
+        return None if written is None else written.micros
+    return found
+
+
+def parse_plain_microseconds(text: str | None) -> int | None:
+    """An ISO time or an epoch number; None for all else."""
     if not text:
         return None
     try:
@@ -211,11 +221,9 @@ def parse_microseconds(text: str | None) -> int | None:
             moment = datetime.fromisoformat(text)
             zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             return (zoned - MOMENT_ORIGIN) // MICROSECOND
-        epoch = from_epoch(text)
+        return from_epoch(text)
     except (ValueError, OverflowError):
-        epoch = None
-    # Last, since it looks for everything.
-    return read_written_time(text) if epoch is None and len(text) >= SHORTEST_WRITTEN_TIME else epoch
+        return None
 
 
 def from_epoch(text: str) -> int | None:

@@ -22,13 +22,13 @@ from harness.telemetry.events.column_reading import (
     list_rows_by_presence,
 )
 from harness.telemetry.events.event import parse_microseconds
+from harness.telemetry.events.event_layout import EventLayout, build_layout
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables, Placed, PlacedRows, repeat_text
-from harness.telemetry.events.shape_reading import EventReading, build_reading
 from harness.telemetry.shape import list_fitting_envelopes
 
-# Readings are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
-MOST_READINGS = 20_000
+# Layouts are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
+MOST_LAYOUTS = 20_000
 # Kinds of unknown objects that are told apart.
 MOST_UNKNOWN_KINDS = 1_000
 # Some 25 MB of Python objects.
@@ -65,7 +65,7 @@ class EventRows:
 
     def __init__(self, name: str, tables: EventTables) -> None:
         self.name, self.tables = name, tables
-        self.readings: dict[tuple[str, ...], EventReading] = {}
+        self.layouts: dict[tuple[str, ...], EventLayout] = {}
         self.waiting: dict[tuple[object, ...], WaitingRows] = {}
         self.count = 0
         self.guessed: Counter[str] = Counter()
@@ -74,16 +74,16 @@ class EventRows:
         self.nameless: Counter[str] = Counter()
         self.unzoned = 0
 
-    def find_reading(self, flat: Mapping[str, str]) -> EventReading:
+    def find_layout(self, flat: Mapping[str, str]) -> EventLayout:
         """How events with these fields are read."""
         names = tuple(flat)
-        reading = self.readings.get(names)
+        layout = self.layouts.get(names)
         # Our own events name sensor and kind in values, so their names alone do not tell how they are read.
-        if reading is None or "@sensor" in flat:
-            reading = build_reading(flat)
-            if len(self.readings) < MOST_READINGS:
-                self.readings[names] = reading
-        return reading
+        if layout is None or "@sensor" in flat:
+            layout = build_layout(flat)
+            if len(self.layouts) < MOST_LAYOUTS:
+                self.layouts[names] = layout
+        return layout
 
     def add(self, flat: Flat, label: Label = NO_LABEL) -> None:
         """Takes one event."""
@@ -132,7 +132,8 @@ class EventRows:
         left: dict[int, Flat] = {}
         for rows in list_rows_by_presence(texts, len(batch)):
             there = {name: column for name, column in texts.items() if column.indices[int(rows[0])].is_valid}
-            if list_fitting_envelopes(tuple(there)):
+            layout = self.find_layout({name: column.dictionary[0].as_py() for name, column in there.items()})
+            if list_fitting_envelopes(tuple(there)) or layout.prefix or layout.texts:
                 left |= zip(map(int, rows), list_row_fields(there, rows), strict=True)
                 continue
             try:
@@ -155,16 +156,16 @@ class EventRows:
 
         `times` are those of the envelopes, for rows without their own.
         """
-        reading = self.find_reading({name: column.dictionary[0].as_py() for name, column in texts.items()})
+        layout = self.find_layout({name: column.dictionary[0].as_py() for name, column in texts.items()})
         # Where an event names its sensor itself, that is another in each row.
-        if not reading.time_names or not reading.known or "@sensor" in texts:
+        if not layout.time_names or not layout.known or "@sensor" in texts:
             raise RowsDifferError
-        for some, read in list(list_readings(texts, rows, reading)):
-            found, unzoned = find_times(texts, some, reading)
+        for some, read in list(list_readings(texts, rows, layout)):
+            found, unzoned = find_times(texts, some, layout)
             if times is not None and found.null_count:
                 found, more = fill_times(found, [times[row] for row in some])
                 unzoned += more
-            self.tell(reading, texts, len(some), nameless=read.nameless, unzoned=unzoned, shape=label.shape)
+            self.tell(layout, texts, len(some), nameless=read.nameless, unzoned=unzoned, shape=label.shape)
             columns = build_columns(texts, some, read)
             columns |= {name: repeat_text(value, len(some)) for name, value in label.metadata.items()}
             at = pa.array(np.searchsorted(rows, some))
@@ -173,26 +174,26 @@ class EventRows:
 
     def add_row(self, flat: Flat, label: Label, placed: Placed) -> None:
         """Adds one event."""
-        reading = self.find_reading(flat)
-        fields = {new: flat[old] for old, new in reading.names}
+        layout = self.find_layout(flat)
+        fields = {new: flat[old] for old, new in layout.names}
         # Later than the event's own: what a collector says of index and host is what a search sees.
         fields |= label.metadata
-        nameless = reading.finish(fields, flat) if reading.finish is not None else ""
-        at, unzoned = reading.time(flat)
+        nameless = layout.finish(fields, flat) if layout.finish is not None else ""
+        at, unzoned = layout.time(flat)
         if at is None and label.time is not None:
             at, unzoned = find_export_time({"time": label.time}, ("time",))
-        self.tell(reading, flat, 1, nameless=nameless, unzoned=unzoned, shape=label.shape)
-        self.tables.add(reading.sensor(fields), reading.kind(fields), at, fields, placed)
+        self.tell(layout, flat, 1, nameless=nameless, unzoned=unzoned, shape=label.shape)
+        self.tables.add(layout.sensor(fields), layout.kind(fields), at, fields, placed)
 
     def tell(
-        self, reading: EventReading, names: Iterable[str], events: int, *, nameless: str, unzoned: int, shape: str = ""
+        self, layout: EventLayout, names: Iterable[str], events: int, *, nameless: str, unzoned: int, shape: str = ""
     ) -> None:
         """Counts events that were read alike: of which shape they were, what was guessed of them, what was missing."""
         if nameless:
             self.nameless[nameless] += events
-        self.guessed[reading.guess] += events
-        self.shapes[shape or reading.shape] += events
-        if not reading.known and not reading.guess and len(self.unknown) < MOST_UNKNOWN_KINDS:
+        self.guessed[layout.guess] += events
+        self.shapes[shape or layout.shape] += events
+        if not layout.known and not layout.guess and len(self.unknown) < MOST_UNKNOWN_KINDS:
             self.unknown[tuple(names)] += events
         self.unzoned += unzoned
 

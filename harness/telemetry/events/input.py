@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError
+from harness.telemetry.events.compression import Packing, find_packing, unpack_blocks
 from harness.telemetry.events.event import (
     CAUSE,
     FARTHEST_TIME,
@@ -35,7 +36,6 @@ from harness.telemetry.events.event import (
     drop_impossible_times,
     merge_telemetry,
 )
-from harness.telemetry.events.packing import Packing, find_packing, unpack_blocks
 from harness.telemetry.events.text_columns import map_distinct_values
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
 from harness.telemetry.events.windows_values import restore_values

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from harness.telemetry.events.classic_text import CLASSIC_START, read_classic_text
 from harness.telemetry.events.event import parse_microseconds
+from harness.telemetry.events.event_layout import EventLayout, find_shape
 from harness.telemetry.events.event_rows import EventRows, Label
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
-from harness.telemetry.events.json_values import flat_fields, print_json_value
-from harness.telemetry.events.shape_reading import EventReading, find_shape
+from harness.telemetry.events.json_values import flat_fields
 from harness.telemetry.events.windows_event import (
     LINUX_CHANNEL,
     LINUX_METADATA,
@@ -20,21 +22,56 @@ from harness.telemetry.events.windows_event import (
     list_event_data,
     sensor_of,
 )
-from harness.telemetry.shape import OpenedEvent, list_fitting_envelopes
+from harness.telemetry.shape import Envelope, OpenedEvent, list_fitting_envelopes
 from harness.telemetry.shapes.splunk import object_in
 
 # Readings are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
-MOST_READINGS = 20_000
+MOST_LAYOUTS = 20_000
 # One or two are usual, a collector around an export; a bound against envelopes made to nest.
 MOST_ENVELOPES = 8
-# Kinds of unknown objects that are told apart.
-MOST_UNKNOWN_KINDS = 1_000
+# Wrappers around an event that nobody described, one in another.
+DEEPEST_WRAPPER = 3
 
-EVENT_LIST_KEYS = ("Events", "events", "records", "Records", "value", "results", "logs", "hits", "messages", "rows")
+EVENT_LIST_KEYS = (
+    *("Events", "events", "records", "Records", "value", "results", "logs", "hits", "messages", "rows"),
+    *("matches", "streams", "items"),
+)
 """Members under which an answer of a service lists its events."""
+
+LISTING = frozenset(EVENT_LIST_KEYS)
 
 SINGLE_EVENT_KEYS = ("message", "hits")
 """Members of a list's items, or of an answer, that hold the event or the list in an object of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKeys:
+    """What the keys of an object say: envelopes it may be, whether it may list events, be rendered, have data below."""
+
+    envelopes: tuple[Envelope, ...]
+    may_list: bool
+    may_be_rendered: bool
+    has_data: bool
+
+
+@lru_cache(MOST_LAYOUTS)
+def look_at_keys(keys: tuple[str, ...]) -> ObjectKeys:
+    """What these keys say of an object."""
+    return ObjectKeys(
+        envelopes=list_fitting_envelopes(keys),
+        may_list=not LISTING.isdisjoint(keys),
+        may_be_rendered="Event" in keys or "System" in keys,
+        has_data="EventData" in keys or "UserData" in keys,
+    )
+
+
+def find_envelope(value: Mapping[str, Any]) -> tuple[str, OpenedEvent] | None:
+    """The first envelope that an object is, by name, and what it holds; None for an object that is an event itself."""
+    for envelope in look_at_keys(tuple(value)).envelopes:
+        opened = envelope.open(value)
+        if opened is not None:
+            return envelope.name, opened
+    return None
 
 
 class JsonEvents:
@@ -47,45 +84,70 @@ class JsonEvents:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
         if not isinstance(value, dict):
             raise ValueError(f"no JSON object: `{str(value)[:60]}`")
+        if len(value) == 1 and is_bulk_action(value):
+            return
         items = list_answer_items(value)
         if items is None:
             self.add_object(value)
         for item in items or ():
             self.add_object(item)
 
-    def add_object(self, value: Mapping[str, Any], depth: int = 0) -> None:
+    def add_object(self, value: Mapping[str, Any], depth: int = 0, shape: str = "") -> None:
         """Adds one object without its envelopes, a collector's around a shipper's."""
         metadata: dict[str, str] = {}
         time: str | None = None
-        shape = ""
         inner: Any = value
+        keys = look_at_keys(tuple(value))
         for _ in range(MOST_ENVELOPES):
-            found = open_envelope(inner) if isinstance(inner, Mapping) else None
+            found = find_envelope(inner) if keys.envelopes else None
             if found is None:
                 break
-            _, content = found
+            content = found[1]
             inner, time, metadata = content.inner, time or content.time, {**metadata, **content.metadata}
             shape = shape or content.shape
+            if not isinstance(inner, Mapping):
+                break
+            keys = look_at_keys(tuple(inner))
         if isinstance(inner, str):
             self.add_text(inner, metadata, time, shape)
         elif isinstance(inner, list):
             for item in inner:
                 if not isinstance(item, Mapping) or depth >= MOST_ENVELOPES:
                     raise ValueError(f"no JSON object: `{str(item)[:60]}`")
-                self.add_object(item, depth + 1)
-        elif (rendered := find_rendered_event(inner)) is not None:
+                self.add_object(item, depth + 1, shape)
+        elif keys.may_be_rendered and (rendered := find_rendered_event(inner)) is not None:
             self.add_windows(from_rendered(rendered), metadata, time, shape or name_rendering(rendered))
         else:
-            self.add_fields(flat_fields(with_named_data(inner)), metadata, time, shape, depth)
+            flat = flat_fields(with_named_data(inner) if keys.has_data else inner)
+            layout = self.rows.find_layout(flat)
+            held = self.find_held_object(inner) if not layout.known and depth < MOST_ENVELOPES else None
+            if held is not None:
+                self.add_object(held, depth + 1, shape)
+            else:
+                self.add_fields(flat, metadata, time, shape, depth)
+
+    def find_held_object(self, value: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any] | None:
+        """The object of a known shape in an object of none: wrappers that nobody described."""
+        held = [inner for inner in value.values() if isinstance(inner, dict)]
+        found = next((inner for inner in held if self.is_known(inner)), None)
+        if found is not None or depth >= DEEPEST_WRAPPER:
+            return found
+        below = (self.find_held_object(inner, depth + 1) for inner in held)
+        return next((inner for inner in below if inner is not None), None)
+
+    def is_known(self, value: Mapping[str, Any]) -> bool:
+        """Whether an object is a rendered event, in an envelope, or of a known shape."""
+        if find_rendered_event(value) is not None or find_envelope(value) is not None:
+            return True
+        return find_shape(flat_fields(with_named_data(value))) is not None
 
     def add_text(self, text: str, metadata: Mapping[str, str], time: str | None, shape: str = "") -> None:
         """Adds an event that is a text: XML, a classic event of Windows, or a line of a plain log."""
-        begin = text.find("<Event")
-        end = text.rfind("</Event>")
+        begin, end = text.find("<Event"), text.rfind("</Event>")
         if text.lstrip().startswith("<") or 0 <= begin < end:
-            self.add_windows(
-                fields_of_event(text[max(begin, 0) : end + 8 if end > 0 else None]), metadata, time, shape or "xml"
-            )
+            # Around it may stand the header of a syslog line.
+            xml = text[max(begin, 0) : end + len("</Event>") if end > 0 else None]
+            self.add_windows(fields_of_event(xml), metadata, time, shape or "windows_xml")
         elif CLASSIC_START.search(text):
             # The text's own time has no zone, the envelope's has.
             known = {"_time": time} if time else {}
@@ -106,16 +168,19 @@ class JsonEvents:
         self, flat: dict[str, str], metadata: Mapping[str, str], time: str | None, shape: str = "", depth: int = 0
     ) -> None:
         """Adds flat fields under whatever names a tool gave them."""
-        reading = self.rows.find_reading(flat)
-        if not reading.known and reading.texts and self.add_held_event(reading, flat, metadata, time, depth):
+        layout = self.rows.find_layout(flat)
+        if layout.prefix:
+            below = {n[len(layout.prefix) :]: v for n, v in flat.items() if n.startswith(layout.prefix)}
+            self.add_fields(below, metadata, time, shape, depth)
             return
-        self.rows.add(flat, Label(metadata, time, shape))
+        if layout.known or not self.add_held_event(layout, flat, metadata, time, depth):
+            self.rows.add(flat, Label(metadata, time, shape))
 
     def add_held_event(
-        self, reading: EventReading, flat: Mapping[str, str], metadata: Mapping[str, str], time: str | None, depth: int
+        self, layout: EventLayout, flat: Mapping[str, str], metadata: Mapping[str, str], time: str | None, depth: int
     ) -> bool:
         """Adds the event that a field of an unknown object holds as a text, if one does."""
-        for name in reading.texts:
+        for name in layout.texts:
             text = flat[name].lstrip()
             if "<Event" in text[:400] and "</Event>" in text:
                 self.add_text(text, metadata, time, f"xml in {name}")
@@ -125,7 +190,7 @@ class JsonEvents:
                     inner = object_in(text)
                 except ValueError:
                     continue
-                if open_envelope(inner) or find_rendered_event(inner) or find_shape(flat_fields(inner)):
+                if self.is_known(inner):
                     self.add_object(inner, depth + 1)
                     return True
         return False
@@ -145,6 +210,16 @@ class JsonEvents:
         self.rows.done()
 
 
+def list_answer_items(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The events that an answer lists, out of the object that some searches put around each; None for an event."""
+    listed = list_answer(value) if look_at_keys(tuple(value)).may_list else None
+    if listed is None:
+        return None
+    # Graylog's and other searches have each message in an object of its own.
+    inner = (next((item[k] for k in SINGLE_EVENT_KEYS if isinstance(item.get(k), dict)), None) for item in listed)
+    return [held if held is not None and len(item) <= 5 else item for item, held in zip(listed, inner, strict=True)]
+
+
 def list_answer(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
     """The events that the answer of a service lists; None for an object that is an event itself."""
     # An answer has little beside its list; an event that happens to have such a member has more.
@@ -156,61 +231,10 @@ def list_answer(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
     return next((value[n] for n in EVENT_LIST_KEYS if is_object_list(value.get(n))), None)
 
 
-def list_answer_items(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """The events that an answer lists, out of the object that some searches put around each."""
-    listed = list_answer(value)
-    if listed is None:
-        return None
-    # Graylog's and other searches have each message in an object of its own.
-    inner = (next((item[k] for k in SINGLE_EVENT_KEYS if isinstance(item.get(k), dict)), None) for item in listed)
-    return [held if held is not None and len(item) <= 5 else item for item, held in zip(listed, inner, strict=True)]
-
-
-INDEX_ENVELOPES = frozenset({"splunk_hec", "splunk_export", "splunk_raw", "elastic_hit"})
-"""Those of an index, which the event did not have when it was recorded."""
-
-
-def list_event_texts(value: Any, record: str) -> Iterator[str]:
-    """The text of each event in a record, in the order in which they are added.
-
-    It is the record itself, or the part of it that is the event; the envelope of an index is none of it. Raises
-    ValueError for content that cannot be read.
-    """
-    items = list_answer_items(value) if isinstance(value, dict) else None
-    if items is None:
-        yield from list_texts_within(value, record)
-    for item in items or ():
-        yield from list_texts_within(item, None)
-
-
-def list_texts_within(value: Any, record: str | None) -> Iterator[str]:
-    """The texts of the events in one object, whose own text may be at hand."""
-    inner = held = value
-    of_index = True
-    for _ in range(MOST_ENVELOPES):
-        found = open_envelope(inner) if isinstance(inner, Mapping) else None
-        if found is None:
-            break
-        name, opened = found
-        inner = opened.inner
-        of_index = of_index and name in INDEX_ENVELOPES
-        held = (inner if opened.text is None else opened.text) if of_index else held
-    if isinstance(inner, list):
-        for item in inner:
-            yield from list_texts_within(item, None)
-    elif held is value and record is not None:
-        yield record
-    else:
-        yield print_json_value(held)
-
-
-def open_envelope(value: Mapping[str, Any]) -> tuple[str, OpenedEvent] | None:
-    """The first envelope that an object is, by name, and what it holds; None for an object that is an event itself."""
-    for envelope in list_fitting_envelopes(tuple(value)):
-        opened = envelope.open(value)
-        if opened is not None:
-            return envelope.name, opened
-    return None
+def is_bulk_action(value: Mapping[str, Any]) -> bool:
+    """Whether an object is the line before a document in a body of Elastic's bulk API."""
+    action = next((value[key] for key in ("index", "create") if key in value), None)
+    return isinstance(action, dict) and all(key.startswith("_") for key in action)
 
 
 def is_object_list(value: Any) -> bool:

@@ -28,10 +28,10 @@ PROVIDER_CHANNELS = {
 PROVIDER_GUIDS = {
     "Microsoft-Windows-Sysmon": "{5770385F-C22A-43E0-BF4C-06F5698FFBD9}",
     "Microsoft-Windows-Security-Auditing": "{54849625-5478-4994-A5BA-3E3B0328C30D}",
-    "Microsoft-Windows-PowerShell": "{a0c1853b-5c40-4b15-8766-3cf1c58f985a}",
-    "Microsoft-Windows-Windows Defender": "{11cd958a-c507-4ef3-b3f2-5fd9dfbd2c78}",
+    "Microsoft-Windows-PowerShell": "{A0C1853B-5C40-4B15-8766-3CF1C58F985A}",
+    "Microsoft-Windows-Windows Defender": "{11CD958A-C507-4EF3-B3F2-5FD9DFBD2C78}",
 }
-"""Identities of providers as Windows prints them, in the case of their manifest, which decoders and shippers change."""
+"""Identities of providers as Windows prints them; shippers write small letters."""
 
 CHANNEL_PROVIDERS = {
     channel.lower(): provider

@@ -34,6 +34,7 @@ RAW_FIELD = "_raw"
 EXPORTED_TEXTS = (RAW_FIELD, "@rawstring")
 """What exports of both products call the text of an event, which they have beside its fields."""
 # Names under which shippers keep an event's message, and decoders the event itself.
+CLASSIC_MESSAGE = "\nMessage="
 MORE_THAN_DATA = re.compile(r'[Mm]essage"\s*:|xml_name"\s*:|"Event"\s*:')
 
 Piece: TypeAlias = "str | pa.ChunkedArray"
@@ -86,6 +87,8 @@ def complete_event_text(made: str, recorded: str | None) -> str:
     """The XML of one event, from the text that is made of its fields and the one that was recorded."""
     if recorded is None or recorded.lstrip().startswith("<"):
         return recorded or made
+    if CLASSIC_MESSAGE in recorded and not recorded.lstrip().startswith("{"):
+        return complete_event_xml(made, {"message": recorded.partition(CLASSIC_MESSAGE)[2]})
     if not MORE_THAN_DATA.search(recorded):
         return made
     try:

@@ -9,7 +9,7 @@ from harness.telemetry.events.manifests import known_data_names
 from harness.telemetry.events.windows_names import fold_name
 
 # A label may be indented and has a colon; in a message of Security its value stands behind tabs.
-LABEL = re.compile(r"^[ \t]*([A-Za-z][\w ./()-]{0,60}?):(?:[ \t]+(.*)|[ \t]*)$")
+MESSAGE_LABEL = re.compile(r"^[ \t]*([A-Za-z][\w ./()-]{0,60}?):(?:[ \t]+(.*)|[ \t]*)$")
 
 SECURITY_SECTIONS = {
     "subject": "Subject",
@@ -160,7 +160,7 @@ def read_labels(message: str, names: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     last = ""
     for line in message.splitlines():
-        label = LABEL.match(line)
+        label = MESSAGE_LABEL.match(line)
         name = names.get(fold_name(label[1])) if label else None
         if label and name:
             found[name], last = (label[2] or "").rstrip(), name
@@ -175,7 +175,7 @@ def read_security_message(event: str, message: str) -> dict[str, str]:
     found: dict[str, str] = {}
     whose = ""
     for line in message.splitlines():
-        label = LABEL.match(line)
+        label = MESSAGE_LABEL.match(line)
         if label is None:
             continue
         folded, value = fold_name(label[1]), (label[2] or "").strip()
@@ -185,7 +185,9 @@ def read_security_message(event: str, message: str) -> dict[str, str]:
             continue
         for name in name_security_label(folded, whose):
             if name in known and name not in found:
-                found[name] = SHOWN_VALUES.get(name, {}).get(value, value)
+                # The message has capitals in hexadecimal, the XML has none.
+                told = value.lower() if value[:2] == "0x" else value
+                found[name] = SHOWN_VALUES.get(name, {}).get(value, told)
                 break
     return found
 

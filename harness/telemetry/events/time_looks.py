@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from harness.telemetry.events.time_text import (
     ABBREVIATIONS,
@@ -68,7 +69,7 @@ LOOKS = (
             # 03/31/2011 10:56:26 AM, 31.03.2011 10:56:26,421, 03-31-11 10:56:26
             rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}{BEHIND_DATE}{CLOCKED}",
             # Mar 31 10:56:26 host, Thu Mar 31 10:56:26 PDT 2011, March 31st, 2011, 10:56 AM
-            rf"\b{MONTH}[ ]*{DAY}(?:st|nd|rd|th)?,?\s+(?:{YEAR}[,:]?\s+(?:at\s+)?)?"
+            rf"\b{MONTH}[ ]*{DAY}(?:st|nd|rd|th)?,?\s+(?:{YEAR}[,:]?\s+(?:(?:at|@)\s+)?)?"
             rf"{CLOCK}{HALF}(?:{YEAR_BEHIND}|{ZONES})",
             # 1301590586, with a fraction or as milli-, micro- or nanoseconds
             r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<f>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
@@ -94,11 +95,31 @@ LOOKS = (
 )
 """Splunk has the same kinds: ISO, literal months, American and European dates, mashed dates, ordinals, epochs."""
 
+CLUE = re.compile(
+    r"\d:[0-5]\d|\d{8}|\d[-/]\d\d?[-/]\d\d|\d\.\d\d?\.(?:19|20)\d\d|\d{4}[-/.]\d\d?[-/.]\d"
+    rf"|(?:{'|'.join(MONTH_BEGINNINGS)})[a-z]*\.?[-/,. ]*\d",
+    re.I,
+)
+"""What every look has in it: a text without it need not be tried with each."""
+
+ATTACHED = re.compile(r"\d[-/.,:T_ ]*\Z")
+"""The end of a text that what follows may be the second half of a time of."""
+
 CLOCK_ALONE = re.compile(rf"\A[\W_]{{0,3}}{CLOCK}{HALF}{ZONES}", re.I)
 """A clock at the very beginning: its day is that of the file."""
 
 # datetime.xml gives no year to what it cannot place; a date that lies further ahead is another one (MAX_DAYS_HENCE).
 DAYS_HENCE = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTime:
+    """A time in microseconds since 1970, and whether its zone is written."""
+
+    micros: int
+    zoned: bool
+
+
 ZONE_PARTS = ("z", "z1", "z2", "z3")
 ZONE_NAMES = ("Z", "Z1", "Z2")
 
@@ -169,8 +190,9 @@ def find_zone(part: Mapping[str, str]) -> tuple[tzinfo | None, str]:
     return found, "" if found or not named else f"a zone that is known (`{name or written}`)"
 
 
-def read_written_time(text: str) -> int | None:
-    """Microseconds since 1970 of a text that is a time of some look and nothing else; UTC unless it names a zone."""
+@lru_cache(maxsize=4096)
+def read_written_time(text: str) -> WrittenTime | None:
+    """The time of a text that is one of some look and nothing else; UTC unless it names a zone."""
     written = text.strip().strip("[](){}<>\"'")
     # A log is not of the future, which tells of two-digit years which is the year.
     now = datetime.now(UTC)
@@ -180,7 +202,8 @@ def read_written_time(text: str) -> int | None:
             found = convert_match_to_time(match, UTC, now)
             # No year, no time: there is nothing to take the year from.
             if found is not None and not found.assumed:
-                return found.micros
+                zoned = any(match.groupdict().get(n) for n in ("s", "minutes", *ZONE_PARTS, *ZONE_NAMES))
+                return WrittenTime(found.micros, zoned)
     return None
 
 

@@ -96,11 +96,11 @@ def hexadecimal_keywords(keywords: str) -> str | None:
     return f"0x{bits:x}"
 
 
-GUID = re.compile(r"\{?([0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})\}?")
+BRACED_GUID = re.compile(r"\{?([0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})\}?")
 
 
 @lru_cache(maxsize=4096)
 def braced_guid(text: str, *, upper: bool = False) -> str:
     """A GUID in its braces; other texts unchanged."""
-    found = GUID.fullmatch(text)
+    found = BRACED_GUID.fullmatch(text)
     return text if found is None else f"{{{found[1].upper() if upper else found[1]}}}"

@@ -58,10 +58,18 @@ def restore_system_values(name: str, provider: str, values: pa.Array) -> pa.Arra
     if name in COUNTED:
         return change_odd_values(values, r"^\d+$", lambda text: text.replace(",", ""))
     if name in NUMBERED:
-        known = OPCODE_NUMBERS if name == "Opcode" else {}
+        numbers = OPCODE_NUMBERS if name == "Opcode" else {}
         # A word for it is in the language of a machine, and no rule asks for that.
-        return change_odd_values(values, r"^\d+$", lambda text: known.get(text.lower()))
+        return change_odd_values(values, r"^\d+$", lambda text: numbers.get(text.lower()))
     return values
+
+
+def restore_provider_guid(values: pa.Array, known: str) -> pa.Array:
+    """Identities of a provider in braces; that of a known one as Windows prints it."""
+    braced = change_odd_values(values, r"^\{", braced_guid)
+    if not known:
+        return braced
+    return change_odd_values(braced, f"^{re.escape(known)}$", lambda text: restore_case(text, known))
 
 
 def restore_case(text: str, known: str) -> str:
@@ -81,8 +89,8 @@ def change_odd_values(values: pa.Array, usual: str, change: Callable[[str], str 
 
 
 def restore_hexadecimal(values: pa.Array) -> pa.Array:
-    """Numbers that the log prints in hexadecimal; decoders print their digits, or hexadecimal of another look."""
-    return change_odd_values(values, r"^(0x[0-9a-f]+|-|)$", format_hexadecimal)
+    """Numbers that the log prints in hexadecimal; decoders print their digits, or zeros before them."""
+    return change_odd_values(values, r"^(0x[1-9A-Fa-f][0-9A-Fa-f]*|0x0|-|)$", format_hexadecimal)
 
 
 def format_hexadecimal(text: str) -> str:
@@ -90,7 +98,7 @@ def format_hexadecimal(text: str) -> str:
     if text.isdecimal():
         return f"0x{int(text):x}"
     try:
-        # Leading zeros and capitals are those of tools: 0x00000000000003E7.
+        # Leading zeros are those of tools: 0x00000000000003E7.
         return f"0x{int(text, 16):x}" if text[:2].lower() == "0x" else text
     except ValueError:
         return text

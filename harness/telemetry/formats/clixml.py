@@ -38,7 +38,10 @@ def read(stream: Stream, tables: EventTables) -> None:
         text = b"".join(stream.text_blocks()).decode("utf-8", "replace") if stream.whole(LARGEST_EXPORT) else ""
         seen: dict[str, Any] = {}
         try:
-            for number, node in enumerate(parse_objects(text), 1):
+            nodes, whole = parse_objects(text)
+            if not whole:
+                tables.damage(stream.name, "the file ends within an object")
+            for number, node in enumerate(nodes, 1):
                 value = convert_object(node, seen)
                 for item in value if isinstance(value, list) else [value]:
                     try:
@@ -49,13 +52,16 @@ def read(stream: Stream, tables: EventTables) -> None:
             tables.damage(stream.name, f"malformed CLIXML: {error}")
 
 
-def parse_objects(text: str) -> list[Node]:
-    """The objects of a text. Raises ValueError where it is no well-formed XML."""
+def parse_objects(text: str) -> tuple[list[Node], bool]:
+    """The whole objects of a text, and whether it ends with the last. Raises ValueError where it is no XML."""
     path = [Node("", {})]
     at = max(text.find("<Objs"), 0)
     while at < len(text):
         token = XML_TOKEN.match(text, at)
         if token is None:
+            # A tag that has no end is where the text was cut.
+            if ">" not in text[at:]:
+                break
             raise ValueError(f"no markup: `{text[at : at + 40]}`")
         at = token.end()
         if token["tag"] is None:
@@ -71,10 +77,9 @@ def parse_objects(text: str) -> list[Node]:
                 path.append(node)
             if len(path) > DEEPEST_XML:
                 raise ValueError(f"elements lie more than {DEEPEST_XML} deep in one another")
-    if len(path) > 1:
-        # What came before the cut is whole.
-        path[0].inner[0].inner[-1:] = []
-    return [node for top in path[0].inner for node in top.inner]
+    objects = [node for top in path[0].inner for node in top.inner]
+    # Of an object that is still open only the beginning is there.
+    return (objects[:-1] if len(path) > 2 else objects), len(path) == 1
 
 
 def convert_object(node: Node, seen: dict[str, Any]) -> Any:

@@ -10,7 +10,8 @@ import msgspec
 
 from harness.telemetry.events.event import Telemetry
 from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
-from harness.telemetry.events.json_events import JsonEvents, list_event_texts
+from harness.telemetry.events.json_event_texts import list_event_texts
+from harness.telemetry.events.json_events import JsonEvents
 from harness.telemetry.events.raw_text import json_texts, stamp_fields, write_lines
 
 # A fraction stays the text that was written: 1.10 is not 1.1 in a log.

@@ -16,7 +16,7 @@ from harness.telemetry.events.windows_event import (
     is_windows,
     sensor_of,
 )
-from harness.telemetry.formats import delimited
+from harness.telemetry.formats import csv_table
 
 # Not <EventData>, <EventID> or <Events>.
 START = re.compile(rb"<Event(?=[\s>])")
@@ -39,7 +39,7 @@ def recognises(head: bytes) -> bool:
     if head[:1] in b"{[" or START.search(head) is None:
         return False
     # A table may hold events in its cells, and binary data pieces of them.
-    return head.startswith(b"<") or (b"\0" not in head and not delimited.recognises(head))
+    return head.startswith(b"<") or (b"\0" not in head and not csv_table.recognises(head))
 
 
 def read(stream: Stream, tables: EventTables) -> None:

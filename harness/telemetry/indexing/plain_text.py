@@ -15,7 +15,15 @@ from functools import lru_cache
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.input import EventTables, Stream
-from harness.telemetry.events.time_looks import BARE_LOOKS, CLOCK_ALONE, LOOKS, ReadTime, convert_match_to_time
+from harness.telemetry.events.time_looks import (
+    ATTACHED,
+    BARE_LOOKS,
+    CLOCK_ALONE,
+    CLUE,
+    LOOKS,
+    ReadTime,
+    convert_match_to_time,
+)
 from harness.telemetry.events.time_text import (
     ABBREVIATIONS,
     ALIKE,
@@ -67,7 +75,7 @@ class EventClock:
         self.prefix = compile_setting_regex(prefix) if prefix else None
         given = settings.get("TIME_FORMAT", "").strip()
         self.looks = (format_regex(given),) if given else LOOKS
-        self.looks_for_itself = not given and self.prefix is None
+        self.looks_for_itself = not given
         self.lookahead = parse_whole_setting(settings.get("MAX_TIMESTAMP_LOOKAHEAD"), LOOKAHEAD)
         self.last: str | None = None
         self.found: ReadTime | None = None
@@ -111,7 +119,7 @@ class EventClock:
 
     def clock_alone(self, text: str) -> ReadTime | None:
         """The time of an event that begins with a clock without a date; nothing where settings say what to look for."""
-        match = CLOCK_ALONE.match(text) if self.looks_for_itself else None
+        match = CLOCK_ALONE.match(text) if self.looks_for_itself and self.prefix is None else None
         return convert_match_to_time(match, self.zone, self.near) if match else None
 
     def matches(self, window: str) -> list[re.Match[str]]:
@@ -119,8 +127,13 @@ class EventClock:
         usual = self.looks[0].search(window)
         # A time at the very beginning needs no look at the others (plain logs are read seven times faster), but
         # a bare date may hide the clock behind it.
-        if usual is not None and usual.start() == 0 and usual.re not in BARE_LOOKS:
-            return [usual]
+        if usual is not None and usual.re not in BARE_LOOKS:
+            before = window[: usual.start()]
+            if not before or not (CLUE.search(before) or ATTACHED.search(before)):
+                return [usual]
+        # A format of the site's own may have nothing of the usual looks.
+        if self.looks_for_itself and not CLUE.search(window):
+            return []
         found = [m for look in self.looks if (m := look.search(window)) is not None]
         found.sort(key=lambda m: (m.start(), -m.end()))
         if found and found[0].re is not self.looks[0]:

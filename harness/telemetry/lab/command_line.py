@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from harness.diagnostics import HarnessError
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_command import Command
-from harness.scenario.command_prompt import Form, choose_form, split_rows
+from harness.scenario.command_prompt import Form, choose_form, split_lines, split_rows
 from harness.telemetry.lab.remote import CommandLine
 
 # cmd.exe takes 8,191 characters; the rest is for what WinRS puts in front.
@@ -40,7 +40,7 @@ def build_marked_line(command: Command, mark: str) -> CommandLine:
         raise HarnessError(
             "no-such-shell", message, help="choose a test whose executor is powershell or command_prompt"
         )
-    rows, form = split_rows(command.text), choose_form(command.text)
+    rows, lines, form = split_rows(command.text), split_lines(command.text), choose_form(command.text)
     text = prepend_mark(" & ".join(row.strip() for row in rows), mark)
     if form is Form.JOINED and len(text) <= LONGEST_LINE:
         return CommandLine(text=text, mark=mark)
@@ -49,8 +49,10 @@ def build_marked_line(command: Command, mark: str) -> CommandLine:
             message = f"a line of {len(row)} characters is more than a command prompt takes ({LONGEST_LINE})"
             raise HarnessError("line-too-long", message, help="give the test shorter arguments")
     if form is Form.TYPED:
-        return CommandLine(text=prepend_mark("cmd.exe /d /q /k rem", mark), stdin=join_rows([*rows, "exit"]), mark=mark)
-    return CommandLine(text=prepend_mark(build_batch_line(mark), mark), stdin=join_rows(rows), mark=mark)
+        return CommandLine(
+            text=prepend_mark("cmd.exe /d /q /k rem", mark), stdin=join_rows([*lines, "exit"]), mark=mark
+        )
+    return CommandLine(text=prepend_mark(build_batch_line(mark), mark), stdin=join_rows(lines), mark=mark)
 
 
 def build_batch_line(mark: str) -> str:

@@ -176,8 +176,9 @@ def sigma_fields(recorded: Mapping[str, Field], rows: int, *, encoded: bool) -> 
     data: dict[str, Field | None] = {n: change(f) for n, f in list_data(recorded).items()}
     for name, field in gather_list_fields(data, rows).items():
         yield clean_field_name(name), field
-        # `Threat Name` of Defender is ThreatName in Sigma.
+        # `Threat Name` of Defender is ThreatName in most of Sigma, and in some of it what the log says.
         yield clean_field_name(name.replace(" ", "")), field
+        yield name, field
 
 
 def leave_empty_out(field: Field) -> Field | None:

@@ -373,6 +373,8 @@ def cloud_times(rows: ActivityRows[Any], setup: Setup) -> Times:
     return received
 
 
+NEXT_GENERATION_FIELDS = ("FileName", "FilePath", "UserName", "LocalAddressIP4", "LocalIP")
+
 SENSOR = Sensor(
     name="falcon",
     meaning="the Falcon sensor of Windows and its cloud",
@@ -384,6 +386,7 @@ SENSOR = Sensor(
             values=("raw", "enriched", "ngsiem"),
             meaning="raw: network events have no ImageFileName and nothing has ComputerName, as the sensor sends them; "
             "enriched: both are added, as the published rules expect; ngsiem: ComputerName is, ImageFileName is not",
+            fields={"ComputerName": ("enriched", "ngsiem"), **dict.fromkeys(NEXT_GENERATION_FIELDS, ("ngsiem",))},
         ),
     ),
     records={

@@ -12,16 +12,34 @@ from harness.telemetry.shapes.splunk import object_in
 
 def open_event_data(value: Mapping[str, Any]) -> OpenedEvent | None:
     """A row of a table whose data are a text of JSON or XML."""
-    data = value["EventData"]
+    name = "EventData" if "EventData" in value else "event_data"
+    data = value[name]
     if not isinstance(data, str):
         return None
     text = data.lstrip()
-    rest = {n: v for n, v in value.items() if n != "EventData"}
+    rest = {n: v for n, v in value.items() if n != name}
     if text.startswith("{"):
         return OpenedEvent(inner={**rest, "EventData": object_in(text)})
     if text.startswith(("<DataItem", "<EventData", "<UserData")):
-        return OpenedEvent(inner={**rest, "EventData": dict(data_in_xml(text))})
+        return OpenedEvent(inner={**rest, name: dict(data_in_xml(text))})
+    # Promtail has the elements without the one around them.
+    if text.startswith("<Data"):
+        return OpenedEvent(inner={**rest, name: dict(data_in_xml(f"<EventData>{text}</EventData>"))})
     return None
+
+
+def open_query_answer(value: Mapping[str, Any]) -> OpenedEvent | None:
+    """The rows of an answer of Log Analytics or of advanced hunting, whose columns are named beside."""
+    tables = value.get("tables") or value.get("Tables") or [value]
+    rows: list[dict[str, Any]] = []
+    for table in tables if isinstance(tables, list) else []:
+        columns = table.get("columns") or table.get("Columns") if isinstance(table, dict) else None
+        cells = table.get("rows") or table.get("Rows") if isinstance(table, dict) else None
+        if not isinstance(columns, list) or not isinstance(cells, list):
+            return None
+        names = [str(c.get("name") or c.get("ColumnName") if isinstance(c, dict) else c) for c in columns]
+        rows += [dict(zip(names, row, strict=False)) for row in cells if isinstance(row, list)]
+    return OpenedEvent(inner=rows) if rows else None
 
 
 def data_in_xml(text: str) -> list[tuple[str, str]]:
@@ -78,8 +96,11 @@ EVENT_TABLE = {
 DEFENDER_TIMES = ("Timestamp", "TimeGenerated", "TimeGenerated [UTC]", "Timestamp [UTC]")
 
 ENVELOPES = (
+    Envelope(name="log_analytics", keys=("tables", "Tables", "columns|rows", "Columns|Rows"), open=open_query_answer),
     Envelope(
-        name="azure", keys=("EventData|EventID", "EventData|EventId", "EventData|EventCode"), open=open_event_data
+        name="azure",
+        keys=("EventData|EventID", "EventData|EventId", "EventData|EventCode", "event_data|event_id"),
+        open=open_event_data,
     ),
 )
 

@@ -24,13 +24,17 @@ SHAPES = (
     Shape(
         name="cloudtrail",
         meaning="AWS CloudTrail",
-        marks=("eventVersion|eventSource|eventName", "eventSource|eventName|awsRegion"),
+        marks=(
+            "eventVersion|eventSource|eventName",
+            "eventSource|eventName|awsRegion",
+            "eventsource|eventname|awsregion",
+        ),
         rank=26,
         example="cloudtrail.json",
         sensor="cloudtrail",
-        kind=("eventName",),
+        kind=("eventName", "eventname"),
         origin=SplunkInput(index="main", source="aws:cloudtrail", sourcetype="aws:cloudtrail"),
-        time=("eventTime",),
+        time=("eventTime", "eventtime"),
     ),
     Shape(
         name="office_365",

@@ -96,10 +96,16 @@ def finish_ecs(fields: dict[str, str], event: Mapping[str, str]) -> None:
 
 HASHES = ("sha1", "md5", "sha256")
 
+ECS_SYSTEM = {"event.code": "EventID", "event.provider": "Provider_Name", "host.name": "Computer"}
+"""What ECS has of the System fields where `winlog` lacks them."""
+
 WINLOG_NAMES = {
     **{f"winlog.{name}": "" for name in WINLOGBEAT_WORDS},
     "winlog.user_data.xml_name": "",
     "log.level": "Level",
+    # Where a table was exported without the columns of `winlog`.
+    "event.code": "EventID",
+    "event.provider": "Provider_Name",
 }
 
 SHAPES = (
@@ -136,7 +142,11 @@ SHAPES = (
     Shape(
         name="winlogbeat_6",
         meaning="Winlogbeat up to version 6",
-        marks=("event_data.*", "event_id|log_name", "event_id|source_name"),
+        marks=(
+            *(f"event_data.*|{own}" for own in ("log_name", "computer_name", "source_name", "record_number")),
+            "event_id|log_name",
+            "event_id|source_name",
+        ),
         rank=21,
         example="winlogbeat_6.ndjson",
         data=("event_data.", "user_data."),

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.events.export_times import QUARTER
-from harness.telemetry.shape import Shape
+from harness.telemetry.shape import Envelope, NameSpelling, OpenedEvent, Shape
+
+
+def open_loki_stream(value: Mapping[str, Any]) -> OpenedEvent | None:
+    """A stream of Loki: labels, and pairs of nanoseconds and line."""
+    labels, pairs = value["stream"], value["values"]
+    if not isinstance(labels, dict) or not isinstance(pairs, list):
+        return None
+    lines = [pair for pair in pairs if isinstance(pair, list) and len(pair) >= 2]
+    return OpenedEvent(inner=[{**labels, "timestamp": pair[0], "line": pair[1]} for pair in lines])
+
+
+ENVELOPES = (Envelope(name="loki", keys=("stream|values",), open=open_loki_stream),)
 
 NXLOG = {
     "SourceName": "Provider_Name",
@@ -49,9 +62,8 @@ def nxlog_time(event: Mapping[str, str]) -> int | None:
 
 
 NXLOG_TIMES = ("SystemTime", "@timestamp", "UtcTime", "EventReceivedTime")
-NXLOG_MARKS = ("EventID|SourceName|SourceModuleType", "EventID|Hostname|SourceModuleType")
-NXLOG_MARKS += ("EventID|SourceName|@timestamp", "EventID|Hostname|@timestamp")
 BARE_MARKS = ("EventID|SourceName", "EventID|Hostname")
+NXLOG_MARKS = tuple(f"{bare}|{own}" for bare in BARE_MARKS for own in ("SourceModuleType", "@timestamp"))
 # StringInserts are Fluent Bit's, the others decoders' and Azure's.
 NOT_NXLOG = ("Provider_Name", "StringInserts*", "EventLevelName", "EventData", "EventData.*")
 
@@ -139,6 +151,58 @@ SHAPES = (
         inserts="StringInserts",
         message="Message",
         time=("TimeGenerated", "TimeWritten", "@timestamp", "date"),
+    ),
+    Shape(
+        name="promtail",
+        meaning="Promtail and Grafana Alloy, in lines of Loki or alone",
+        marks=("event_data.*|channel|event_id", "channel|event_id|eventRecordID|computer"),
+        without=("event_id.id",),
+        rank=36,
+        example="loki.json",
+        data=("event_data.", "user_data."),
+        names={
+            "execution.processId": "Execution_ProcessID",
+            "execution.threadId": "Execution_ThreadID",
+            "security.userId": "Security_UserID",
+            "correlation.activityID": "Correlation_ActivityID",
+            "levelText": "",
+            "message": "",
+        },
+        time=("timeCreated", "timestamp", "ts"),
+    ),
+    Shape(
+        name="opentelemetry",
+        meaning="OpenTelemetry's receiver windowseventlog",
+        marks=("event_id.id|channel", "event_id.id|provider.name"),
+        rank=36,
+        example="otel.ndjson",
+        data=("event_data.", "user_data."),
+        names={
+            "event_id.id": "EventID",
+            "event_id.qualifiers": "Qualifiers",
+            "provider.name": "Provider_Name",
+            "provider.guid": "Provider_Guid",
+            "execution.process_id": "Execution_ProcessID",
+            "execution.thread_id": "Execution_ThreadID",
+            "security.user_id": "Security_UserID",
+            "correlation.activity_id": "Correlation_ActivityID",
+            "message": "",
+        },
+        words={"Qualifiers": {"0": ""}},
+        time=("system_time", "observed_timestamp", "timestamp"),
+    ),
+    Shape(
+        name="telegraf",
+        meaning="Telegraf's input win_eventlog",
+        marks=("fields.EventID|fields.Channel|tags.*", "fields.EventID|fields.Source|tags.*", "fields.EventID|name"),
+        rank=37,
+        example="telegraf.ndjson",
+        system=("fields.",),
+        data=("fields.Data_", "fields.UserData_"),
+        names={"fields.Message": "", "fields.LevelText": "", "fields.TaskText": "", "fields.UserName": ""},
+        spelling=NameSpelling.CHANGED,
+        message="fields.Message",
+        time=("fields.TimeCreated", "timestamp"),
     ),
     Shape(
         name="classic_text",

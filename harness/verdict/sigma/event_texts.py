@@ -51,7 +51,8 @@ class FieldTexts:
 class EventTable:
     """Events of one kind by their fields; `windows` says that they are records of a Windows event log.
 
-    An `exact` one has its fields under no other names: a query finds them so or not at all.
+    An `exact` one has its fields under no other names: a query finds them so or not at all; `renamed` says which names
+    the query has for those of the rule.
     """
 
     rows: int
@@ -59,6 +60,7 @@ class EventTable:
     columns: pa.Table
     windows: bool = False
     exact: bool = False
+    renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known: dict[str, tuple[FieldTexts, ...]] = field(default_factory=dict)
 
     def names(self) -> Iterator[str]:
@@ -69,7 +71,8 @@ class EventTable:
     def find(self, name: str) -> tuple[FieldTexts, ...]:
         """The texts of a field; several for a list, none where no event has it."""
         if name not in self.known:
-            found = [n for n in self.names() if n == name or LIST_FIELD.sub("", n) == name]
+            wanted = self.renamed.get(name, (name,))
+            found = [n for n in self.names() if n in wanted or LIST_FIELD.sub("", n) in wanted]
             if not found and not self.exact:
                 # Sigma's names have no blanks where Windows' have some (`Threat Name`).
                 found = [n for n in self.names() if n.replace(" ", "") == name.replace(" ", "")]

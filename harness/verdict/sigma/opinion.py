@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,9 +81,11 @@ class SigmaOpinion:
 class SigmaEvaluation:
     """A Sigma rule or correlation on recorded events."""
 
-    def __init__(self, subject: SigmaSubject, telemetry: Telemetry) -> None:
-        """Nothing is evaluated yet."""
-        self.subject = subject
+    def __init__(
+        self, subject: SigmaSubject, telemetry: Telemetry, renamed: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        """Nothing is evaluated yet; `renamed` are the names that a query has for fields of the rule."""
+        self.subject, self.renamed = subject, renamed or {}
         arrival = find_arrival(telemetry)
         self.tables: list[EventTable] = [read_events(events) for events in telemetry.events]
         self.times = [
@@ -171,14 +173,18 @@ def describe_miss(item: DetectionItem, table: EventTable, row: int) -> NearMiss:
 
 
 def form_opinion(
-    subject: SigmaSubject, telemetry: Telemetry, views: Sequence[View], alerts: Sequence[Alert] | None
+    subject: SigmaSubject,
+    telemetry: Telemetry,
+    views: Sequence[View],
+    alerts: Sequence[Alert] | None,
+    renamed: Mapping[str, tuple[str, ...]] | None = None,
 ) -> SigmaOpinion | None:
     """What the rule finds by its own text, and what becomes of it; without `alerts` there is no query to compare.
 
     None where nobody can tell: for a placeholder without values, or plain text whose fields no rule can name.
     """
     try:
-        evaluation = SigmaEvaluation(subject, telemetry)
+        evaluation = SigmaEvaluation(subject, telemetry, renamed)
         hits = evaluation.hits()
     except HarnessError:
         return None
@@ -206,7 +212,7 @@ def classify_losses(evaluation: SigmaEvaluation, lost: Sequence[SigmaHit], views
     shown: set[int] = set()
     for view in views if lost else ():
         numbers = view.columns.column("@event").to_numpy()
-        table = EventTable(len(numbers), view.constants, view.columns, exact=True)
+        table = EventTable(len(numbers), view.constants, view.columns, exact=True, renamed=evaluation.renamed)
         fitting = combine_masks([evaluate_detection(tree, table) for tree in trees], len(numbers), every=False)
         shown |= set(numbers[fitting].tolist())
         places |= {event: (view, row) for row, event in enumerate(numbers.tolist())}
@@ -218,9 +224,8 @@ def classify_losses(evaluation: SigmaEvaluation, lost: Sequence[SigmaHit], views
             continue
         view, row = places[hidden[0]]
         told = number < MOST_NAMED
-        changes = list_changes(
-            evaluation, hidden[0], EventTable(1, view.constants, view.columns.slice(row, 1), exact=True)
-        )
+        one = EventTable(1, view.constants, view.columns.slice(row, 1), exact=True, renamed=evaluation.renamed)
+        changes = list_changes(evaluation, hidden[0], one)
         yield LostHit(events=hit.events, stage=LossStage.PLATFORM, held="; ".join(changes) if told else "")
 
 

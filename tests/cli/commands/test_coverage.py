@@ -1,7 +1,12 @@
 """`detlab coverage` and `detlab docs` on the command line."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from time import sleep
+from typing import IO
 
 import pytest
 
@@ -73,6 +78,35 @@ def test_rules_are_also_run_on_events(folder):
     ran = detlab("coverage", "any.spl", "good.spl", "--events", "events.ndjson")
     assert ran.code == 0
     assert "1 rule returned 1 row on the events" in ran.out
+
+
+def wait_for(text: str, stream: IO[str]) -> None:
+    """Reads lines until one holds the text."""
+    for line in stream:
+        if text in line:
+            return
+    raise AssertionError(f"{text} was not printed")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_study_tells_what_it_has_found_by_then(tmp_path, how):
+    # One rule that nothing stops for half a minute, and others beside it that are done at once.
+    (tmp_path / "bad.spl").write_text("index=main | fnord x")
+    slow = "| makeresults count=3000 | eval a=mvrange(0,3000) | mvexpand a | eval b=md5(a) | stats values(b) as b"
+    (tmp_path / "slow.spl").write_text("| makeresults count=100000 " + slow[slow.index("| eval") :])
+    for n in range(16):
+        (tmp_path / f"ok{n}.spl").write_text("index=main")
+    command = [sys.executable, "-c", "from harness.cli.main import main; main()", "coverage", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ran:
+        assert ran.stdout
+        # The first rule's failure is printed while the slow one runs.
+        wait_for("bad.spl:1:14", ran.stdout)
+        sleep(1)
+        ran.send_signal(how)
+        rest = ran.stdout.read()
+        assert ran.wait() == 130
+    assert "interrupted:" in rest
+    assert "unknown-command: fnord" in rest
 
 
 def test_a_folder_without_rules_is_an_error(folder):

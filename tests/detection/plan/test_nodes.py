@@ -21,6 +21,7 @@ from harness.detection.plan.nodes import (
     Values,
     Window,
 )
+from harness.detection.sql.statement import CROWD
 
 C, L = Column, Literal
 PLAIN = Values(
@@ -169,6 +170,29 @@ AGGREGATES = [
 def test_an_aggregate_has_its_one_meaning(duckdb, operation, arguments, more, wanted):
     node = Aggregate(source=PLAIN, keys=(), measures=(("x", agg(operation, *arguments, **more)),))
     assert duckdb.run(node).rows[0][0] == (pytest.approx(wanted) if isinstance(wanted, float) else wanted)
+
+
+@pytest.mark.parametrize("rows", [2, 0])
+def test_an_aggregate_is_the_same_beside_many_others(duckdb, rows):
+    # More measures than that are spelled otherwise (statement.CROWD).
+    shown = [(o, a, m) for o, a, m, _ in AGGREGATES]
+    lists = [(o, (C("l"),), {}) for o in (ops.values, ops.collect)]
+    first = {"order": (SortKey(C("n"), descending=True),)}
+    shown += [(o, (C("host"),), first) for o in (ops.first, ops.last)]
+    wide = Values(
+        columns={"k": Kind.TEXT, "host": Kind.TEXT, "n": Kind.NUMBER, "l": Kind.LIST},
+        rows=(
+            ("x", "a", 1, ("2", "1")), ("x", None, 2, None), ("y", "b", None, ("1",)), ("x", "b", 2, ("1", "10")),
+            ("x", "a", 1e300, None), ("x", "c", 0.5, None), ("y", None, None, None), ("z", None, None, None),
+        )[: None if rows else 0],
+    )  # fmt: skip
+    measures = [(f"m{i}", agg(o, *a, **m)) for i, (o, a, m) in enumerate([*shown, *lists])]
+    assert len(measures) > CROWD
+    together = list(duckdb.run(Aggregate(source=wide, keys=(("k", C("k")),), measures=tuple(measures))).records())
+    for name, measure in measures:
+        alone = duckdb.run(Aggregate(source=wide, keys=(("k", C("k")),), measures=((name, measure),))).records()
+        # As text, in which NaN is itself: the square of 1e300 is no double.
+        assert str([r.get(name) for r in together]) == str([r.get(name) for r in alone]), measure
 
 
 def test_values_and_collect_count_the_elements_of_lists(duckdb):

@@ -71,6 +71,7 @@ def test_json_is_one_document_with_stable_names(report):
         "origin",
         "rule",
         "scenario",
+        "sigma",
         "switches",
     ]
 

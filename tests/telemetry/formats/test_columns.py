@@ -47,7 +47,10 @@ def read_one_by_one(rows, name):
 def show(telemetry):
     """All that is in telemetry, a row a set of texts."""
     return {
-        (each.sensor, each.kind): (dict(each.constants), sorted(str(sorted(row.items())) for row in list_present(each.columns)))
+        (each.sensor, each.kind): (
+            dict(each.constants),
+            sorted(str(sorted(row.items())) for row in list_present(each.columns)),
+        )
         for each in telemetry.events
     }, sorted(map(str, telemetry.damages))
 
@@ -80,7 +83,9 @@ SYSMON = {"Channel": ["Microsoft-Windows-Sysmon/Operational"] * 2, "Computer": [
 
 
 def test_numbers_with_gaps_are_whole_as_they_were(tmp_path):
-    events = read_columns(tmp_path, **SYSMON, EventID=pa.array([3.0, 3.0]), DestinationPort=pa.array([443.0, float("nan")]))
+    events = read_columns(
+        tmp_path, **SYSMON, EventID=pa.array([3.0, 3.0]), DestinationPort=pa.array([443.0, float("nan")])
+    )
     assert (events.sensor, events.kind) == ("sysmon", "3")
     assert events.columns.column("DestinationPort").to_pylist() == ["443", None]
 

@@ -131,6 +131,14 @@ def test_a_look_is_recognised_with_the_zone_that_is_written(text, expected):
     assert seen(text) == (expected, "")
 
 
+@pytest.mark.parametrize("before", ["10.0.0.12 - - [", "level=info decoding may be mark: ", "(1) <"])
+def test_a_look_is_recognised_behind_other_words(before):
+    clock = EventClock({}, datetime(2024, 3, 1, tzinfo=UTC))
+    for text, expected in [*LOOKS, *LOOKS]:
+        found = clock.micros(before + text)
+        assert datetime.fromtimestamp(found / 1e6, UTC).isoformat().removesuffix("+00:00") == expected, text
+
+
 @pytest.mark.parametrize("text", NO_TIMES)
 def test_what_is_no_time_is_none(text):
     assert seen(text) == (None, "")

@@ -13,7 +13,12 @@ from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Around, order_term
-from harness.detection.sql.build import SQL, fn
+from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter
+
+
+def spell_null_if_empty(value: SQL) -> SQL:
+    """Null for a list of nothing."""
+    return fn("nullif", value, b.cast(b.array(), "TEXT[]"))
 
 
 @DUCKDB.spell(ops.count)
@@ -26,7 +31,17 @@ def duckdb_count(around: Around, *x: SQL) -> SQL:
 @DUCKDB.spell(ops.count_distinct)
 def duckdb_count_distinct(around: Around, x: SQL) -> SQL:
     """Distinct values."""
+    if around.crowded:
+        return b.cast(fn("coalesce", fn("len", fn("list_distinct", around("list", x))), b.sql_integer(0)), "DOUBLE")
     return b.cast(around("count", x, distinct=True), "DOUBLE")
+
+
+def spell_present_list(around: Around, x: SQL, *, in_order: bool = False) -> SQL:
+    """The values that are not null as a list, null of none."""
+    if not around.crowded:
+        return around("list", x, present=x, in_order=in_order)
+    present = lambda_of("x", b.not_null(sql_parameter("x")))
+    return fn("nullif", fn("list_filter", around("list", x, in_order=in_order), present), b.array())
 
 
 def spell_aggregate_by_name(name: str) -> Callable[..., SQL]:
@@ -52,8 +67,9 @@ for operation, name in DUCKDB_AGGREGATES.items():
 @DUCKDB.spell(ops.mode)
 def duckdb_mode(around: Around, x: SQL) -> SQL:
     """The most frequent, the smallest of several."""
-    # DuckDB gives the first seen of equally frequent values, so the order makes it the smallest.
-    return around("mode", x, order=[order_term(x.copy())])
+    # DuckDB gives the first seen of equally frequent values, so the order makes it the smallest. It refuses an order
+    # by what is the same in every row.
+    return around("mode", x, order=[order_term(x.copy())] if x.find(exp.Column) else [])
 
 
 @DUCKDB.spell(ops.values, kinds=True)
@@ -62,15 +78,19 @@ def duckdb_values(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     if kinds[0] is Kind.LIST:
         # Without DISTINCT, which is redundant here: the time of DuckDB's grew with the cube of the columns of
         # `transaction` (90 events of 80, 120 and 236 columns took 4 s, 14 s and more than 90 s).
-        return fn("list_sort", fn("list_distinct", fn("flatten", around("list", t, present=t))))
+        texts = around("list", t) if around.crowded else around("list", t, present=t)
+        return spell_null_if_empty(fn("list_sort", fn("list_distinct", fn("flatten", texts))))
+    text = spell_text_of_kind(t, kinds[0])
+    if around.crowded:
+        return spell_null_if_empty(fn("list_sort", fn("list_distinct", around("list", text))))
     # `list` keeps nulls and promises no order, hence the filter and the sort.
-    return fn("list_sort", around("list", spell_text_of_kind(t, kinds[0]), present=t, distinct=True))
+    return fn("list_sort", around("list", text, present=t, distinct=True))
 
 
 @DUCKDB.spell(ops.collect, kinds=True)
 def duckdb_collect(around: Around, t: SQL, kinds: tuple[Kind, ...]) -> SQL:
     """All texts in row order."""
-    made = around("list", spell_text_of_kind(t, kinds[0]), present=t, in_order=True)
+    made = spell_present_list(around, spell_text_of_kind(t, kinds[0]), in_order=True)
     return fn("flatten", made) if kinds[0] is Kind.LIST else made
 
 
@@ -82,13 +102,21 @@ def spell_text_of_kind(t: SQL, kind: Kind) -> SQL:
 @DUCKDB.spell(ops.first)
 def duckdb_first(around: Around, x: SQL) -> SQL:
     """Of the first row where it is not null."""
-    return around.nth("first", x)
+    return spell_nth(around, "first", x)
+
+
+def spell_nth(around: Around, which: str, x: SQL) -> SQL:
+    """The first or the last value that is not null."""
+    if not around.crowded:
+        return around.nth(which, x)
+    # Nulls are put behind all others, or before them.
+    return around(which, x, order=[order_term(b.is_null(x.copy()), descending=which == "last"), *around.order])
 
 
 @DUCKDB.spell(ops.last)
 def duckdb_last(around: Around, x: SQL) -> SQL:
     """Of the last row where it is not null."""
-    return around.nth("last", x)
+    return spell_nth(around, "last", x)
 
 
 @DUCKDB.spell(ops.fill)
@@ -106,6 +134,9 @@ def spell_extreme(descending: bool) -> Callable[..., SQL]:
             # as tried with three rows.
             return around("arg_max" if descending else "arg_min", x, n)
         both = b.sql_case((b.not_null(n.copy()), x))
+        if around.crowded:
+            missing = order_term(b.is_null(both.copy()))
+            return around("first", both, order=[missing, order_term(n, descending), *around.order])
         # `first` by the number and then the row order, since arg_min promises nothing about equal ones.
         return around("first", x, present=both, order=[order_term(n, descending), *around.order])
 

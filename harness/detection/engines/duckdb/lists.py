@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
-from harness.detection.engines.duckdb.aggregates import DUCKDB_AGGREGATES
+from harness.detection.engines.duckdb.aggregates import DUCKDB_AGGREGATES, spell_null_if_empty
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import duckdb_to_number, duckdb_to_text
 from harness.detection.engines.duckdb.statistics import LIST_MEASURES
@@ -17,11 +17,6 @@ from harness.detection.plan.values.json import normalise_json_path
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter
 from harness.detection.sql.dialect import Construct
-
-
-def spell_null_if_empty(value: SQL) -> SQL:
-    """Null for a list of nothing."""
-    return fn("nullif", value, b.cast(b.array(), "TEXT[]"))
 
 
 def spell_present_members(lists: SQL) -> SQL:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import expressions as exp
 
+from harness.detection.engines.duckdb.aggregates import spell_present_list
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
@@ -293,7 +294,7 @@ def sum_whole(around: Around, x: SQL, power: int = 1) -> SQL:
 def spell_parts(around: Around, x: SQL) -> tuple[SQL, SQL, SQL]:
     """The sums of wholes and fractions, and the list of what is beyond them."""
     far = fn("beyond_sum", x)
-    return around("sum", fn("whole_part", x)), around("sum", fn("fraction_part", x)), around("list", far, present=far)
+    return around("sum", fn("whole_part", x)), around("sum", fn("fraction_part", x)), spell_present_list(around, far)
 
 
 @DUCKDB.spell(ops.sum)
@@ -327,7 +328,7 @@ def spell_variance(around: Around, x: SQL, sample: bool) -> SQL:
         around("sum", fn("small_square", x)),
         around("sum", fn("square_whole", x)),
         around("sum", fn("square_fraction", x)),
-        around("list", far, present=far),
+        spell_present_list(around, far),
     )
 
 
@@ -342,7 +343,7 @@ def duckdb_percentile_below(around: Around, x: SQL, fraction: SQL) -> SQL:
     """A member of the sorted list of all numbers: DuckDB's quantiles count the places otherwise."""
     last = b.sql_infix(exp.Sub, around("count", x), b.sql_integer(1))
     place = b.sql_infix(exp.Add, fn("floor", b.sql_infix(exp.Mul, fraction, last)), b.sql_integer(1))
-    return fn("list_extract", fn("list_sort", around("list", x, present=x)), b.cast(place, "BIGINT"))
+    return fn("list_extract", fn("list_sort", spell_present_list(around, x)), b.cast(place, "BIGINT"))
 
 
 @DUCKDB.spell(ops.sketch_value)
@@ -362,7 +363,7 @@ def spell_regression(measure: str) -> Callable[[Around, SQL, SQL], SQL]:
         far = fn("beyond_pair", y, x)
         sums = total(y, one), total(x, one), total(y, y), total(x, x), total(x, y)
         count = around("count", fn("pair_product", y, x, one, one))
-        made = fn("regression", count, *sums, around("list", far, present=far))
+        made = fn("regression", count, *sums, spell_present_list(around, far))
         return fn("struct_extract", made, b.sql_text(measure))
 
     return spelled

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlglot import expressions as exp
 
+from harness.detection.engines.duckdb.aggregates import spell_null_if_empty
 from harness.detection.engines.duckdb.dialect import DUCKDB
-from harness.detection.engines.duckdb.lists import spell_null_if_empty
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.regex import keep_one_group, list_capture_groups, re2, split_replacement
 from harness.detection.plan.values.text import lower_characters

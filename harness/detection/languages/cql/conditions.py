@@ -94,7 +94,12 @@ def lower_filter_call(row: RowScope, part: FunctionCall) -> Expression:
     function = function_of(part)
     if function.role is not FunctionRole.FILTER:
         raise SourceError("misplaced", f"`{part.name}` is no filter; it stands as a step of its own", part.span)
-    return lower_filter_function(row, function, part)
+    # What the function has to tell is told at its own place; steps in one condition share a flow.
+    before, row.flow.span = row.flow.span, part.span
+    try:
+        return lower_filter_function(row, function, part)
+    finally:
+        row.flow.span = before
 
 
 def lower_apply(row: RowScope, part: Apply) -> Expression:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.detection.invisible_characters import DOUBLE_QUOTED_TEXT, refuse_invisible_characters
-from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, SupportState, Switch
+from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, Switch
 from harness.detection.languages.cql.discovery import arrays, reads_unnamed_fields
 from harness.detection.languages.cql.lint.check import check_query
 from harness.detection.languages.cql.parser import parse_query
@@ -158,7 +158,7 @@ class Cql:
             yield ReferenceEntry(
                 kind="function",
                 name=function.name,
-                state=SupportState.SUPPORTED,
+                probe=f"{function.name}()",
                 summary=function.summary,
                 reference=function.reference,
             )

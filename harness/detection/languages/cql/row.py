@@ -79,16 +79,18 @@ class RowScope:
 
     def near(self, name: str) -> str | None:
         """The field that was meant, perhaps; looked for only for the first few that there are not."""
+        find_hint = self.meaning.settings.find_hint
+        elsewhere = find_hint(name) if find_hint else None
         few = len(self.meaning.told) < SUGGESTED and ("absent-field", name) not in self.meaning.told
         if not few:
-            return None
+            return elsewhere
         first = name.lstrip(FIELD_NAME_MARKS)[:1].lower()
         alike = [
             n
             for n in self.flow.columns
             if n.lstrip(FIELD_NAME_MARKS)[:1].lower() == first and not n.startswith(TEMPORARY)
         ]
-        return did_you_mean(name, alike)
+        return elsewhere or did_you_mean(name, alike)
 
     def listed(self, name: str) -> Expression | None:
         """The column or assignment that holds a whole array, if one does."""

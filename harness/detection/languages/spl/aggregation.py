@@ -58,6 +58,7 @@ def expand_measures(
     strict = read_options(arguments).flag("allnum")
     for measure in arguments.measures:
         argument, function = measure.argument, measure.function
+        refuse_bracket(measure)
         if sparks is not None and function in AGGREGATES and AGGREGATES[function].drawn:
             name = measure.name.text if measure.name else measure.text
             sparks[name], found[name] = measure, collect_span_values(scope, measure)
@@ -81,6 +82,14 @@ def expand_measures(
         name = measure.name.text if measure.name else measure.text
         found[name] = build_aggregate(scope, function, value, measure.span, only_numbers=strict)
     return list(found.items())
+
+
+def refuse_bracket(measure: Measure) -> None:
+    """Raises SourceError for a pair of brackets in the place of a field."""
+    argument = measure.argument
+    if isinstance(argument, Word) and not argument.quoted and argument.text.startswith("["):
+        message = f"`{measure.function}` takes a field, and a bracket begins a subsearch"
+        raise SourceError("bad-argument", message, argument.span, help="a field called so stands in quotes")
 
 
 def is_aggregate_name(function: str) -> bool:
@@ -253,7 +262,7 @@ def group_in_order(scope: Scope, arguments: StatisticsArguments, named: list[Mea
 
 
 def sort_groups(scope: Scope, keys: tuple[Word, ...]) -> None:
-    """Puts groups into the order of their keys: numbers by their size, whatever column holds them, then text by bytes."""
+    """Puts groups into the order of their keys: numbers by size, whatever column holds them, then text by bytes."""
     named = [scope.typed(k.text) for k in distinct_keys(scope, keys)]
     # A column of numbers has that order already.
     if all(v.kind is not Kind.TEXT for v in named):

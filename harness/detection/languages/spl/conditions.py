@@ -185,6 +185,7 @@ class SearchLowering:
             case Subsearch(pipeline, span):
                 return self.resolved(as_condition(self.scope, pipeline, span))
             case OneOf(name, values, span):
+                self.scope.mistyped(name.text, name.span)
                 return self.one_of(name, values, span)
             case Comparison(name, operator, value, case, span):
                 if isinstance(value, Pipeline):
@@ -196,6 +197,7 @@ class SearchLowering:
                     return ops.or_(ops.is_true(special), own, span=span)
                 if special is not None:
                     return special
+                self.scope.mistyped(name.text, name.span)
                 return self.comparison(name.text, operator, value, case, span)
 
     def resolved(self, found: SearchCondition | Typed) -> Typed:

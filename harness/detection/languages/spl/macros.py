@@ -40,6 +40,7 @@ def expand_macros(source: Source, settings: Settings, *, strict: bool = False) -
         if mark[0] in '"\\':
             continue
         span = Span(source, found.start(), found.end())
+        refuse_stray_quote(source, found)
         marks.append((length, at, -1))
         pieces.append(text[at : found.start()])
         length += found.start() - at
@@ -55,6 +56,18 @@ def expand_macros(source: Source, settings: Settings, *, strict: bool = False) -
     # An expansion of nothing has no place of its own.
     kept = [m for m, after in zip(marks, [*marks[1:], None], strict=True) if after is None or m[0] < after[0]]
     return ExpandedText(source, "".join(pieces), kept, strict=strict)
+
+
+def refuse_stray_quote(source: Source, found: re.Match[str]) -> None:
+    """Raises SourceError where a single quote stands directly before a macro and nothing closes it behind."""
+    at, text = found.start() - 1, source.text
+    if found.group().startswith("```") or not text.startswith("'", at) or text.startswith("'", found.end()):
+        return
+    # Behind a letter it is an apostrophe of free text.
+    if at < 0 or (at > 0 and text[at - 1].isalnum()):
+        return
+    message = "a single quote before a macro is not closed, so that the macro would not be expanded"
+    raise SourceError("unclosed-quote", message, source.span(at, at + 1), help="leave it out")
 
 
 def expansion(mark: str, settings: Settings, span: Span, depth: int) -> str:

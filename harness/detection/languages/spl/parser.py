@@ -505,7 +505,10 @@ class PipelineGrammar:
             where = (found.start(1), found.end(1)) if found else (first, first + len(shown))
             called = found is not None and text[found.end(1) :].lstrip()[:1] == "("
             hint = command_help(shown, called, COMMANDS)
-            raise self.text.error("unknown-command", f"no command is called `{shown}`", *where, hint)
+            # Text that a macro stands for is not the person's own: the caret shows what is.
+            known = found is not None or self.text.span(*where).text == shown
+            message = f"no command is called `{shown}`" if known else "a command is expected here"
+            raise self.text.error("unknown-command", message, *where, hint)
         return Stage(name, self.arguments(name, StageCursor(self.text, found.end(), end)), span)
 
     def forgotten_pipe(self, name: str, found: re.Match[str]) -> bool:

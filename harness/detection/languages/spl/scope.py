@@ -16,12 +16,14 @@ from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal, Schema, SortKey, is_hidden
 from harness.detection.plan.nodes import Derive, Filter, Limit, Node, Scan, Select, walk_nodes
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
-from harness.diagnostics import Finding, HarnessError, Severity, SourceError, Span
+from harness.diagnostics import Finding, HarnessError, Severity, SourceError, Span, did_you_mean
 
 # Events reach the first command newest first (reference/spl.md 1.15); those of one time in the order of the store.
 EQUAL_TIMES_SWITCH = "equal_times"
 NEWEST_FIRST = (SortKey(Column("_time"), descending=True), SortKey(Column("@event")))
 # Two letters at least: `*` and `a*` would have every field of the store read.
+# Chosen, no source: who mistypes more names than that reads none of the hints.
+MOST_SUGGESTIONS = 10
 FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
 
 
@@ -29,7 +31,8 @@ FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
 class Session:
     """What all pipelines of one query share while it is planned.
 
-    `tables` are those that the pipelines at work wrote by now, `early` those of subsearches, which run first.
+    `tables` are those that the pipelines at work wrote by now, `early` those of subsearches, which run first;
+    `assigned` are the targets of the eval at work, up to the assignment at hand.
     """
 
     text: ExpandedText
@@ -48,6 +51,7 @@ class Session:
     guessed: frozenset[str] = frozenset()
     counter: int = 0
     told: set[str] = field(default_factory=set)
+    assigned: frozenset[str] = frozenset()
     asked: bool = False
     questions: int = 0
     searches: int = 0
@@ -142,18 +146,34 @@ class Scope:
             return TYPED_NULL if span is None else Typed(Literal(None, span), Kind.NULL)
         return Typed(Column(name, span), kind)
 
+    def suggest(self, name: str) -> str | None:
+        """The field that was meant, perhaps, or where there is one of this name."""
+        # Looked for only for the first few, since each is compared with every field of the store.
+        few = len(self.session.told) < MOST_SUGGESTIONS
+        near = did_you_mean(name, (c for c in self.columns if not is_hidden(c))) if few else None
+        find_hint = self.session.settings.find_hint
+        return near or (find_hint(name) if find_hint else None)
+
+    def mistyped(self, name: str, span: Span) -> None:
+        """Tells of a field of a condition that no event has, where another is spelled much like it."""
+        # Searches of many products name fields that events of one lack, so that alone is nothing to tell.
+        if name not in self.columns and name not in self.session.told and self.suggest(name):
+            self.absent(name, span)
+
     def absent(self, name: str, span: Span | None) -> None:
         """Tells of a field that no row has."""
-        if span is None or name in self.session.told or name in self.defined:
+        session = self.session
+        if span is None or name in session.told or name in self.defined or name in session.assigned:
             return
-        self.session.told.add(name)
+        near = self.suggest(name)
+        session.told.add(name)
         # Columns that nobody could name may be there after all.
         if self.open:
             return
         if self.events:
-            self.session.note("no-such-field", f"no event has a field `{name}`", span)
+            session.note("no-such-field", f"no event has a field `{name}`", span, near)
         else:
-            self.session.warn("field-is-gone", f"no row has a field `{name}` at this point", span)
+            session.warn("field-is-gone", f"no row has a field `{name}` at this point", span, near)
 
     def matching(self, pattern: str) -> list[str]:
         """Columns that a name or a pattern with `*` means; internal ones only if it begins with `_`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.detection.languages.spl.coercion import as_text
+from harness.detection.languages.spl.coercion import as_text, change_each
 from harness.detection.languages.spl.expression_parser import EvalGrammar
 from harness.detection.languages.spl.lexer import ExpandedText, StageCursor
 from harness.detection.languages.spl.parser import PipelineGrammar
@@ -159,25 +159,27 @@ def join_partner_mark(scope: Scope, inner: Scope, pairs: list[tuple[str, str]], 
     keys = [scope.session.fresh("key") for _ in pairs]
     for _, name in pairs:
         if inner.columns[name] is Kind.LIST:
-            inner.node = Unnest(source=inner.node, column=name)
+            # A row that lacks one field of several is compared by the others.
+            inner.node = Unnest(source=inner.node, column=name, keep_empty=True)
             inner.columns[name] = Kind.TEXT
     # As a search would compare: as text, whatever its case.
     right = [(k, ops.lower(as_text(inner.typed(n)))) for k, (_, n) in zip(keys, pairs, strict=True)]
-    left = [ops.lower(as_text(scope.typed(n))) for n, _ in pairs]
+    own = [scope.typed(n) for n, _ in pairs]
     rows: Node = Limit(source=inner.node, count=MOST_SUBSEARCH_ROWS)
     rows = Select(source=rows, columns=tuple((k, v.expression) for k, v in right))
     condition: Expression | None = None
     joined: tuple[tuple[Expression, Expression], ...] = ()
     if len(pairs) == 1:
         rows = Filter(source=rows, condition=ops.not_(ops.is_null(Column(keys[0]))))
-        joined = ((left[0].expression, Column(keys[0])),)
+    if len(pairs) == 1 and own[0].kind is not Kind.LIST:
+        joined = ((ops.lower(as_text(own[0])).expression, Column(keys[0])),)
     else:
         agree = [
             # A row's term has only the fields that the row has.
-            ops.or_(ops.is_null(Column(k)), ops.is_true(ops.equal(v.expression, Column(k))))
-            for k, v in zip(keys, left, strict=True)
+            ops.or_(ops.is_null(Column(k)), ops.is_true(has_value(v, Column(k))))
+            for k, v in zip(keys, own, strict=True)
         ]
-        condition = ops.and_(*tuple(agree))
+        condition = agree[0] if len(agree) == 1 else ops.and_(*tuple(agree))
     scope.node = Join(
         left=scope.node,
         right=rows,
@@ -189,6 +191,13 @@ def join_partner_mark(scope: Scope, inner: Scope, pairs: list[tuple[str, str]], 
         span=span,
     )
     return ops.is_true(Typed(Column(mark, span), Kind.BOOLEAN), span=span)
+
+
+def has_value(value: Typed, key: Column) -> Expression:
+    """Whether a field has a value whatever its case, or one of several."""
+    if value.kind is Kind.LIST:
+        return ops.list_contains(change_each(value, ops.lower).expression, key)
+    return ops.equal(ops.lower(as_text(value)).expression, key)
 
 
 def known_rows(node: Node) -> list[SubsearchRow] | None:

@@ -15,7 +15,10 @@ def format_time(seconds: Number[V], format: Text[V], zone: Text[V], *, span: Spa
 # Null rather than an error: no row may end a search.
 @operation
 def parse_time(text: Text[V], format: Text[V], zone: Text[V], *, span: Span | None = None) -> Number[V]:
-    """Epoch seconds of a text; null where it does not fit; `zone` counts where the text has none."""
+    """Epoch seconds of a text; null where it does not fit; `zone` counts where the text has none.
+
+    Several formats stand one after the other, with the character 1e between them; the first that fits counts.
+    """
 
 
 @operation

@@ -6,7 +6,7 @@ A filter may ask for what the plan derives of constants, as the group of events 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.detection.plan import operations as ops
@@ -75,15 +75,25 @@ def may_pass(part: StoredPart, chain: Chain) -> bool:
     for node in chain:
         match node:
             case Filter():
-                held = resolve_constant(node.condition, known)
-                # Null is not true either.
-                if held is not True and held is not UNKNOWN_TRUTH:
+                # One by one: null with something unknown is unknown, and yet never true. Null is not true either.
+                held = [resolve_constant(each, known) for each in list_conjuncts(node.condition)]
+                if any(value is not True and value is not UNKNOWN_TRUTH for value in held):
                     return False
             case Derive():
                 known = DerivedColumns(known, {name: resolve_constant(e, known) for name, e in node.columns})
             case Select():
                 known = DerivedColumns(None, {name: resolve_constant(e, known) for name, e in node.columns})
     return True
+
+
+def list_conjuncts(condition: Expression) -> Iterator[Expression]:
+    """The conditions that all have to be true for this one to be so."""
+    match condition:
+        case Call(ops.and_, arguments):
+            for each in arguments:
+                yield from list_conjuncts(each)
+        case _:
+            yield condition
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,11 +83,11 @@ class GroupState:
 
 
 NAMED_GROUP = re.compile(r"\(\?(?:P?<(?![=!])([^>]*)>|'([^']*)')")
-GROUP_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+PCRE_GROUP_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 INLINE = re.compile(r"\(\?(\^?)([a-zA-Z]*)(?:-([a-zA-Z]*))?([:)])")
 QUANTIFIER = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 REFERENCE = re.compile(r"\\(?:k(?:\{([^}]*)\}|<([^>]*)>|'([^']*)')|g(?:\{([^}]*)\}|([+-]?\d+)|<([^>]*)>|'([^']*)'))")
-CALL = re.compile(r"\(\?(?:(R)|([+-]?\d+)|&(\w+)|P>(\w+)|P=(\w+)|\((?:<(\w+)>|'(\w+)'|([+-]?\w+))\))")
+GROUP_CALL = re.compile(r"\(\?(?:(R)|([+-]?\d+)|&(\w+)|P>(\w+)|P=(\w+)|\((?:<(\w+)>|'(\w+)'|([+-]?\w+))\))")
 # What pcrepattern(3) lets stand at the very start and what changes nothing here.
 IDLE_SETTINGS = re.compile(
     r"UTF8?|NO_JIT|NO_START_OPT|NO_AUTO_POSSESS|NO_DOTSTAR_ANCHOR|LIMIT_(?:MATCH|DEPTH|HEAP)=\d+|LF"
@@ -99,9 +99,9 @@ NEEDS_CHARACTER = re.compile(
 )
 OPTIONAL_GROUP = re.compile(r"\)[*?{]|\|")
 # `\b` of the library knows letters of all scripts, PCRE's those of ASCII.
-WORD = f"[{print_ranges(CLASSES['w'])}]"
-EDGE = f"(?:(?<={WORD})(?!{WORD})|(?<!{WORD})(?={WORD}))"
-NO_EDGE = f"(?:(?<={WORD})(?={WORD})|(?<!{WORD})(?!{WORD}))"
+WORD_CHARACTER = f"[{print_ranges(CLASSES['w'])}]"
+EDGE = f"(?:(?<={WORD_CHARACTER})(?!{WORD_CHARACTER})|(?<!{WORD_CHARACTER})(?={WORD_CHARACTER}))"
+NO_EDGE = f"(?:(?<={WORD_CHARACTER})(?={WORD_CHARACTER})|(?<!{WORD_CHARACTER})(?!{WORD_CHARACTER}))"
 LAST_LINE_END = r"(?:\n?\z)"
 # RE2's own bound: it refuses a{1001}.
 MOST_REPEATS = 1000
@@ -403,7 +403,7 @@ class PcreReader:
         if text.startswith("(*", start):
             self.verb(start)
             return
-        named, inline, call = (pattern.match(text, start) for pattern in (NAMED_GROUP, INLINE, CALL))
+        named, inline, call = (pattern.match(text, start) for pattern in (NAMED_GROUP, INLINE, GROUP_CALL))
         if inline and inline[4] == ")" and not (call and call[1]):
             self.switch(inline)
             return
@@ -432,7 +432,7 @@ class PcreReader:
     def capture(self, name: str | None, end: int) -> None:
         """The head of a capturing group."""
         start = self.at
-        if name is not None and not GROUP_NAME.fullmatch(name):
+        if name is not None and not PCRE_GROUP_NAME.fullmatch(name):
             raise PatternError(f"`{name}` is no name of a group: letters, digits and _ are", start)
         resets = any(g.kept is not None for g in self.groups)
         if name is not None and name in self.out.names and not (self.same_names or resets):

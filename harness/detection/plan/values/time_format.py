@@ -140,6 +140,9 @@ TIME_FORMAT_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
 }
 
 
+FORMAT_SEPARATOR = "\x1e"
+"""Between formats that are tried one after the other; Unicode's record separator, which no format has."""
+
 FRACTION_DIGITS = {"L": 3, "f": 6, "N": 9}
 """How many digits of the second stand right behind an epoch, which has no end of its own."""
 
@@ -164,7 +167,13 @@ def reader(text: str) -> re.Pattern[str]:
     return re.compile(made, re.IGNORECASE)
 
 
-def compute_parse_time(text: str, form: str, zone: str) -> float | None:
+def compute_parse_time(text: str, forms: str, zone: str) -> float | None:
+    """Epoch seconds of a text by the first format that fits."""
+    tries = (parse_one_format(text, form, zone) for form in forms.split(FORMAT_SEPARATOR))
+    return next((found for found in tries if found is not None), None)
+
+
+def parse_one_format(text: str, form: str, zone: str) -> float | None:
     """Epoch seconds of a text; the zone counts where the text has none, missing parts are those of 1970-01-01."""
     # A text may go on behind what fits, as C's strptime leaves the rest unread.
     found = reader(form).match(text.lstrip())

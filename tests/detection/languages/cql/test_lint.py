@@ -64,6 +64,7 @@ REJECTED = [
     ("regex-unsupported", "a=/[a-z&&[b]]/", "/[a-z&&[b]]/", None),
     ("regex-brace", r"a=/-c \"{/i", "{", r"a=/-c \"\{/i"),
     ("regex-brace", r"a=/[{]x{2}\{{y/", "{", r"a=/[{]x{2}\{\{y/"),
+    ("regex-brace", r"a=/(?<j>{.*})$|{b|x{/", "{", r"a=/(?<j>{.*})$|{b|x\{/"),
     ("free-text-after-aggregate", "count() | needle", "needle", None),
     ("aggregate-in-case", "case { a=1 | count(); * }", "count()", None),
     ("unknown-parameter", "in(a, value=[1])", "value=[1]", None),

@@ -1,4 +1,4 @@
-"""What a real Splunk 10.4.0 made of texts by props.conf and transforms.conf, against what is made of them here."""
+"""What a real Splunk 10.4.0 made of texts by props.conf and transforms.conf, against what `detlab query` makes."""
 
 import json
 import os
@@ -7,13 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.detection.engine import open_engine
-from harness.detection.language import Settings, language
-from harness.diagnostics import Source
-from harness.scenario.conf import stanzas
-from harness.telemetry.format import read_telemetry
-from harness.telemetry.indexing.plain_text import Input
-from harness.telemetry.platform import platform
+from harness.cli.front_door import run_command
 
 FOLDER = Path(__file__).parents[5] / "shared" / "samples" / "splunk_10.4.0_captures"
 CAPTURES = sorted(p for p in FOLDER.glob("*.json") if p.name != "manifest.json")
@@ -24,38 +18,31 @@ ARGUED: Mapping[str, str] = {}
 pytestmark = pytest.mark.skipif(not CAPTURES, reason="the captures are not beside this checkout")
 
 
-@pytest.fixture(scope="module")
-def duckdb():
-    connected = open_engine("duckdb")
-    yield connected
-    connected.close()
+def write_app(capture: Mapping[str, object], folder: Path) -> Path:
+    """The capture's configuration as an app has it."""
+    conf = folder / "app" / "default"
+    conf.mkdir(parents=True)
+    extra = "".join(f"\n[{e['stanza']}]\n{e['body']}\n" for e in capture.get("extraProps", ()))
+    (conf / "props.conf").write_text(f"[captured]\n{capture['props']}\n{extra}")
+    (conf / "transforms.conf").write_text(capture.get("transforms", ""))
+    return conf.parent
 
 
-def input_of(capture: Mapping[str, object]) -> Input:
-    given = {"captured": dict(stanzas(f"[captured]\n{capture['props']}"))["captured"]}
-    for extra in capture.get("extraProps", ()):
-        given[extra["stanza"]] = dict(stanzas(f"[extra]\n{extra['body']}"))["extra"]
-    return Input(
-        sourcetype="captured",
-        source=capture.get("ingestSource", ""),
-        host=capture.get("ingestHost", ""),
-        props=given,
-        transforms=dict(stanzas(capture.get("transforms", ""))),
-    )
-
-
-def searched(capture: Mapping[str, object], text: str, folder: Path, duckdb) -> list[Mapping[str, object]]:
-    log = folder / "captured.log"
-    log.write_text(capture["input"])
+def searched(capture: Mapping[str, object], text: str, folder: Path) -> list[Mapping[str, object]]:
+    """The rows of a search through the command, on the log as a file and its configuration as an app."""
+    log, rule = folder / "captured.log", folder / "capture.spl"
+    log.write_text(capture["input"], newline="")
     os.utime(log, (1_768_470_000, 1_768_470_000))
-    given = input_of(capture)
-    events = read_telemetry(log, given)
+    rule.write_text(text)
+    arguments = ["query", rule, "--events", log, "--sourcetype", "captured", "--props", write_app(capture, folder)]
+    for name, value in (("source", capture.get("ingestSource")), ("host", capture.get("ingestHost"))):
+        arguments += [f"--{name}", value] if value else []
+    ran = run_command([*map(str, arguments), "--json", "--in-process"])
+    document = json.loads(ran.out)
+    assert ran.code == 0, document
     # That an event has the time of another is told, and is what Splunk does.
-    assert not [d for d in events.damages if "no time that can be read" not in d.message]
-    columns = duckdb.load(platform("splunk").present(events, {}, raw=True))
-    settings = Settings(props=given.props, transforms=given.transforms, ask=duckdb.run)
-    plan = language("spl").parse(Source("capture", text), settings=settings).plan(columns, settings)
-    return list(duckdb.run(plan.node).records())
+    assert not [d for d in document["damages"] if "no time that can be read" not in d["message"]]
+    return document["rows"]
 
 
 def shown(value: object) -> object:
@@ -66,11 +53,11 @@ def shown(value: object) -> object:
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda p: p.stem)
-def test_a_search_shows_what_splunk_showed(path, tmp_path, duckdb):
+def test_a_search_shows_what_splunk_showed(path, tmp_path):
     if path.stem in ARGUED:
         pytest.xfail(ARGUED[path.stem])
     capture = json.loads(path.read_text())
-    rows = searched(capture, "search * | reverse", tmp_path, duckdb)
+    rows = searched(capture, "search * | reverse", tmp_path)
     found = [
         {
             "_raw": row["_raw"],
@@ -87,14 +74,14 @@ def test_a_search_shows_what_splunk_showed(path, tmp_path, duckdb):
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda p: p.stem)
-def test_a_search_that_names_the_fields_sees_the_same(path, tmp_path, duckdb):
+def test_a_search_that_names_the_fields_sees_the_same(path, tmp_path):
     if path.stem in ARGUED:
         pytest.xfail(ARGUED[path.stem])
     capture = json.loads(path.read_text())
     names = sorted({name for event in capture["events"] for name in event["fields"]} - {"punct"})
     if not names or not all(n.replace("_", "").isalnum() for n in names):
         pytest.skip("nothing that `table` could name")
-    rows = searched(capture, f"* | table {' '.join(names)}", tmp_path, duckdb)
+    rows = searched(capture, f"* | table {' '.join(names)}", tmp_path)
     found = [{n: shown(v) for n, v in row.items() if v is not None} for row in rows]
     expected = [{n: v for n, v in event["fields"].items() if n != "punct"} for event in capture["events"]]
     assert sorted(found, key=str) == sorted(expected, key=str)

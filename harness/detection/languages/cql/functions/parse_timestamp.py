@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 
 from harness.detection.languages.cql.arguments import RAWSTRING, Name, Zone
 from harness.detection.languages.cql.discovery import mark_errors
@@ -11,6 +13,7 @@ from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.languages.cql.row import RowScope
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Expression, Literal
+from harness.detection.plan.values.time_format import FORMAT_SEPARATOR
 
 ISO = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSSSSS]XXXXX"
 EPOCHS = {
@@ -31,7 +34,7 @@ JAVA_TIME_CODES = {
 }  # fmt: skip
 JAVA_ZONE_LETTERS = frozenset("XxZzVO")
 # Zones by name are read by the format itself; these stand for themselves at the end of a text.
-OWN_ZONE = r"(Z|UTC|[+-]\d{2}:?\d{2})\s*$"
+OWN_ZONE = r"(Z|UTC|[+-]\d{2}:?\d{2})\s*\z"
 NAMED_TIME_CODES = re.compile("%[aAbBp]")
 # Java's months and days are capitalised; strptime takes any case.
 PROPER = r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun|[AP]M|[ap]m)"
@@ -137,30 +140,43 @@ def parse_first_format(
 ) -> Expression:
     """The first format that fits, in milliseconds; a text without any zone is no time."""
     tries: list[Expression] = []
-    for form in formats:
-        zoned = "%z" in form or "%Z" in form
+    for (zoned, dated, named), alike in groupby(formats, key=describe_time_format):
         # An explicit timezone overrides the one in the text (reference/cql.md 11).
-        plain = form.removesuffix("%z").removesuffix("%Z").rstrip() if fixed else form
-        made = parse_dated_text(row, text, plain, ops.coalesce(zone, Literal("UTC")))
+        forms = [f.removesuffix("%z").removesuffix("%Z").rstrip() if fixed else f for f in alike]
+        made = parse_dated_text(row, text, forms, ops.coalesce(zone, Literal("UTC")), dated=dated)
         if not fixed and not zoned:
             # No zone in the text and none given: not parsed (reference/cql.md 11).
             made = ops.if_(ops.is_null(zone), NULL, made)
-        if exact and NAMED_TIME_CODES.search(form):
+        if exact and named:
             made = ops.if_(ops.regex_found(text, Literal(PROPER), Literal("")), made, NULL)
         tries.append(made)
     seconds = tries[0] if len(tries) == 1 else ops.coalesce(*tuple(tries))
     return ops.round(ops.multiply(seconds, Literal(1000)), Literal(0))
 
 
-def parse_dated_text(row: RowScope, text: Expression, form: str, zone: Expression) -> Expression:
+def describe_time_format(form: str) -> tuple[bool, bool, bool]:
+    """Whether a format has a zone, a year, and names of months or days."""
+    return "%z" in form or "%Z" in form, "%Y" in form or "%y" in form, NAMED_TIME_CODES.search(form) is not None
+
+
+def join_time_formats(forms: Sequence[str]) -> Literal:
+    """Formats that are tried one after the other: one pass over the texts, and one join in the statement."""
+    return Literal(FORMAT_SEPARATOR.join(dict.fromkeys(forms)))
+
+
+def parse_dated_text(
+    row: RowScope, text: Expression, forms: Sequence[str], zone: Expression, *, dated: bool
+) -> Expression:
     """A text as epoch seconds; where it has no year, that of the search or, more than 8 days ahead, the one before."""
     now = row.meaning.settings.now
-    if "%Y" in form or "%y" in form or not now:
-        return ops.parse_time(text, Literal(form), zone)
+    if dated or not now:
+        return ops.parse_time(text, join_time_formats(forms), zone)
     year = datetime.fromtimestamp(now, UTC).year
 
     def of(year: int) -> Expression:
-        return ops.parse_time(ops.concat(Literal(f"{year} "), text), Literal(f"%Y {form}"), zone)
+        return ops.parse_time(
+            ops.concat(Literal(f"{year} "), text), join_time_formats([f"%Y {f}" for f in forms]), zone
+        )
 
     this = of(year)
     return ops.if_(ops.greater(this, Literal(now + AHEAD)), of(year - 1), this)
@@ -168,13 +184,12 @@ def parse_dated_text(row: RowScope, text: Expression, form: str, zone: Expressio
 
 def parsed_time(text: Expression, formats: list[str], zone: str) -> Expression:
     """The first format that fits, in milliseconds."""
-    tries = [ops.parse_time(text, Literal(f), Literal(zone)) for f in formats]
-    seconds = tries[0] if len(tries) == 1 else ops.coalesce(*tuple(tries))
+    seconds = ops.parse_time(text, join_time_formats(formats), Literal(zone))
     return ops.round(ops.multiply(seconds, Literal(1000)), Literal(0))
 
 
 CLOCK_PATTERN = r"\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?"
-ZONE = r"(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2})(?![\w]))?"
+ZONE = r"(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2})\b)?"
 # What published parsers meet: ISO 8601, Apache's access log, syslog (RFC 3164), ctime, dates with slashes; the most
 # exact first.
 FOUND = (
@@ -197,7 +212,7 @@ TIME_FORMATS = (
     "%H:%M:%S",
 )
 # Ten digits are seconds since 2001, three, six or nine more are fractions; longer numbers are ids.
-EPOCH_PATTERN = r"(?<!\d)(\d{10})(?:[.]?(\d{3}))?(?:\d{3}){0,2}(?!\d)"
+EPOCH_PATTERN = r"(?:^|\D)(\d{10})(?:[.]?(\d{3}))?(?:\d{3}){0,2}(?:\D|\z)"
 # The product looks at the first 128 characters for where a time begins (reference/cql.md 11); the rest is its length.
 SEARCHED = 160
 
@@ -228,7 +243,7 @@ def find_timestamp(
         piece = row.keep(ops.regex_extract(text, Literal(pattern), Literal(""), Literal(0)))
         zone = resolve_timestamp_zone(row, piece, timezone, timezoneField)
         formats = [
-            f.format(t) for f in forms for t in TIME_FORMATS if "%Y" not in f.partition("{}")[2] or "%z" not in t
+            f.format(t) for t in TIME_FORMATS for f in forms if "%Y" not in f.partition("{}")[2] or "%z" not in t
         ]
         tries.append(parse_first_format(row, piece, formats, zone, fixed=False))
         zones.append(ops.if_(ops.is_null(piece), NULL, zone))

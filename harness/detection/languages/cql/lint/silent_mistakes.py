@@ -182,6 +182,8 @@ ALTERNATION = re.compile(r"\(\?[a-z]+\)(?!\()(?:[^|()\[\]\\]|\\.)*\|")
 REGEX_TOKEN = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.){0,5000}\]", re.S)
 # A real LogScale refused `/-c "{/i` (reference/cql.md, practitioners).
 REGEX_TOKEN_OR_BRACE = re.compile(REGEX_TOKEN.pattern + r"|\{\d+(?:,\d*)?\}|(?P<brace>\{)", re.S)
+# An official query has `(?<json>{.*})`: where nothing stands that could be repeated, a brace is one.
+NOTHING_TO_REPEAT = re.compile(r"(?:^|(?<!\\)[(|^]|\(\?(?:[a-z-]*:|P?<[^>]*>|[=!]))\Z")
 # What JitRex has not (reference/cql.md 10).
 FOREIGN = (
     (re.compile(r"\(\?<[=!]"), "look-behind"),
@@ -243,7 +245,7 @@ def in_regex(body: str, part: Syntax) -> Iterator[Finding]:
 def in_braces(body: str, part: Syntax) -> Iterator[Finding]:
     """A brace that counts nothing and is not escaped."""
     for found in REGEX_TOKEN_OR_BRACE.finditer(body[:DEEP]):
-        if found["brace"]:
+        if found["brace"] and not NOTHING_TO_REPEAT.search(body, 0, found.start()):
             place = part.span.within(body, found.start(), found.end())
             edits = [Edit(place, r"\{")] if place is not part.span and place.text == "{" else []
             message = "a `{` that counts nothing has to be escaped: LogScale refuses the regular expression"

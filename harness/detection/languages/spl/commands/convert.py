@@ -11,6 +11,7 @@ from harness.detection.languages.spl.coercion import (
     as_text,
     build_element_parameter,
     literal,
+    same_kind,
 )
 from harness.detection.languages.spl.commands.sort import format_age
 from harness.detection.languages.spl.registry import COMMANDS
@@ -50,7 +51,18 @@ def convert(scope: Scope, stage: Stage) -> None:
             value = scope.typed(field, word.span)
             target = name.text if name is not word else field
             if value.kind is not Kind.NULL:
-                scope.derive([(target, function(scope, value, form))], word.span)
+                made = function(scope, value, form)
+                scope.derive(
+                    [(target, made if target == field else keep_target(scope, target, value, made))], word.span
+                )
+
+
+def keep_target(scope: Scope, target: str, value: Typed, made: Typed) -> Typed:
+    """What a new name holds: in rows without the field nothing is converted, and what it held stays."""
+    if scope.columns.get(target, Kind.NULL) is Kind.NULL:
+        return made
+    old, new = same_kind([scope.typed(target), made])
+    return ops.if_(ops.is_null(value), old, new)
 
 
 def ctime(scope: Scope, value: Typed, form: str) -> Typed:

@@ -50,6 +50,8 @@ def evaluate(scope: Scope, stage: Stage) -> None:
         made = {"_time": Kind.NUMBER}
         scope.replace(Values(columns=made, rows=((scope.settings.now,),), span=stage.span), made, events=False)
     for assignment in stage.arguments.assignments:
+        # That a field counts on from itself, or from what the same eval gave it for another row, is no slip.
+        scope.session.assigned |= {assignment.target.text}
         value = EvalContext(scope).value(assignment.value)
         if value.kind is Kind.BOOLEAN:
             message = "a field cannot hold true or false"
@@ -59,6 +61,7 @@ def evaluate(scope: Scope, stage: Stage) -> None:
             named_by_fields(scope, assignment, name, value)
         else:
             scope.derive([(name, value)], assignment.span)
+    scope.session.assigned = frozenset()
 
 
 def named_by_fields(scope: Scope, assignment: Assignment, name: str, value: Typed) -> None:
@@ -106,7 +109,7 @@ def collect_target_names(scope: Scope, pieces: list[str]) -> list[str]:
 
 
 # Chosen, no source: the pipeline is planned once for each field or element.
-MOST_FOREACH_FIELDS = 200
+MOST_FOREACH_FIELDS = 1000
 MOST_ITEMS = 100
 FEW_ITEMS = 20
 FOREACH_MARKS = ("fieldstr", "matchstr", "matchseg1", "matchseg2", "matchseg3", "itemstr", "iterstr")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from harness.detection.languages.spl.arguments import bind_options, find_unnamed_effect
 from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
-from harness.detection.languages.spl.commands.accum import add_running_measure
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.scope import Scope
 from harness.detection.languages.spl.syntax import Stage, Word
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind
-from harness.detection.plan.nodes import Aggregate, Union
+from harness.detection.plan.nodes import Aggregate, Frame, Union, Window
 from harness.detection.plan.operation import Typed
 
 
@@ -22,8 +21,12 @@ def filldown(scope: Scope, stage: Stage) -> None:
     """
     found = bind_options(stage)
     patterns = [w.text for w in found.words] or ["*"]
-    for name in dict.fromkeys(n for p in patterns for n in scope.matching(p)):
-        add_running_measure(scope, stage, name, ops.fill(Column(name)), scope.columns[name])
+    names = tuple(dict.fromkeys(n for p in patterns for n in scope.matching(p)))
+    if names:
+        # One window for all: a window each copies the whole row that many times.
+        measures = tuple((n, ops.fill(Column(n))) for n in names)
+        scope.node = Window(source=scope.node, measures=measures, frame=Frame.RUNNING, span=stage.span)
+        scope.defined.update(names)
 
 
 @COMMANDS.define("fillnull", order="keeps", fields="keeps", raw="never", fills=True)
@@ -60,6 +63,10 @@ def fill_column(old: Typed, value: Typed) -> Typed:
     return ops.coalesce(as_text(old), value)
 
 
+# A sum of hundreds in one expression nests deeper than a statement may.
+MOST_ADDED = 50
+
+
 def amounts(scope: Scope, words: tuple[Word, ...]) -> list[tuple[str, Typed]]:
     """The fields to add up, as numbers."""
     names = dict.fromkeys(n for w in words for n in scope.matching(w.text)) if words else dict.fromkeys(scope.columns)
@@ -76,15 +83,25 @@ def addtotals(scope: Scope, stage: Stage) -> None:
     found = bind_options(stage, "row", "col", "fieldname", "labelfield", "label")
     added = amounts(scope, found.words)
     if found.flag("row", True):
-        total = literal(0.0)
-        # A missing value counts 0 in the sum of its row.
-        for _, value in added:
-            total = ops.add(total, ops.coalesce(value, literal(0.0)))
-        scope.derive([(found.text("fieldname", "Total"), total)], stage.span)
+        add_row_total(scope, found.text("fieldname", "Total"), [v for _, v in added], stage)
     if found.flag("col"):
         totals_row(
             scope, stage, amounts(scope, found.words), found.text("labelfield", ""), found.text("label", "Total")
         )
+
+
+def add_row_total(scope: Scope, target: str, values: list[Typed], stage: Stage) -> None:
+    """The sum of some values of each row, from left to right."""
+    total, kept = literal(0.0), list(scope.columns)
+    for place, value in enumerate(values):
+        # A missing value counts 0 in the sum of its row.
+        total = ops.add(total, ops.coalesce(value, literal(0.0)))
+        if place % MOST_ADDED == MOST_ADDED - 1:
+            part = scope.session.fresh("part")
+            scope.derive([(part, total)])
+            total = scope.typed(part)
+    scope.derive([(target, total)], stage.span)
+    scope.keep(list(dict.fromkeys([*kept, target])))
 
 
 @COMMANDS.define("addcoltotals", order="keeps", fields="keeps", raw="never")

@@ -88,7 +88,7 @@ def has_references(read: TwoSpellingPattern) -> bool:
 
 def remove_captures(pattern: str) -> str:
     """The pattern with groups that capture nothing."""
-    made, at = [], 0
+    made, at = list[str](), 0
     for opening in read_pattern(pattern).openings:
         made.extend((pattern[at : opening.start], "(?:"))
         at = opening.end

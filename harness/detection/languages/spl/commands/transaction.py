@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_truth_word
-from harness.detection.languages.spl.coercion import as_multivalue, as_number, as_text, literal
+from harness.detection.languages.spl.coercion import as_number, as_text, literal
 from harness.detection.languages.spl.commands.lookup import append_rows
 from harness.detection.languages.spl.conditions import SearchLowering
 from harness.detection.languages.spl.evaluate import EvalContext
@@ -90,18 +90,37 @@ def transaction(scope: Scope, stage: Stage) -> None:
     scope.node = Reverse(source=Sort(source=scope.node, keys=(SortKey(Column("_time")),), span=stage.span))
     session = scope.session.fresh("session")
     number_transactions(scope, stage, found, session)
-    orphans = scope.branch()
-    orphans.node = Filter(source=scope.node, condition=ops.is_null(Column(session)))
-    gather_transactions(scope, stage, found, session)
-    if not found.options.keys().isdisjoint(TRANSACTION_ENDS) and not found.flag("keepevicted"):
-        # Evicted transactions are dropped unless `keepevicted=t` (reference/spl.md 7).
-        closed = ops.equal(Typed(Column("closed_txn"), Kind.NUMBER), literal(1.0))
-        scope.filter(closed.expression, stage.span)
-    if found.words and found.flag("keeporphans"):
-        orphans.derive([("_txn_orphan", literal(1.0))])
-        orphans.keep([n for n in orphans.columns if not n.startswith("@")])
+    bounded = not found.options.keys().isdisjoint(TRANSACTION_ENDS)
+    evicted, orphaned = found.flag("keepevicted"), found.flag("keeporphans")
+    orphans = find_orphans(scope, found, session, evicted=bounded and not evicted) if orphaned else None
+    begun = gather_transactions(scope, stage, found, session)
+    if bounded and not (evicted and (begun is None or not orphaned)):
+        # Evicted transactions are dropped unless `keepevicted=t` (reference/spl.md 7); what no event begins is no
+        # transaction, and passed on as orphans.
+        kept = ops.equal(Typed(Column("closed_txn"), Kind.NUMBER), literal(1.0))
+        scope.filter((ops.or_(kept, begun) if evicted and begun is not None else kept).expression, stage.span)
+    scope.keep([n for n in scope.columns if not n.startswith("@")])
+    if orphans is not None:
         append_rows(scope, orphans, stage)
     scope.node = Sort(source=scope.node, keys=NEWEST_FIRST[:1], span=stage.span)
+
+
+def find_orphans(scope: Scope, found: BoundOptions, session: str, *, evicted: bool) -> Scope:
+    """The events that are in no transaction; with `evicted` those of transactions that were not closed are too."""
+    orphans, begun = scope.branch(), scope.session.fresh("begun")
+    closed = ops.greater(Typed(Column(session), Kind.NUMBER), literal(0.0))
+    if (start := build_end_condition(orphans, found, "startswith")) is not None:
+        marks = ops.maximum(ops.if_(start, literal(1.0), literal(0.0)).expression)
+        orphans.node = Window(source=orphans.node, partition=(Column(session),), measures=((begun, marks),))
+        none = ops.equal(Typed(Column(begun), Kind.NUMBER), literal(0.0))
+        evicted_or_none = ops.not_(closed) if evicted else ops.and_(ops.not_(closed), none)
+    else:
+        evicted_or_none = ops.not_(closed) if evicted else literal(False)
+    alone = ops.or_(Typed(ops.is_null(Column(session)), Kind.BOOLEAN), ops.is_true(evicted_or_none))
+    orphans.node = Filter(source=orphans.node, condition=alone.expression)
+    orphans.derive([("_txn_orphan", literal(1.0))])
+    orphans.keep([n for n in orphans.columns if not n.startswith("@")])
+    return orphans
 
 
 def with_fields(found: BoundOptions) -> BoundOptions:
@@ -186,9 +205,12 @@ def parse_rendering_options(found: BoundOptions) -> TransactionRendering:
     )
 
 
-def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session: str) -> None:
-    """One row for each transaction: bounds of time, number of events, the values of all fields."""
-    part = Column(session)
+def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session: str) -> Typed | None:
+    """One row for each transaction: bounds of time, number of events, the values of all fields.
+
+    Gives whether one of its events begins a transaction, where a condition says which do.
+    """
+    part, start = Column(session), build_end_condition(scope, found, "startswith")
     # The values of a transaction are listed in order of time again.
     scope.node = Reverse(source=Filter(source=scope.node, condition=ops.not_(ops.is_null(part))))
     time = as_number(scope.typed("_time"))
@@ -199,7 +221,7 @@ def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session
         if name not in fields and name not in ("_time", "_raw") and name[0] != "@":
             value = scope.typed(name)
             if value.kind is not Kind.NULL:
-                measures[name] = gather_field_values(as_multivalue(value), form, name)
+                measures[name] = gather_field_values(value, form, name)
     if "_raw" in scope.columns:
         lines = Typed(ops.collect(Column("_raw")), Kind.LIST)
         measures["_raw"] = lines if form.raw else ops.list_join(lines, literal("\n"))
@@ -210,6 +232,9 @@ def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session
     first = Typed(ops.first(ops.if_(closed, literal(1.0), literal(0.0)).expression), Kind.NUMBER)
     measures |= {"_time": low, "duration": ops.subtract(high, low)}
     measures |= {"eventcount": Typed(ops.count(), Kind.NUMBER), "closed_txn": first}
+    begun = scope.session.fresh("begun")
+    if start is not None:
+        measures[begun] = Typed(ops.maximum(ops.if_(start, literal(1.0), literal(0.0)).expression), Kind.NUMBER)
     node = Aggregate(
         source=scope.node,
         keys=((session, part),),
@@ -217,15 +242,21 @@ def gather_transactions(scope: Scope, stage: Stage, found: BoundOptions, session
         span=stage.span,
     )
     scope.replace(node, {n: v.kind for n, v in measures.items()}, events=False)
-    scope.keep([n for n in scope.columns if not n.startswith("@")])
+    return None if start is None else ops.equal(Typed(Column(begun), Kind.NUMBER), literal(1.0))
 
 
 def gather_field_values(values: Typed, form: TransactionRendering, name: str) -> Typed:
     """What a transaction has of a field: the distinct values in order, or those of each event one after the other."""
     if not form.listed(name):
-        return Typed(ops.values(values.expression), Kind.LIST)
-    filled = ops.coalesce(values, ops.list_(literal(form.null)))
-    return Typed(ops.collect(filled.expression), Kind.LIST)
+        return Typed(ops.values(gatherable(values).expression), Kind.LIST)
+    if values.kind is Kind.LIST:
+        return Typed(ops.collect(ops.coalesce(values, ops.list_(literal(form.null))).expression), Kind.LIST)
+    return Typed(ops.collect(ops.coalesce(as_text(values), literal(form.null)).expression), Kind.LIST)
+
+
+def gatherable(values: Typed) -> Typed:
+    """A list as it is, anything else as text."""
+    return values if values.kind is Kind.LIST else as_text(values)
 
 
 @COMMANDS.define("concurrency", order="keeps", fields="keeps", raw="never")

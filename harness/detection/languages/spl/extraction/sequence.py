@@ -96,7 +96,7 @@ class Sequence:
             else:
                 self.put(name, ops.list_get(select_values_by_name(known, name), literal(1.0)), guard)
 
-    def attempt(self, name: str, make: Callable[[], None]) -> None:
+    def attempt(self, name: str, make: Callable[[], object]) -> None:
         """Makes a field; what is not supported is an error only if the query itself names the field."""
         try:
             make()

@@ -30,7 +30,8 @@ def choose_extreme(operator: str, values: tuple[Typed, ...]) -> Typed:
         other = as_text(value)
         better = ops.or_(ops.is_null(found), compare_mixed_kinds(operator, other, found))
         found = ops.if_(ops.and_(ops.not_(ops.is_null(other)), better), other, found)
-    return found
+    # A number is one again, as it is out of several values.
+    return ops.coalesce(as_text(as_number(found)), found)
 
 
 def compare_mixed_kinds(operator: str, left: Typed, right: Typed) -> Typed:

@@ -12,6 +12,7 @@ from harness.detection.languages.spl.syntax import (
     AnyOf,
     Comparison,
     FieldReference,
+    FreeText,
     FunctionCall,
     Not,
     OneOf,
@@ -178,7 +179,28 @@ def unequal(pipeline: Pipeline) -> Iterator[Finding]:
                     yield build_note("unequal", term.span, message, f"write `NOT {term.field.text}=...` to keep them")
 
 
+ESCAPED_WILDCARD = re.compile(r"(?<!\\)\\\*\*|(?:^\"?|[\s(,;='])\\\*")
+
+
+def escaped_wildcard(pipeline: Pipeline) -> Iterator[Finding]:
+    r"""`\*` in a search is a backslash and then anything; as converters write it, it was meant as a star."""
+    for part in walk_query(pipeline):
+        if isinstance(part, Comparison | OneOf):
+            words = list_compared_literals(part)
+        else:
+            words = (part.word,) if isinstance(part, FreeText) else ()
+        for word in words:
+            # In `C:\Users\*` the backslash is one of the path.
+            if found := ESCAPED_WILDCARD.search(word.span.text):
+                at = word.span.start + found.start() + found[0].index("\\")
+                place = word.span.source.span(at, at + 2)
+                message = "a backslash does not escape `*` in a search: this is a backslash and then anything"
+                help = "compare with `| regex` or `| where like(...)` for a star itself"
+                yield build_warning("escaped-wildcard", place, message, help)
+
+
 CONDITION_RULES: tuple[LintRule, ...] = (
+    escaped_wildcard,
     renamed_sourcetype,
     open_suffix,
     attacker_named,

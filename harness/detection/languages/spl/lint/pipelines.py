@@ -9,18 +9,23 @@ from harness.detection.languages.spl.field_usage import walk_query
 from harness.detection.languages.spl.lint.conditions import LintRule, build_note, build_warning
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS
 from harness.detection.languages.spl.syntax import (
+    All,
+    AnyOf,
     Comparison,
     EvalArguments,
     FieldReference,
     FunctionCall,
     GeneralArguments,
+    Not,
     Number,
     OneOf,
     OperandChain,
     Pipeline,
     SearchArguments,
+    SearchCondition,
     Stage,
     StatisticsArguments,
+    WhereArguments,
     Word,
 )
 from harness.diagnostics import Edit, Finding
@@ -56,19 +61,35 @@ def stages(pipeline: Pipeline) -> Iterator[tuple[int, Stage]]:
 def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
     """BY fields that are missing at times: their events are in no group."""
     filled: set[str] = set()
+    passed: set[str] = set()
     for _, stage in stages(pipeline):
         arguments = stage.arguments
         if COMMANDS[stage.name].fills and isinstance(arguments, GeneralArguments):
             # fillnull without a list fills all fields.
-            filled |= {w.text for w in arguments.items if isinstance(w, Word)} or OPTIONAL
+            filled |= {w.text for w in arguments.items if isinstance(w, Word)} or OPTIONAL | passed
+            passed -= filled
         elif isinstance(arguments, EvalArguments):
             filled |= {a.target.text for a in arguments.assignments}
+            passed -= filled
         elif isinstance(arguments, SearchArguments):
             filled |= {p.field.text for p in walk_query(stage) if isinstance(p, Comparison | OneOf) and needs_field(p)}
+            needed = collect_needed_fields(arguments.condition)
+            passed |= collect_passed_fields(arguments.condition) - needed
+            passed -= needed
+        elif isinstance(arguments, WhereArguments):
+            passed |= {
+                of.name
+                for part in walk_query(arguments.condition)
+                if isinstance(part, FunctionCall) and part.name == "isnull"
+                for of in part.arguments
+                if isinstance(of, FieldReference)
+            }
         if COMMANDS[stage.name].groups and isinstance(arguments, StatisticsArguments):
             for key in arguments.keys:
-                if key.text in OPTIONAL - filled:
-                    message = f"events without `{key.text}` are in no group, and it is missing at times"
+                if key.text in passed or key.text in OPTIONAL - filled:
+                    why = "the search lets them pass" if key.text in passed else "it is missing at times"
+                    message = f"events without `{key.text}` are in no group, and {why}"
+                    passed.discard(key.text)
                     at = stage.span.source.span(stage.span.start, stage.span.start)
                     edits = (Edit(at, f'fillnull value="-" {key.text}\n| '),)
                     yield build_warning(
@@ -76,6 +97,34 @@ def lost_rows(pipeline: Pipeline) -> Iterator[Finding]:
                     )
                     # Told once: the same field stands in each stats that follows.
                     filled.add(key.text)
+
+
+def collect_needed_fields(condition: SearchCondition) -> set[str]:
+    """Fields that every event has for which a condition holds."""
+    match condition:
+        case Comparison(field) | OneOf(field):
+            return {field.text}
+        case All(operands):
+            return set().union(*map(collect_needed_fields, operands))
+        case AnyOf(operands) if operands:
+            return set.intersection(*map(collect_needed_fields, operands))
+        case _:
+            return set()
+
+
+def collect_passed_fields(condition: SearchCondition) -> set[str]:
+    """Fields that a condition itself lets be missing: named in one branch of an OR, or asked not to be there."""
+    match condition:
+        case Not(Comparison(field, "=", Word(text))) if text.strip("*") == "" and text:
+            return {field.text}
+        case All(operands):
+            return set().union(*map(collect_passed_fields, operands))
+        case AnyOf(operands) if operands:
+            # A branch that only excludes says nothing of the others.
+            named = [collect_needed_fields(o) for o in operands]
+            return set().union(*named, *map(collect_passed_fields, operands)) if all(named) else set()
+        case _:
+            return set()
 
 
 def needs_field(term: Comparison | OneOf) -> bool:

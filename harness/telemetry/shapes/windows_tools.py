@@ -1,4 +1,4 @@
-"""PowerShell: what Get-WinEvent and Get-EventLog give through ConvertTo-Json, Export-Csv and Export-Clixml."""
+"""Tools of Windows itself: Event Viewer, Get-WinEvent and Get-EventLog through PowerShell's exports."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ SHAPES = (
         time=("TimeCreated", "TimeCreated.value", "TimeCreated.DateTime"),
     ),
     Shape(
+        name="event_viewer",
+        meaning="Event Viewer's export as CSV or text",
+        marks=("Event ID|Source|Date and Time", "Event ID|Source|Task Category"),
+        rank=19,
+        example="event_viewer.csv",
+        data=("EventData.",),
+        names={"Task Category": "", "Message": "", "Date and Time": ""},
+        message="Message",
+        time=("Date and Time",),
+    ),
+    Shape(
         name="get_eventlog",
         meaning="Get-EventLog or Win32_NTLogEvent through ConvertTo-Json or Export-Csv",
         marks=("InstanceId|EventID|Source|Message", "EventCode|SourceName|Logfile", "InstanceId|EventID|MachineName"),
@@ -43,6 +54,7 @@ SHAPES = (
             "User": "",
             "Type": "",
             "EventType": "",
+            "Data": "",
         },
         inserts="ReplacementStrings",
         message="Message",

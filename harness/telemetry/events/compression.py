@@ -39,8 +39,8 @@ class Packing:
 PACKINGS = (
     Packing("gzip", b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
     Packing("zstd", b"\x28\xb5\x2f\xfd", lambda file: pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")),
-    Packing("bzip2", b"BZh", lambda file: bz2.BZ2File(file)),
-    Packing("xz", b"\xfd7zXZ\0", lambda file: lzma.LZMAFile(file)),
+    Packing("bzip2", b"BZh", bz2.BZ2File),
+    Packing("xz", b"\xfd7zXZ\0", lzma.LZMAFile),
 )
 
 # pyarrow raises OSError for zstd data that are damaged, as bz2 does.

@@ -2,59 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from harness.telemetry.events.export_times import find_export_time
+from harness.telemetry.events.export_times import TIME_FIELD_NAMES, find_export_time
 from harness.telemetry.events.manifests import (
     PROVIDER_CHANNELS,
     find_provider,
+    list_manifest_forms,
     name_inserts,
     restore_data_names,
 )
 from harness.telemetry.events.rendered_message import read_message
+from harness.telemetry.events.shape_guess import TIME_NAMES, list_markers, locate_windows_fields
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, map_windows_sensors, sensor_of
 from harness.telemetry.events.windows_names import fold_name, system_field
-from harness.telemetry.shape import NameSpelling, Shape, compile_left_out, list_shapes
+from harness.telemetry.shape import NameSet, NameSpelling, Shape, compile_left_out, list_shapes
 
 Flat: TypeAlias = Mapping[str, str]
 FinishEvent: TypeAlias = Callable[[dict[str, str], Flat], str]
 
-TIME_FIELD_NAMES = (
-    "@time",
-    "SystemTime",
-    "_time",
-    "@timestamp",
-    "timestamp",
-    "ContextTimeStamp",
-    "TimeCreated",
-    "TimeGenerated",
-    "EventTime",
-    "UtcTime",
-    "time",
-    "ts",
-    "date",
-    "datetime",
-    "Timestamp",
-    "eventTime",
-    "event_time",
-    "created",
-    "Time",
-    "Date",
-)
-"""Fields that may hold an event's time, the best first."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventReading:
-    """How events with the same field names are read.
+class EventLayout:
+    """How events with the same field names are laid out.
 
     `names` are old and new names; `sensor` and `kind` are read from the new fields, `time` from the old, with whether a
     zone had to be assumed. `finish` does what values tell, and gives a remark where data could not be told. `guess` is
     what has to be told of each such event. Without `known` no row of the table fits, and `texts` may hold an event.
-    `time_names` are the fields that may hold the time, the best first, where no more than these tell it.
+    With a `prefix` the event is what stands below it. `time_names` are the fields that may hold the time, the best
+    first, where no more than these tell it.
     """
 
     shape: str
@@ -65,34 +44,50 @@ class EventReading:
     finish: FinishEvent | None = None
     guess: str = ""
     known: bool = True
+    prefix: str = ""
     texts: tuple[str, ...] = ()
     time_names: tuple[str, ...] = ()
 
 
+def find_wrapper_prefix(flat: Flat) -> str:
+    """What stands before the names of a known shape, as `_source.` in a table of a search; empty where nothing does."""
+    prefixes = dict.fromkeys(name[: name.find(".") + 1] for name in flat if "." in name)
+    for prefix in prefixes:
+        if find_shape({n[len(prefix) :]: v for n, v in flat.items() if n.startswith(prefix)}) is not None:
+            return prefix
+    return ""
+
+
 def find_shape(names: Flat) -> Shape | None:
     """The first row of the table that fits."""
-    return next((shape for shape in list_shapes() if shape.fits(names)), None)
+    there = NameSet(names)
+    return next((shape for shape in list_shapes() if shape.fits(there)), None)
 
 
-def build_reading(flat: Flat) -> EventReading:
+def build_layout(flat: Flat) -> EventLayout:
     """How events with these fields are read."""
     if "@sensor" in flat:
-        return build_own_reading(flat)
+        return build_own_layout(flat)
     shape = find_shape(flat)
     if shape is not None:
-        return build_shape_reading(shape, flat)
+        return build_event_layout(shape, flat)
+    prefix = find_wrapper_prefix(flat)
+    if prefix:
+        return replace(build_unknown_layout(flat), known=True, prefix=prefix)
     located = locate_windows_fields(flat)
     if located is not None:
-        told = ", ".join(repr(n)[1:-1] for n in list_markers(flat)[1][:4])
+        layout = build_event_layout(located, flat)
+        told = ", ".join(old for old, new in layout.names if new in ("EventID", "Channel", "Provider_Name"))
         guess = f"look like Windows events but are of no known shape; they are read by {told}"
-        return replace(build_shape_reading(located, flat), guess=guess)
+        # A text with the whole event, as plaso keeps it beside, says more than its System fields.
+        return replace(layout, guess=guess, known=False, texts=list_text_fields(flat))
     number = trimmed_sysmon(flat)
     if "EventID" not in flat and number:
-        return build_trimmed_reading(flat, number)
-    return build_unknown_reading(flat)
+        return build_trimmed_layout(flat, number)
+    return build_unknown_layout(flat)
 
 
-def build_shape_reading(shape: Shape, flat: Flat) -> EventReading:
+def build_event_layout(shape: Shape, flat: Flat) -> EventLayout:
     """How events of a shape with these fields are read."""
     times = shape.time or TIME_FIELD_NAMES
 
@@ -103,7 +98,7 @@ def build_shape_reading(shape: Shape, flat: Flat) -> EventReading:
     if shape.sensor:
         kinds = tuple(name for name in shape.kind if name in flat)
         host = shape.host if shape.host in flat else ""
-        return EventReading(
+        return EventLayout(
             shape=shape.name,
             names=keep_names(flat),
             sensor=lambda fields: shape.sensor,
@@ -113,7 +108,7 @@ def build_shape_reading(shape: Shape, flat: Flat) -> EventReading:
             finish=(lambda fields, event: add_host(fields, event, host)) if host and host != "host" else None,
         )
     names = tuple(name_windows_fields(shape, flat))
-    return EventReading(
+    return EventLayout(
         shape=shape.name,
         names=names,
         sensor=windows_sensor,
@@ -238,6 +233,9 @@ def list_inserts(names: Iterable[str], event: Flat) -> list[str]:
     """Values without names in their order; a shape may have them as a list, as objects with a Value, or as one text."""
     found: dict[str, str] = {}
     for name in names:
+        # PowerShell prints the type of what lies deeper than it was asked to go.
+        if event[name].startswith(("System.Diagnostics.", "System.Collections.", "System.String[]")):
+            continue
         place, _, below = name.partition("]")
         # A value that is an object itself, as a SID in PowerShell, tells its text in Value.
         if below in ("", ".Value") or (below == ".Value.Value"):
@@ -249,11 +247,39 @@ def list_inserts(names: Iterable[str], event: Flat) -> list[str]:
 
 def complete_origin(fields: dict[str, str], names: Iterable[str]) -> None:
     """The channel of a provider that writes to one only, or the provider of a channel."""
+    if not fields.get("Channel") and "source" in fields and (named := SOURCE_CHANNEL.fullmatch(fields["source"])):
+        fields["Channel"] = named[1]
     channel, provider = fields.get("Channel"), fields.get("Provider_Name")
+    if not channel and not provider:
+        provider = guess_provider(fields)
     if not channel and provider and (found := find_provider_channel(provider)):
         fields["Channel"] = found
     elif not provider and channel and (found := find_provider(channel, fields.get("EventID", ""), names)):
         fields["Provider_Name"] = found
+
+
+# As Splunk's inputs name their source after the channel.
+SOURCE_CHANNEL = re.compile(r"(?:Xml)?WinEventLog:(.+)")
+
+TELLING_DATA = {
+    "ProcessGuid": "Microsoft-Windows-Sysmon",
+    "SourceProcessGUID": "Microsoft-Windows-Sysmon",
+    "SubjectUserSid": "Microsoft-Windows-Security-Auditing",
+    "SubjectLogonId": "Microsoft-Windows-Security-Auditing",
+    "NewProcessName": "Microsoft-Windows-Security-Auditing",
+    "ScriptBlockText": "Microsoft-Windows-PowerShell",
+    "ScriptBlockId": "Microsoft-Windows-PowerShell",
+}
+"""Data that hardly another provider has, for events that name neither provider nor channel."""
+
+
+def guess_provider(fields: dict[str, str]) -> str | None:
+    """The provider that an event's data tell, if it has such an event."""
+    provider = next((owner for name, owner in TELLING_DATA.items() if name in fields), None)
+    known = provider is not None and bool(list_manifest_forms(provider, fields.get("EventID", "")))
+    if known and provider:
+        fields["Provider_Name"] = provider
+    return provider if known else None
 
 
 def find_provider_channel(provider: str) -> str | None:
@@ -267,11 +293,11 @@ def keep_names(flat: Flat) -> tuple[tuple[str, str], ...]:
     return tuple((n, n) for n in flat)
 
 
-def build_own_reading(flat: Flat) -> EventReading:
+def build_own_layout(flat: Flat) -> EventLayout:
     """How events are read that this program wrote and that name their sensor and kind themselves."""
     sensor, kind = flat["@sensor"], flat.get("@kind", "")
     names = tuple((n, n) for n in flat if n not in ("@sensor", "@kind", "@time"))
-    return EventReading(
+    return EventLayout(
         shape="detlab",
         names=names,
         sensor=lambda f: sensor,
@@ -296,7 +322,7 @@ def trimmed_sysmon(flat: Flat) -> str:
     return next((number for number, names in TELLING.items() if names <= flat.keys()), "")
 
 
-def build_trimmed_reading(flat: Flat, number: str) -> EventReading:
+def build_trimmed_layout(flat: Flat, number: str) -> EventLayout:
     """How Sysmon events without their System fields are read."""
     channel = map_windows_sensors()["sysmon"]
     system = {"EventID": number, "Provider_Name": channel.provider, "Channel": channel.name}
@@ -305,7 +331,7 @@ def build_trimmed_reading(flat: Flat, number: str) -> EventReading:
         fields.update(system)
         return ""
 
-    return EventReading(
+    return EventLayout(
         shape="sysmon_data",
         names=keep_names(flat),
         sensor=lambda f: "sysmon",
@@ -319,158 +345,32 @@ def build_trimmed_reading(flat: Flat, number: str) -> EventReading:
 
 # Where collectors keep the text of what they took.
 TEXT_FIELDS = frozenset(
-    [
-        "xmlstring",
-        "xml",
-        "eventoriginal",
-        "original",
-        "raw",
-        "message",
-        "fulllog",
-        "rawxml",
-        "eventxml",
-        "msg",
-        "log",
-        "body",
-        "line",
-    ]
+    re.findall(
+        r"\w+",
+        """xmlstring xml eventoriginal original raw message fulllog fullmessage rawxml eventxml msg log body line event
+        evt rawevent rawlog rawdata xmldata payload content data value text record""",
+    )
 )
 
 
-def build_unknown_reading(flat: Flat) -> EventReading:
+def list_text_fields(flat: Flat) -> tuple[str, ...]:
+    """The fields that may hold the text of an event."""
+    return tuple(n for n in flat if fold_name(n.rpartition(".")[2]) in TEXT_FIELDS)
+
+
+def build_unknown_layout(flat: Flat) -> EventLayout:
     """How events that fit no row are read: under their own names."""
     family, markers = list_markers(flat)
+    times = (*TIME_FIELD_NAMES, *(n for n in flat if n not in TIME_FIELD_NAMES and fold_name(n) in TIME_NAMES))
     guess = f"look like {family} events ({', '.join(markers[:5])}) but are of no known shape; they keep their own names"
-    return EventReading(
+    return EventLayout(
         shape="unknown",
         names=keep_names(flat),
         sensor=lambda f: "other",
         kind=lambda f: f.get("sourcetype", ""),
-        time=lambda event: find_export_time(event, TIME_FIELD_NAMES),
-        time_names=TIME_FIELD_NAMES,
+        time=lambda event: find_export_time(event, times),
+        time_names=times,
         guess=guess if family else "",
         known=False,
-        texts=tuple(n for n in flat if fold_name(n.rpartition(".")[2]) in TEXT_FIELDS),
+        texts=list_text_fields(flat),
     )
-
-
-FAMILIES: Mapping[str, frozenset[str]] = {
-    "Windows": frozenset(
-        [
-            "eventid",
-            "eventcode",
-            "channel",
-            "providername",
-            "eventrecordid",
-            "processguid",
-            "parentprocessguid",
-            "utctime",
-            "subjectusersid",
-            "subjectusername",
-            "subjectlogonid",
-            "targetusersid",
-            "targetusername",
-            "scriptblocktext",
-            "scriptblockid",
-            "parentcommandline",
-            "newprocessname",
-            "logonguid",
-            "logname",
-            "machinename",
-            "sourceprocessguid",
-            "imageloaded",
-            "eventdata",
-            "grantedaccess",
-        ]
-    ),
-    "Falcon": frozenset(
-        [
-            "aid",
-            "cid",
-            "eventsimplename",
-            "contexttimestamp",
-            "targetprocessid",
-            "contextprocessid",
-            "configbuild",
-            "eventplatform",
-            "rawprocessid",
-            "configstatehash",
-            "effectivetransmissionclass",
-        ]
-    ),
-    "CloudTrail": frozenset(
-        ["eventsource", "eventname", "awsregion", "useridentity", "useragent", "recipientaccountid"]
-    ),
-    "Zeek": frozenset(["uid", "idorigh", "idresph", "origbytes", "respbytes", "connstate"]),
-}
-"""Names that events of a family have and hardly others, without marks and in lower case."""
-
-
-def list_markers(flat: Flat) -> tuple[str, list[str]]:
-    """The family that field names look like and the names that say so; two names are the least."""
-    best: tuple[str, list[str]] = ("", [])
-    for family, telling in FAMILIES.items():
-        found = {
-            fold_name(last): name
-            for name in flat
-            if (last := name.rpartition(".")[2].removesuffix("_decimal").removesuffix("_readable"))
-            and (fold_name(last) in telling or fold_name(name) in telling)
-        }
-        if len(found) >= 2 and len(found) > len(best[1]):
-            best = (family, list(found.values()))
-    return best
-
-
-DATA_SEGMENTS = frozenset(["eventdata", "userdata", "data", "params", "parameters"])
-
-
-def locate_windows_fields(flat: Flat) -> Shape | None:
-    """A row for events that have System fields somewhere: below the prefix where most of them stand."""
-    there: dict[str, set[str]] = defaultdict(set)
-    for name in flat:
-        at = -1
-        while True:
-            prefix, rest = name[: at + 1], name[at + 1 :]
-            if (prefix or "." not in rest) and (found := system_field(rest)):
-                there[prefix].add(found)
-            at = name.find(".", at + 1)
-            if at < 0:
-                break
-    usable = {p: f for p, f in there.items() if "EventID" in f and f & {"Channel", "Provider_Name"} and len(f) >= 3}
-    if not usable:
-        return None
-    system = max(usable, key=lambda prefix: (len(usable[prefix]), len(prefix)))
-    data = tuple(locate_data(flat, system))
-    own = {n: found for n in flat if n.startswith(system) and (found := system_field(n[len(system) :]))}
-    doubled = [name for name, count in Counter(own.values()).items() if count > 1]
-    return Shape(
-        name="windows_like",
-        meaning="events with Windows' System fields in a place that no known tool has",
-        marks=(),
-        example="",
-        system=(system,),
-        data=data or ((system,) if system else ()),
-        beside=not data and not system,
-        names={} if data else {n: found for n, found in own.items() if found not in doubled},
-        time=tuple(n for n in flat if fold_name(n.rpartition(".")[2]) in TIME_NAMES) or TIME_FIELD_NAMES,
-        spelling=NameSpelling.CHANGED,
-        words={"Qualifiers": {"0": ""}},
-    )
-
-
-TIME_NAMES = frozenset(fold_name(n) for n in (*TIME_FIELD_NAMES, "systemtime", "timestamp", "time_created"))
-
-
-def locate_data(flat: Flat, system: str) -> Iterable[str]:
-    """Prefixes below which data stand: an object named for them, beside or below where System fields are."""
-    found: dict[str, None] = {}
-    for name in flat:
-        parts = name.split(".")
-        for i, part in enumerate(parts[:-1]):
-            if fold_name(part) in DATA_SEGMENTS:
-                prefix = ".".join(parts[: i + 1]) + "."
-                # What holds the System fields too is a wrapper and no data.
-                if not system.startswith(prefix):
-                    found[prefix] = None
-                    break
-    return found

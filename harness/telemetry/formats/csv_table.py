@@ -19,6 +19,7 @@ ZEEK = "#separator"
 PREAMBLE = re.compile(r"(?:#TYPE [^\n]*\n|sep=.\r?\n)+")
 # Rows that have to be as wide as the header; chosen, a log's lines are not by accident.
 ROWS_COMPARED = 5
+EVENT_VIEWER = frozenset({"Source", "Event ID", "Task Category"})
 # What Kibana prints for a field that an event lacks.
 LACKING = frozenset({"", " - ", "(null)"})
 
@@ -45,7 +46,8 @@ def find_delimiter(text: str) -> str | None:
             continue
         # A row may end early where a quoted cell is cut, so only complete ones count.
         others = rows[1:] if len(rows) <= ROWS_COMPARED - 1 else rows[1:-1]
-        if all(len(row) == len(rows[0]) for row in others):
+        widths = {len(row) for row in others}
+        if not widths or widths == {len(rows[0])} or (widths == {len(rows[0]) + 1} and {*rows[0]} >= EVENT_VIEWER):
             best = (delimiter, len(rows[0]))
     return best[0] or None
 
@@ -116,6 +118,8 @@ def find_delimited_rows(lines: Lines, delimiter: str, name: str, damage: Tell) -
             continue
         if not header:
             header = [cell.strip() for cell in row]
+            # Event Viewer has no name for its last column, the message.
+            header += ["Message"] if {*header} >= EVENT_VIEWER else []
             continue
         # Some tools repeat the header where they put files together.
         if row == header:
