@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from harness.telemetry.events.column_reading import (
+from harness.telemetry.events.event_columns import (
     Rows,
     RowsDifferError,
     Texts,
@@ -21,10 +21,10 @@ from harness.telemetry.events.column_reading import (
     list_row_fields,
     list_rows_by_presence,
 )
-from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.events.event_layout import EventLayout, build_layout
 from harness.telemetry.events.export_times import find_export_time
-from harness.telemetry.events.input import EventTables, Placed, PlacedRows, repeat_text
+from harness.telemetry.events.input import EventTables
+from harness.telemetry.events.kind_table import Placed, PlacedRows, repeat_text
 from harness.telemetry.shape import list_fitting_envelopes
 
 # Layouts are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
@@ -204,9 +204,7 @@ class EventRows:
             if guess:
                 self.tables.misread(self.name, f"{count} events {guess}")
         for kind, count in self.nameless.items():
-            message = (
-                f"{count} events of {kind}: neither manifest nor message tells them; a rule that reads them sees none"
-            )
+            message = f"{count} events of {kind}: no manifest or message tells them, a rule sees none"
             self.tables.misread(self.name, message)
         if self.unzoned:
             self.tables.misread(self.name, f"{self.unzoned} times name no zone; they are read as UTC")
@@ -218,8 +216,6 @@ def fill_times(found: pa.Array, times: list[str | None]) -> tuple[pa.Array, int]
     values, unzoned = found.to_pylist(), 0
     for at, text in enumerate(times):
         if values[at] is None and text is not None:
-            values[at] = parse_microseconds(text)
-            if values[at] is None:
-                values[at], assumed = find_export_time({"time": text}, ("time",))
-                unzoned += assumed
+            values[at], assumed = find_export_time({"time": text}, ("time",))
+            unzoned += assumed
     return pa.array(values, pa.int64()), unzoned
