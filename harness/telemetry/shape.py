@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -138,6 +138,13 @@ def list_shapes() -> tuple[Shape, ...]:
 def list_envelopes() -> tuple[Envelope, ...]:
     """All envelopes, those that say most by their keys first."""
     return tuple(sorted(collect_rows("ENVELOPES"), key=lambda envelope: envelope.rank))
+
+
+# A bound for input that never repeats its keys.
+@lru_cache(20_000)
+def list_fitting_envelopes(keys: tuple[str, ...]) -> tuple[Envelope, ...]:
+    """The envelopes that an object with these keys may be."""
+    return tuple(envelope for envelope in list_envelopes() if envelope.fits(NameSet(keys)))
 
 
 def collect_rows(table: str) -> list[Any]:

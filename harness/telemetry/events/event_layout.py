@@ -32,7 +32,8 @@ class EventLayout:
     `names` are old and new names; `sensor` and `kind` are read from the new fields, `time` from the old, with whether a
     zone had to be assumed. `finish` does what values tell, and gives a remark where data could not be told. `guess` is
     what has to be told of each such event. Without `known` no row of the table fits, and `texts` may hold an event.
-    With a `prefix` the event is what stands below it.
+    With a `prefix` the event is what stands below it. `time_names` are the fields that may hold the time, the best
+    first, where no more than these tell it.
     """
 
     shape: str
@@ -45,6 +46,7 @@ class EventLayout:
     known: bool = True
     prefix: str = ""
     texts: tuple[str, ...] = ()
+    time_names: tuple[str, ...] = ()
 
 
 def find_wrapper_prefix(flat: Flat) -> str:
@@ -102,6 +104,7 @@ def build_event_layout(shape: Shape, flat: Flat) -> EventLayout:
             sensor=lambda fields: shape.sensor,
             kind=lambda fields: fields[kinds[0]] if kinds else "",
             time=read_time,
+            time_names=() if shape.read_time else times,
             finish=(lambda fields, event: add_host(fields, event, host)) if host and host != "host" else None,
         )
     names = tuple(name_windows_fields(shape, flat))
@@ -111,6 +114,7 @@ def build_event_layout(shape: Shape, flat: Flat) -> EventLayout:
         sensor=windows_sensor,
         kind=lambda fields: fields.get("EventID", ""),
         time=read_time,
+        time_names=() if shape.read_time else times,
         finish=WindowsFinish(shape, names, flat).needed(),
     )
 
@@ -302,6 +306,7 @@ def build_own_layout(flat: Flat) -> EventLayout:
         sensor=lambda f: sensor,
         kind=lambda f: kind,
         time=lambda event: find_export_time(event, TIME_FIELD_NAMES),
+        time_names=TIME_FIELD_NAMES,
     )
 
 
@@ -335,6 +340,7 @@ def build_trimmed_layout(flat: Flat, number: str) -> EventLayout:
         sensor=lambda f: "sysmon",
         kind=lambda f: number,
         time=lambda event: find_export_time(event, TIME_FIELD_NAMES),
+        time_names=TIME_FIELD_NAMES,
         finish=add_system,
         guess=f"name no EventID; their fields are those of Sysmon {number}",
     )
@@ -366,6 +372,7 @@ def build_unknown_layout(flat: Flat) -> EventLayout:
         sensor=lambda f: "other",
         kind=lambda f: f.get("sourcetype", ""),
         time=lambda event: find_export_time(event, times),
+        time_names=times,
         guess=guess if family else "",
         known=False,
         texts=list_text_fields(flat),

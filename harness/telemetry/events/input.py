@@ -19,25 +19,15 @@ import pyarrow.compute as pc
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.compression import Packing, find_packing, unpack_blocks
 from harness.telemetry.events.event import (
-    CAUSE,
     FARTHEST_TIME,
-    NO_FIELDS,
-    RECORD_FILE,
-    RECORD_NUMBER,
-    TEXT_TYPE,
     TIME,
-    TIME_TYPE,
-    UNLABELLED,
     Damage,
-    Events,
     Telemetry,
     TelemetryOrigin,
     drop_impossible_times,
     merge_telemetry,
 )
-from harness.telemetry.events.text_columns import map_distinct_values
-from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
-from harness.telemetry.events.windows_values import restore_values
+from harness.telemetry.events.kind_table import EventTexts, KindTable, Placed, PlacedRows, repeat_text
 
 BLOCK = 1 << 20
 LONGEST_RECORD = 16 << 20
@@ -171,18 +161,10 @@ def describe_fault(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
 
 
-# Records of a kind held as Python objects at once; chosen.
-TABLE_ROWS_AT_ONCE = 8_192
-# The widest of 176 recorded kinds has 61 fields; these bounds are for input made to grow.
-MOST_EVENT_FIELDS = 2_000
+# 176 kinds are in 10,015 events; a bound for input made to grow.
 MOST_KINDS = 5_000
 # More than anybody reads; a broken file of a gigabyte would have millions.
 MOST_DAMAGES = 1_000
-
-CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", "#event_simpleName", "ExternalApiType"})
-"""Fields that say what kind an event is; of one value in a table, they need no column."""
-
-EventTexts = Mapping[str, str]
 
 # A record may be an answer of a service that lists events: so many of one answer have numbers of their own.
 MEMBERS_OF_RECORD = 1 << 20
@@ -208,6 +190,7 @@ class EventTables:
         self._metadata: Mapping[str, str] = {}
         self._record: int | None = None
         self._next = 0
+        self._place = 0
 
     def open_file(self, stream: Stream, metadata: Mapping[str, str] | None = None) -> None:
         """Called before a file is read; records are counted anew, and its events have the metadata that are said."""
@@ -222,6 +205,19 @@ class EventTables:
         self._record = self._next * MEMBERS_OF_RECORD if keep else None
         self._next += 1
 
+    def begin_rows(self, rows: int) -> int:
+        """Called before rows of a table are added in any order; gives the place of the first among all events."""
+        self._place += rows
+        return self._place - rows
+
+    def begin_event(self) -> Placed:
+        """Where the next event of the record belongs, which may be added later than others."""
+        placed = Placed(self._place, self._record)
+        self._place += 1
+        if self._record is not None:
+            self._record += 1
+        return placed
+
     def take(self, whole: Telemetry) -> None:
         """Takes tables that are ready, with their causes, as this program writes them."""
         events = []
@@ -234,23 +230,44 @@ class EventTables:
         self.added += len(whole)
         self._whole.append(replace(whole, events=tuple(events)))
 
-    def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts) -> None:
-        """Takes one record: its time in microseconds since 1970, if it has one, and its fields as text."""
+    def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts, placed: Placed | None = None) -> None:
+        """Takes one record: its time in microseconds since 1970, if it has one, and its fields as text.
+
+        It belongs behind all others unless a place was kept for it.
+        """
         self.added += 1
         if time is None:
             self._without_time += 1
         elif not -FARTHEST_TIME <= time <= FARTHEST_TIME:
             self._impossible_time += 1
             time = None
-        rows = self._kinds.get((sensor, kind))
-        if rows is None:
+        rows = self.find_table(sensor, kind)
+        if rows is not None:
+            whole = {**fields, **self._metadata} if self._metadata else fields
+            rows.add(time, whole, placed or self.begin_event(), self._file)
+
+    def add_columns(
+        self, sensor: str, kind: str, times: pa.Array, placed: PlacedRows, columns: Mapping[str, pa.DictionaryArray]
+    ) -> None:
+        """Takes records of one kind by their columns: times in microseconds, texts as `TEXT_TYPE`."""
+        possible = pc.if_else(pc.less_equal(pc.abs(times), FARTHEST_TIME), times, None)
+        self._without_time += times.null_count
+        self._impossible_time += possible.null_count - times.null_count
+        table = self.find_table(sensor, kind)
+        if table is not None:
+            self.added += len(times)
+            said = {name: repeat_text(value, len(times)) for name, value in self._metadata.items()}
+            table.add_part(possible, placed, {**columns, **said}, self._file)
+
+    def find_table(self, sensor: str, kind: str) -> KindTable | None:
+        """The table of a kind; None where there are too many, which is told."""
+        table = self._kinds.get((sensor, kind))
+        if table is None:
             if len(self._kinds) >= MOST_KINDS:
                 self.damage(f"{sensor} {kind[:40]}", f"more than {MOST_KINDS} kinds of events; not read")
-                return
-            rows = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
-        rows.add(time, {**fields, **self._metadata} if self._metadata else fields, self._record, self._file)
-        if self._record is not None:
-            self._record += 1
+                return None
+            table = self._kinds[sensor, kind] = KindTable(sensor, kind, self.damage)
+        return table
 
     def damage(self, place: str, message: str, *, misread: bool = False) -> None:
         """Keeps a damage; beyond MOST_DAMAGES they are only counted."""
@@ -305,95 +322,3 @@ class EventTables:
         origins = {part.origin for part in parts}
         origin = origins.pop() if len(origins) == 1 else TelemetryOrigin.REPLAYED
         return replace(merge_telemetry(parts), origin=origin, damages=self.damages)
-
-
-class KindTable:
-    """Records of one kind, turned into Arrow columns part by part so that few are held as Python objects."""
-
-    def __init__(self, sensor: str, kind: str, damage: Callable[[str, str], None]) -> None:
-        self.sensor, self.kind, self.damage = sensor, kind, damage
-        self.names: dict[str, None] = {}
-        self.known: object = None
-        self.rows: list[EventTexts] = []
-        self.times: list[int | None] = []
-        self.records: list[int | None] = []
-        self.files: list[str] = []
-        self.parts: list[pa.Table] = []
-
-    def add(self, time: int | None, fields: EventTexts, record: int | None = None, file: str = "") -> None:
-        """Takes one record, and where its text lies; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
-        # Records of a kind mostly have the same names as the one before: one comparison instead of a merge.
-        if fields.keys() != self.known:
-            self.names.update(dict.fromkeys(fields))
-            self.known = fields.keys()
-        self.rows.append(fields)
-        self.times.append(time)
-        self.records.append(record)
-        self.files.append(file)
-        if len(self.rows) >= TABLE_ROWS_AT_ONCE:
-            self.flush()
-
-    def flush(self) -> None:
-        """Turns the records held so far into a part of the table."""
-        if len(self.names) > MOST_EVENT_FIELDS:
-            self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
-            self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
-        columns: dict[str, pa.Array] = {
-            TIME: pa.array(self.times, pa.int64()).cast(TIME_TYPE),
-            CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(self.rows)),
-        }
-        records = pa.array(self.records, pa.int64())
-        if records.null_count < len(records):
-            columns[RECORD_NUMBER] = records
-            columns[RECORD_FILE] = pa.array(self.files, pa.string()).dictionary_encode()
-        for name in self.names:
-            columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
-        self.parts.append(pa.table(columns))
-        self.rows, self.times, self.records, self.files = [], [], [], []
-
-    def events(self) -> Events:
-        """The whole table; System fields with one value in all of it are constants."""
-        if self.rows or not self.parts:
-            self.flush()
-        # Parts differ in their fields; what a part lacks is null.
-        table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
-        return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
-
-
-def tidy_events(events: Events) -> Events:
-    """The same events with System fields of one value as constants and what decoders do to values repaired."""
-    constants: dict[str, str] = {}
-    columns: dict[str, pa.ChunkedArray] = {}
-    windows = is_windows(events)
-    provider = find_constant_value(events, "Provider_Name") if windows else ""
-    for name in events.columns.column_names:
-        column = events.columns.column(name)
-        if name not in NO_FIELDS:
-            restore = restore_values(name, provider, events.kind) if windows else keep_values
-            column = map_distinct_values(column, restore)
-            if column is None:
-                continue
-            # Constants decide later which kinds a rule needs at all, without a look at any row.
-            if name in CONSTANT_FIELDS and (value := the_one_value(column)) is not None:
-                constants[name] = value
-                continue
-        columns[name] = column
-    return Events(sensor=events.sensor, kind=events.kind, constants=constants, columns=pa.table(columns))
-
-
-def find_constant_value(events: Events, name: str) -> str:
-    """The value that a field has in all events; empty where there are several or none."""
-    if name in events.constants or name not in events.columns.column_names:
-        return events.constants.get(name, "")
-    return the_one_value(events.columns.column(name)) or ""
-
-
-def keep_values(values: pa.Array) -> pa.Array:
-    """The values unchanged, for events that no decoder touched."""
-    return values
-
-
-def the_one_value(column: pa.ChunkedArray) -> str | None:
-    """The value that every event has, if there is one."""
-    values = pc.unique(column.cast(pa.string()) if column.type != TEXT_TYPE else column.combine_chunks())
-    return str(values[0].as_py()) if len(values) == 1 and values[0].is_valid else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +9,8 @@ from typing import Any
 
 from harness.telemetry.events.classic_text import CLASSIC_START, read_classic_text
 from harness.telemetry.events.event import parse_microseconds
-from harness.telemetry.events.event_layout import EventLayout, build_layout, find_shape
+from harness.telemetry.events.event_layout import EventLayout, find_shape
+from harness.telemetry.events.event_rows import EventRows, Label
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
 from harness.telemetry.events.json_values import flat_fields
@@ -22,7 +22,7 @@ from harness.telemetry.events.windows_event import (
     list_event_data,
     sensor_of,
 )
-from harness.telemetry.shape import Envelope, NameSet, OpenedEvent, list_envelopes
+from harness.telemetry.shape import Envelope, OpenedEvent, list_fitting_envelopes
 from harness.telemetry.shapes.splunk import object_in
 
 # Readings are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
@@ -31,8 +31,6 @@ MOST_LAYOUTS = 20_000
 MOST_ENVELOPES = 8
 # Wrappers around an event that nobody described, one in another.
 DEEPEST_WRAPPER = 3
-# Kinds of unknown objects that are told apart.
-MOST_UNKNOWN_KINDS = 1_000
 
 EVENT_LIST_KEYS = (
     *("Events", "events", "records", "Records", "value", "results", "logs", "hits", "messages", "rows"),
@@ -59,9 +57,8 @@ class ObjectKeys:
 @lru_cache(MOST_LAYOUTS)
 def look_at_keys(keys: tuple[str, ...]) -> ObjectKeys:
     """What these keys say of an object."""
-    names = NameSet(keys)
     return ObjectKeys(
-        envelopes=tuple(envelope for envelope in list_envelopes() if envelope.fits(names)),
+        envelopes=list_fitting_envelopes(keys),
         may_list=not LISTING.isdisjoint(keys),
         may_be_rendered="Event" in keys or "System" in keys,
         has_data="EventData" in keys or "UserData" in keys,
@@ -81,13 +78,7 @@ class JsonEvents:
     """Takes JSON values of one input and adds the events in them to its tables."""
 
     def __init__(self, name: str, tables: EventTables) -> None:
-        self.name, self.tables = name, tables
-        self.layouts: dict[tuple[str, ...], EventLayout] = {}
-        self.guessed: Counter[str] = Counter()
-        self.shapes: Counter[str] = Counter()
-        self.unknown: Counter[tuple[str, ...]] = Counter()
-        self.nameless: Counter[str] = Counter()
-        self.unzoned = 0
+        self.tables, self.rows = tables, EventRows(name, tables)
 
     def add(self, value: Any) -> None:
         """Adds the event or events that a value is. Raises ValueError where it is none."""
@@ -128,7 +119,7 @@ class JsonEvents:
             self.add_windows(from_rendered(rendered), metadata, time, shape or name_rendering(rendered))
         else:
             flat = flat_fields(with_named_data(inner) if keys.has_data else inner)
-            layout = self.layout_of(flat)
+            layout = self.rows.find_layout(flat)
             held = self.find_held_object(inner) if not layout.known and depth < MOST_ENVELOPES else None
             if held is not None:
                 self.add_object(held, depth + 1, shape)
@@ -150,17 +141,6 @@ class JsonEvents:
             return True
         return find_shape(flat_fields(with_named_data(value))) is not None
 
-    def layout_of(self, flat: dict[str, str]) -> EventLayout:
-        """How events with these fields are laid out."""
-        names = tuple(flat)
-        layout = self.layouts.get(names)
-        # Our own events name sensor and kind in values, so their names alone do not tell how they are read.
-        if layout is None or "@sensor" in flat:
-            layout = build_layout(flat)
-            if len(self.layouts) < MOST_LAYOUTS:
-                self.layouts[names] = layout
-        return layout
-
     def add_text(self, text: str, metadata: Mapping[str, str], time: str | None, shape: str = "") -> None:
         """Adds an event that is a text: XML, a classic event of Windows, or a line of a plain log."""
         begin, end = text.find("<Event"), text.rfind("</Event>")
@@ -173,13 +153,13 @@ class JsonEvents:
             known = {"_time": time} if time else {}
             self.add_fields({**read_classic_text(text), **known}, metadata, time, shape or "classic_text")
         else:
-            self.shapes[shape or "text"] += 1
+            self.rows.shapes[shape or "text"] += 1
             self.put("text", metadata.get("sourcetype", ""), None, {**metadata, "_raw": text}, time)
 
     def add_windows(self, fields: dict[str, str], metadata: Mapping[str, str], time: str | None, shape: str) -> None:
         """Adds a Windows event whose fields have the log's own names."""
         at = parse_microseconds(fields.get("SystemTime"))
-        self.shapes[shape] += 1
+        self.rows.shapes[shape] += 1
         if fields.get("Channel") == LINUX_CHANNEL:
             metadata = {**LINUX_METADATA, **metadata}
         self.put(sensor_of(fields.get("Channel")), fields.get("EventID", ""), at, {**fields, **metadata}, time)
@@ -188,25 +168,13 @@ class JsonEvents:
         self, flat: dict[str, str], metadata: Mapping[str, str], time: str | None, shape: str = "", depth: int = 0
     ) -> None:
         """Adds flat fields under whatever names a tool gave them."""
-        layout = self.layout_of(flat)
+        layout = self.rows.find_layout(flat)
         if layout.prefix:
             below = {n[len(layout.prefix) :]: v for n, v in flat.items() if n.startswith(layout.prefix)}
             self.add_fields(below, metadata, time, shape, depth)
             return
-        if not layout.known and self.add_held_event(layout, flat, metadata, time, depth):
-            return
-        fields = {new: flat[old] for old, new in layout.names}
-        # Later than the event's own: what a collector says of index and host is what a search sees.
-        fields |= metadata
-        if layout.finish is not None and (nameless := layout.finish(fields, flat)):
-            self.nameless[nameless] += 1
-        self.guessed[layout.guess] += 1
-        self.shapes[shape or layout.shape] += 1
-        if not layout.known and not layout.guess and len(self.unknown) < MOST_UNKNOWN_KINDS:
-            self.unknown[tuple(flat)] += 1
-        at, unzoned = layout.time(flat)
-        self.unzoned += unzoned
-        self.put(layout.sensor(fields), layout.kind(fields), at, fields, time)
+        if layout.known or not self.add_held_event(layout, flat, metadata, time, depth):
+            self.rows.add(flat, Label(metadata, time, shape))
 
     def add_held_event(
         self, layout: EventLayout, flat: Mapping[str, str], metadata: Mapping[str, str], time: str | None, depth: int
@@ -231,20 +199,15 @@ class JsonEvents:
         """Hands over one event; one without a time of its own has that of its envelope."""
         if at is None and otherwise is not None:
             at, unzoned = find_export_time({"time": otherwise}, ("time",))
-            self.unzoned += unzoned
+            self.rows.unzoned += unzoned
         self.tables.add(sensor, kind, at, fields)
 
-    def done(self) -> None:
-        """Tells how many events had to be guessed at, and of which shapes they were."""
-        for guess, count in self.guessed.items():
-            if guess:
-                self.tables.misread(self.name, f"{count} events {guess}")
-        for kind, count in self.nameless.items():
-            message = f"{count} events of {kind}: no manifest or message tells them, a rule sees none"
-            self.tables.misread(self.name, message)
-        if self.unzoned:
-            self.tables.misread(self.name, f"{self.unzoned} times name no zone; they are read as UTC")
-        self.tables.count_shapes(self.name, self.shapes, self.unknown)
+    def __enter__(self) -> JsonEvents:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What waits is handed over whatever ended the reading."""
+        self.rows.done()
 
 
 def list_answer_items(value: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:

@@ -34,23 +34,22 @@ def recognises(head: bytes) -> bool:
 
 def read(stream: Stream, tables: EventTables) -> None:
     """Adds each object as an event."""
-    events = JsonEvents(stream.name, tables)
-    text = b"".join(stream.text_blocks()).decode("utf-8", "replace") if stream.whole(LARGEST_EXPORT) else ""
-    seen: dict[str, Any] = {}
-    try:
-        nodes, whole = parse_objects(text)
-        if not whole:
-            tables.damage(stream.name, "the file ends within an object")
-        for number, node in enumerate(nodes, 1):
-            value = convert_object(node, seen)
-            for item in value if isinstance(value, list) else [value]:
-                try:
-                    events.add(item)
-                except ValueError as error:
-                    tables.damage(f"{stream.name}: object {number}", str(error))
-    except ValueError as error:
-        tables.damage(stream.name, f"malformed CLIXML: {error}")
-    events.done()
+    with JsonEvents(stream.name, tables) as events:
+        text = b"".join(stream.text_blocks()).decode("utf-8", "replace") if stream.whole(LARGEST_EXPORT) else ""
+        seen: dict[str, Any] = {}
+        try:
+            nodes, whole = parse_objects(text)
+            if not whole:
+                tables.damage(stream.name, "the file ends within an object")
+            for number, node in enumerate(nodes, 1):
+                value = convert_object(node, seen)
+                for item in value if isinstance(value, list) else [value]:
+                    try:
+                        events.add(item)
+                    except ValueError as error:
+                        tables.damage(f"{stream.name}: object {number}", str(error))
+        except ValueError as error:
+            tables.damage(stream.name, f"malformed CLIXML: {error}")
 
 
 def parse_objects(text: str) -> tuple[list[Node], bool]:

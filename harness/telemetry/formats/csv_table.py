@@ -65,15 +65,14 @@ def is_column_name(text: str) -> bool:
 
 def read(stream: Stream, tables: EventTables) -> None:
     """Adds each row as an event; one that is wider than the header is damage."""
-    events = JsonEvents(stream.name, tables)
-    for line, fields in find_rows(stream, tables.damage):
-        # Of a row that holds no text of an event its fields say all.
-        tables.begin_record(keep=RAW_FIELD in fields)
-        try:
-            events.add_object(fields)
-        except (ValueError, RecursionError) as error:
-            tables.damage(f"{stream.name}: line {line}", str(error))
-    events.done()
+    with JsonEvents(stream.name, tables) as events:
+        for line, fields in find_rows(stream, tables.damage):
+            # Of a row that holds no text of an event its fields say all.
+            tables.begin_record(keep=RAW_FIELD in fields)
+            try:
+                events.add_object(fields)
+            except (ValueError, RecursionError) as error:
+                tables.damage(f"{stream.name}: line {line}", str(error))
 
 
 def list_records(stream: Stream) -> Iterator[dict[str, str]]:

@@ -35,21 +35,20 @@ def recognises(head: bytes) -> bool:
 
 def read(stream: Stream, tables: EventTables) -> None:
     """Adds every readable object; a damage names its line."""
-    events = JsonEvents(stream.name, tables)
-    for line, text in find_texts(stream):
-        place = f"{stream.name}: line {line}"
-        tables.begin_record()
-        try:
-            value = DECODE.decode(text)
-        except FAILURES as error:
-            tables.damage(place, f"no JSON: {describe_json_fault(error)}")
-            value = repair_utf8(text, error)
-        try:
-            if value is not None:
-                events.add(value)
-        except (ValueError, RecursionError) as error:
-            tables.damage(place, str(error))
-    events.done()
+    with JsonEvents(stream.name, tables) as events:
+        for line, text in find_texts(stream):
+            place = f"{stream.name}: line {line}"
+            tables.begin_record()
+            try:
+                value = DECODE.decode(text)
+            except FAILURES as error:
+                tables.damage(place, f"no JSON: {describe_json_fault(error)}")
+                value = repair_utf8(text, error)
+            try:
+                if value is not None:
+                    events.add(value)
+            except (ValueError, RecursionError) as error:
+                tables.damage(place, str(error))
 
 
 def find_texts(stream: Stream) -> Iterator[tuple[int, bytes]]:

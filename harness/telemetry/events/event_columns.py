@@ -1,0 +1,250 @@
+"""Rows of a table read by their columns: what a shape does to events is asked once for each combination of few values.
+
+How an event is read hangs on which of its fields are there and on the values of a few of them, as the channel. Rows
+that agree in both are read alike, so one of them is read as an object, and the others take its columns over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.telemetry.events.event import parse_plain_microseconds
+from harness.telemetry.events.event_layout import EventLayout
+from harness.telemetry.events.kind_table import repeat_text
+
+# Combinations of telling values; a batch with more is no log of few kinds, and is read row by row.
+MOST_COMBINATIONS = 2_000
+# Fields that a shape asks for one after the other; chosen, the longest chain seen is provider, channel, number.
+MOST_ROUNDS = 6
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+Texts: TypeAlias = Mapping[str, pa.DictionaryArray]
+
+
+class WatchedFields(dict[str, str]):
+    """Fields of an event that note which of them were looked at; `all` says that no list of names would do."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(fields)
+        self.read: set[str] = set()
+        self.all = False
+
+    def __getitem__(self, name: str) -> str:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a field, which the outcome then hangs on."""
+        self.read.add(name)
+        return super().get(name, default)
+
+    def pop(self, *arguments: Any) -> Any:
+        """Takes a field away, which moves a value that may be another in each event."""
+        self.all = True
+        return super().pop(*arguments)
+
+    def items(self) -> Any:
+        """All fields."""
+        self.all = True
+        return super().items()
+
+    def values(self) -> Any:
+        """All values."""
+        self.all = True
+        return super().values()
+
+
+class RowsDifferError(Exception):
+    """What is asked of an event hangs on more than a few of its values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowReading:
+    """How some rows are read: sensor, kind, the fields of the event that are columns, and the others with their value.
+
+    `names` are old and new names.
+    """
+
+    sensor: str
+    kind: str
+    names: Mapping[str, str]
+    constants: Mapping[str, str]
+    nameless: str
+
+
+def encode_column(column: pa.Array) -> pa.DictionaryArray | None:
+    """A column as distinct texts; None for values that have parts, which become several fields."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_nested(kind):
+        return None
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    values = print_values(encoded.dictionary)
+    if values is None:
+        return None
+    codes = encoded.indices.cast(pa.int32())
+    if values.null_count:
+        # Arrow allows a null in a dictionary too, but then readers of the codes take it for a text.
+        there = pc.cast(values.is_valid(), pa.int32())
+        moved = pc.if_else(values.is_valid(), pc.subtract(pc.cumulative_sum(there), 1), None)
+        codes, values = moved.take(codes), values.drop_null()
+    return pa.DictionaryArray.from_arrays(codes, values)
+
+
+def print_values(values: pa.Array) -> pa.StringArray | None:
+    """Distinct values as text, as they would be in JSON; None for a kind that JSON spells otherwise."""
+    kind = values.type
+    if pa.types.is_string(kind):
+        return values
+    if pa.types.is_boolean(kind):
+        return pc.if_else(values, "true", "false")
+    if pa.types.is_timestamp(kind):
+        # With the fraction that there is: most logs have whole seconds or milliseconds.
+        micros = values.cast(pa.timestamp("us", kind.tz), safe=False)
+        return pc.strftime(micros, format="%Y-%m-%dT%H:%M:%SZ")
+    if pa.types.is_floating(kind):
+        return print_floats(values)
+    if pa.types.is_integer(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return values.cast(pa.string())
+    if pa.types.is_null(kind):
+        return pa.array([], pa.string())
+    return None
+
+
+def print_floats(values: pa.Array) -> pa.StringArray:
+    """Numbers as text, without a fraction where none has one: a column of whole numbers that misses one is no other."""
+    present = pc.if_else(pc.is_nan(values), None, values)
+    if pc.all(pc.equal(pc.trunc(present), present)).as_py() and pc.all(pc.less(pc.abs(present), 2.0**53)).as_py():
+        return present.cast(pa.int64()).cast(pa.string())
+    return pa.array([None if v is None else repr(v) for v in present.to_pylist()], pa.string())
+
+
+def list_rows_by_presence(texts: Texts, size: int) -> Iterator[Rows]:
+    """The numbers of rows that have the same fields, for each such set of fields."""
+    bits = [np.asarray(column.indices.is_null()) for column in texts.values() if column.null_count]
+    if not bits:
+        yield np.arange(size)
+        return
+    packed = np.packbits(np.column_stack(bits), axis=1)
+    yield from split_rows(
+        np.unique(packed.view([("", packed.dtype)] * packed.shape[1]), return_inverse=True)[1].ravel()
+    )
+
+
+def split_rows(group: Rows) -> Iterator[Rows]:
+    """The numbers of the rows of each group, in their order."""
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    yield from np.split(order, starts[1:])
+
+
+def list_row_fields(texts: Texts, rows: Rows) -> Iterator[dict[str, str]]:
+    """Rows as fields."""
+    columns = {name: take_texts(column, rows).to_pylist() for name, column in texts.items()}
+    for row in range(len(rows)):
+        yield {name: values[row] for name, values in columns.items()}
+
+
+def row_fields(texts: Texts, row: int) -> dict[str, str]:
+    """One row as fields."""
+    return {name: column[row].as_py() for name, column in texts.items()}
+
+
+def list_readings(texts: Texts, rows: Rows, layout: EventLayout) -> Iterator[tuple[Rows, RowReading]]:
+    """Rows that are read alike, and how; raises RowsDifferError where that hangs on too many values."""
+    old = {new: name for name, new in layout.names}
+    keys: frozenset[str] = frozenset()
+    for _ in range(MOST_ROUNDS):
+        found = []
+        wanted = keys
+        for some in split_by_values(texts, rows, sorted(keys)):
+            made, read = read_row(layout, row_fields(texts, int(some[0])))
+            wanted |= {name if name in texts else old[name] for name in read if name in texts or name in old}
+            found.append((some, made))
+        if wanted == keys:
+            yield from found
+            return
+        keys = wanted
+    raise RowsDifferError
+
+
+def split_by_values(texts: Texts, rows: Rows, names: Sequence[str]) -> Iterator[Rows]:
+    """The rows by the values of some of their fields."""
+    group = np.zeros(len(rows), np.int64)
+    for name in names:
+        codes = texts[name].indices.take(pa.array(rows)).to_numpy(zero_copy_only=False).astype(np.int64)
+        group = np.unique(group * (len(texts[name].dictionary) + 1) + codes, return_inverse=True)[1].ravel()
+    if len(names) and int(group.max()) >= MOST_COMBINATIONS:
+        raise RowsDifferError
+    yield from (rows[some] for some in split_rows(group))
+
+
+def read_row(layout: EventLayout, flat: dict[str, str]) -> tuple[RowReading, set[str]]:
+    """How one row is read, and the names of all fields that this hangs on, old or new."""
+    event = WatchedFields(flat)
+    fields = WatchedFields({new: flat[name] for name, new in layout.names})
+    nameless = layout.finish(fields, event) if layout.finish is not None else ""
+    before = {new: flat[name] for name, new in layout.names}
+    sensor, kind = layout.sensor(fields), layout.kind(fields)
+    if fields.all or event.all:
+        raise RowsDifferError
+    constants = {n: v for n, v in dict.items(fields) if before.get(n) is not v}
+    names = {name: new for name, new in layout.names if new in fields and new not in constants}
+    made = RowReading(sensor=sensor, kind=kind, names=names, constants=constants, nameless=nameless)
+    return made, fields.read | event.read
+
+
+def build_columns(texts: Texts, rows: Rows, read: RowReading) -> dict[str, pa.DictionaryArray]:
+    """The fields of rows that are read alike."""
+    columns = {new: take_texts(texts[name], rows) for name, new in read.names.items()}
+    return columns | {name: repeat_text(value, len(rows)) for name, value in read.constants.items()}
+
+
+def take_texts(column: pa.DictionaryArray, rows: Rows) -> pa.DictionaryArray:
+    """Some rows of a column, with the texts that are in them."""
+    if len(rows) == len(column):
+        return column
+    taken = column.indices.take(pa.array(rows))
+    # Without the texts of other rows: a part of the table is looked at by its distinct values.
+    used = taken.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(used.indices, column.dictionary.take(used.dictionary))
+
+
+def find_times(texts: Texts, rows: Rows, layout: EventLayout) -> tuple[pa.Array, int]:
+    """The times of rows in microseconds, and of how many the zone had to be assumed."""
+    name = next((n for n in layout.time_names if n in texts), None)
+    if name is None:
+        return pa.nulls(len(rows), pa.int64()), 0
+    column = take_texts(texts[name], rows)
+    times = parse_times(column.dictionary).take(column.indices)
+    left = np.flatnonzero(np.asarray(times.is_null()))
+    if not len(left):
+        return times, 0
+    # What the first field does not spell, the others or other looks may.
+    values = times.to_pylist()
+    unzoned = 0
+    for at in map(int, left):
+        values[at], assumed = layout.time(row_fields(texts, int(rows[at])))
+        unzoned += assumed
+    return pa.array(values, pa.int64()), unzoned
+
+
+# All of them are read alike by Arrow and by `parse_plain_microseconds`, which takes 1.5 us for each.
+PLAIN_TIME = r"^[12]\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?$"
+
+
+def parse_times(texts: pa.StringArray) -> pa.Array:
+    """Microseconds of distinct texts; null for what spells no time."""
+    if pc.all(pc.match_substring_regex(texts, PLAIN_TIME)).as_py():
+        try:
+            return pc.utf8_rtrim(texts, "Z").cast(pa.timestamp("us")).cast(pa.int64())
+        except pa.ArrowInvalid:
+            # A date that does not exist.
+            pass
+    return pa.array([parse_plain_microseconds(text) for text in texts.to_pylist()], pa.int64())

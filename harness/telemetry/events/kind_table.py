@@ -1,0 +1,185 @@
+"""Events of one kind on their way to columns: rows that wait, parts that are columns already, the whole table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.telemetry.events.event import (
+    CAUSE,
+    NO_FIELDS,
+    RECORD_FILE,
+    RECORD_NUMBER,
+    TEXT_TYPE,
+    TIME,
+    TIME_TYPE,
+    UNLABELLED,
+    Events,
+)
+from harness.telemetry.events.text_columns import map_distinct_values
+from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
+from harness.telemetry.events.windows_values import restore_values
+
+# Records of a kind held as Python objects at once; chosen.
+TABLE_ROWS_AT_ONCE = 8_192
+# The widest of 176 recorded kinds has 61 fields; a bound for input made to grow.
+MOST_EVENT_FIELDS = 2_000
+
+CONSTANT_FIELDS = frozenset({*SYSTEM_FIELDS[:8], "Channel", "event_simpleName", "#event_simpleName", "ExternalApiType"})
+"""Fields that say what kind an event is; of one value in a table, they need no column."""
+
+EventTexts = Mapping[str, str]
+
+
+class Placed(NamedTuple):
+    """Where an event belongs among all, and which record of its file holds its text, if one does."""
+
+    place: int
+    record: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRows:
+    """The same of several events; `records` is None where no text is kept."""
+
+    places: pa.Array
+    records: pa.Array | None = None
+
+
+class KindTable:
+    """Records of one kind, turned into Arrow columns part by part so that few are held as Python objects."""
+
+    def __init__(self, sensor: str, kind: str, damage: Callable[[str, str], None]) -> None:
+        self.sensor, self.kind, self.damage = sensor, kind, damage
+        self.names: dict[str, None] = {}
+        self.known: object = None
+        self.rows: list[EventTexts] = []
+        self.times: list[int | None] = []
+        self.placed: list[Placed] = []
+        self.file = ""
+        self.parts: list[pa.Table] = []
+
+    def add(self, time: int | None, fields: EventTexts, placed: Placed, file: str = "") -> None:
+        """Takes one record, its place, and its file; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
+        # A part holds records of one file, so that the file's name is one value of it.
+        if file != self.file and self.rows:
+            self.flush()
+        self.file = file
+        # Records of a kind mostly have the same names as the one before: one comparison instead of a merge.
+        if fields.keys() != self.known:
+            self.names.update(dict.fromkeys(fields))
+            self.known = fields.keys()
+        self.rows.append(fields)
+        self.times.append(time)
+        self.placed.append(placed)
+        if len(self.rows) >= TABLE_ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Turns the records held so far into a part of the table."""
+        if own := RESERVED_NAMES & self.names.keys():
+            self.damage(f"{self.sensor} {self.kind}", f"fields with a name of detlab's own are not read: {min(own)}")
+            self.names = {name: None for name in self.names if name not in own}
+        if len(self.names) > MOST_EVENT_FIELDS:
+            self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
+            self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
+        places, records = zip(*self.placed, strict=True) if self.placed else ((), ())
+        placed = PlacedRows(pa.array(places, pa.int64()), pa.array(records, pa.int64()))
+        columns = build_own_columns(pa.array(self.times, pa.int64()), placed, self.file)
+        for name in self.names:
+            columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
+        self.parts.append(pa.table(columns))
+        self.rows, self.times, self.placed = [], [], []
+
+    def add_part(
+        self, times: pa.Array, placed: PlacedRows, columns: Mapping[str, pa.DictionaryArray], file: str
+    ) -> None:
+        """Takes records by their columns."""
+        if self.rows:
+            self.flush()
+        self.names.update(dict.fromkeys(columns))
+        if len(self.names) > MOST_EVENT_FIELDS or RESERVED_NAMES & self.names.keys():
+            self.flush()
+        self.known = None
+        kept = {name: column for name, column in columns.items() if name in self.names}
+        self.parts.append(pa.table({**build_own_columns(times, placed, file), **kept}))
+
+    def events(self) -> Events:
+        """The whole table; System fields with one value in all of it are constants."""
+        if self.rows or not self.parts:
+            self.flush()
+        # Parts differ in their fields; what a part lacks is null.
+        table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
+        # Rows that are read alike were taken together, and of equal times the one that was recorded first comes first.
+        order = np.argsort(table.column(EVENT_PLACE).to_numpy(), kind="stable")
+        table = table.drop_columns(EVENT_PLACE)
+        if bool((np.diff(order) < 0).any()):
+            table = table.take(pa.array(order))
+        return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
+
+
+EVENT_PLACE = "@place"
+RESERVED_NAMES = NO_FIELDS | {EVENT_PLACE}
+"""Columns of events that are no fields."""
+
+
+def build_own_columns(times: pa.Array, placed: PlacedRows, file: str) -> dict[str, pa.Array]:
+    """The columns that are no fields: times, which are in microseconds, places, where texts lie, nobody's doing."""
+    columns = {
+        EVENT_PLACE: placed.places,
+        TIME: times.cast(TIME_TYPE),
+        CAUSE: pa.repeat(pa.scalar(UNLABELLED, pa.int32()), len(times)),
+    }
+    if placed.records is not None and placed.records.null_count < len(times):
+        columns[RECORD_NUMBER] = placed.records
+        columns[RECORD_FILE] = repeat_text(file, len(times))
+    return columns
+
+
+def repeat_text(text: str, rows: int) -> pa.DictionaryArray:
+    """A column in which each row has the same text."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text], pa.string()))
+
+
+def tidy_events(events: Events) -> Events:
+    """The same events with System fields of one value as constants and what decoders do to values repaired."""
+    constants: dict[str, str] = {}
+    columns: dict[str, pa.ChunkedArray] = {}
+    windows = is_windows(events)
+    provider = find_constant_value(events, "Provider_Name") if windows else ""
+    for name in events.columns.column_names:
+        column = events.columns.column(name)
+        if name not in NO_FIELDS:
+            restore = restore_values(name, provider, events.kind) if windows else keep_values
+            column = map_distinct_values(column, restore)
+            if column is None:
+                continue
+            # Constants decide later which kinds a rule needs at all, without a look at any row.
+            if name in CONSTANT_FIELDS and (value := the_one_value(column)) is not None:
+                constants[name] = value
+                continue
+        columns[name] = column
+    return Events(sensor=events.sensor, kind=events.kind, constants=constants, columns=pa.table(columns))
+
+
+def find_constant_value(events: Events, name: str) -> str:
+    """The value that a field has in all events; empty where there are several or none."""
+    if name in events.constants or name not in events.columns.column_names:
+        return events.constants.get(name, "")
+    return the_one_value(events.columns.column(name)) or ""
+
+
+def keep_values(values: pa.Array) -> pa.Array:
+    """The values unchanged, for events that no decoder touched."""
+    return values
+
+
+def the_one_value(column: pa.ChunkedArray) -> str | None:
+    """The value that every event has, if there is one."""
+    values = pc.unique(column.cast(pa.string()) if column.type != TEXT_TYPE else column.combine_chunks())
+    return str(values[0].as_py()) if len(values) == 1 and values[0].is_valid else None
