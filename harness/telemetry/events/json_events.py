@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from harness.telemetry.events.classic_text import CLASSIC_START, read_classic_text
-from harness.telemetry.events.event import parse_microseconds
+from harness.telemetry.events.event import METADATA_FIELDS, parse_microseconds
 from harness.telemetry.events.event_layout import EventLayout, find_shape
 from harness.telemetry.events.event_rows import EventRows, Label
 from harness.telemetry.events.export_times import find_export_time
@@ -100,7 +100,7 @@ class JsonEvents:
         keys = look_at_keys(tuple(value))
         for _ in range(MOST_ENVELOPES):
             found = find_envelope(inner) if keys.envelopes else None
-            if found is None:
+            if found is None or (found[0] == "splunk_raw" and not self.is_whole_event(found[1].inner, inner)):
                 break
             content = found[1]
             inner, time, metadata = content.inner, time or content.time, {**metadata, **content.metadata}
@@ -125,6 +125,14 @@ class JsonEvents:
                 self.add_object(held, depth + 1, shape)
             else:
                 self.add_fields(flat, metadata, time, shape, depth)
+
+    def is_whole_event(self, content: Mapping[str, Any] | str, row: Mapping[str, Any]) -> bool:
+        """Whether the text of a row of Splunk says all of its event, so that the row's own fields need not be kept."""
+        if isinstance(content, Mapping):
+            return self.is_known(content)
+        # Every log writes its events with provider and channel.
+        whole = all(part in content for part in ("<Event", "<Provider", "</Event>")) or CLASSIC_START.search(content) is not None
+        return whole or all(name in METADATA_FIELDS or name.startswith("_") for name in row)
 
     def find_held_object(self, value: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any] | None:
         """The object of a known shape in an object of none: wrappers that nobody described."""

@@ -51,17 +51,26 @@ def build_native_texts(events: Events, recorded: pa.ChunkedArray | None = None) 
         return complete_recorded_texts(events, recorded)
     if is_windows(events):
         return concat_pieces(xml_pieces(events), len(events))
-    if RAW_FIELD in events.columns.column_names and events.sensor == "text":
-        return events.columns.column(RAW_FIELD).cast(pa.string())
+    own = find_exported_texts(events)
+    return json_texts(list_event_fields(events), len(events)) if own is None else own
+
+
+def find_exported_texts(events: Events) -> pa.ChunkedArray | None:
+    """The text that an index had of each event, where its export has a field of it; None where it has not."""
     own = next((n for n in EXPORTED_TEXTS if n in events.columns.column_names), None)
-    if own is None:
-        return json_texts(list_event_fields(events), len(events))
+    if own is None or is_windows(events):
+        return None
+    said = events.columns.column(own).cast(pa.string())
     rest = {n: f for n, f in list_event_fields(events).items() if n != own}
-    return pc.coalesce(events.columns.column(own).cast(pa.string()), json_texts(rest, len(events)))
+    return pc.coalesce(said, json_texts(rest, len(events))) if said.null_count else said
 
 
 def fill_recorded_texts(events: Events, recorded: pa.ChunkedArray | None) -> pa.ChunkedArray:
     """The recorded texts as they are; where there is none it is made of the event's fields."""
+    own = find_exported_texts(events)
+    # The record around a text of its own is that of the export.
+    if own is not None:
+        return own
     if recorded is None:
         return build_native_texts(events)
     return pc.coalesce(recorded, build_native_texts(events)) if recorded.null_count else recorded

@@ -96,13 +96,10 @@ ENVELOPES = (
     Envelope(name="splunk_raw", keys=("_raw",), open=open_raw_row),
 )
 
-# What Splunk adds to each event, and the names of its data models that the add-ons make aliases of recorded ones.
+# What Splunk adds to each event. The names of its data models are kept: a search may have made them itself.
 SPLUNK_OWN = (
-    r"_.*|punct|linecount|splunk_server(_group)?|date_\w+|time(start|end)pos|tag(::.*)?|eventtype|timestamp|"
-    r"dest|dvc|signature(_id)?|vendor_product|user|src|action|status|process(_\w+)?|parent_process(_\w+)?|"
-    r"original_file_name|app|dest_\w+|src_\w+|direction|protocol(_version)?|transport(_dest_port)?|state|dvc_ip|"
-    r"product|vendor|object\w*|result|severity(_id)?|eventSource|reply_code_id|query|id|name|subject|session_id|"
-    r"privilege(_id)?|user_\w+|EventDescription|xmlns|creation_time"
+    r"_.*|punct|linecount|splunk_server(_group)?|date_\w+|time(start|end)pos|tag(::.*)?|eventtype|timestamp|eventSource|"
+    r"EventDescription|xmlns"
 )
 
 SHAPES = (
