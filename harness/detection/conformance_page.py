@@ -182,6 +182,14 @@ def parse_case(place: Span, name: str) -> ConformanceCase:
     )
 
 
+def parse_page_now(text: str, place: Span) -> float:
+    """The time at which a case is run. Raises SourceError for what is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise SourceError("conformance-page", f"`now` is no number: {text[:40]}", place) from None
+
+
 def parse_case_settings(facts: Mapping[str, str], blocks: list[tuple[str, str]], place: Span) -> Settings:
     """What the query depends on beside its text."""
     given = parse_facts(facts.get("Settings", ""))
@@ -198,7 +206,7 @@ def parse_case_settings(facts: Mapping[str, str], blocks: list[tuple[str, str]],
         if rows is not None:
             lookups[name] = match_as_shape(rows, shape(stanza))
     return Settings(
-        now=float(given.get("now", 0)),
+        now=parse_page_now(given.get("now", "0"), place),
         zone=given.get("zone", "UTC"),
         switches=parse_facts(facts.get("Switches", "")),
         parameters=parse_facts(facts.get("Parameters", "")),

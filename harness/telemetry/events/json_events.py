@@ -131,8 +131,9 @@ class JsonEvents:
         if isinstance(content, Mapping):
             return self.is_known(content)
         # Every log writes its events with provider and channel.
-        whole = all(part in content for part in ("<Event", "<Provider", "</Event>")) or CLASSIC_START.search(content) is not None
-        return whole or all(name in METADATA_FIELDS or name.startswith("_") for name in row)
+        if all(part in content for part in ("<Event", "<Provider", "</Event>")) or CLASSIC_START.search(content):
+            return True
+        return all(name in METADATA_FIELDS or name.startswith("_") for name in row)
 
     def find_held_object(self, value: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any] | None:
         """The object of a known shape in an object of none: wrappers that nobody described."""
@@ -188,7 +189,8 @@ class JsonEvents:
         self, layout: EventLayout, flat: Mapping[str, str], metadata: Mapping[str, str], time: str | None, depth: int
     ) -> bool:
         """Adds the event that a field of an unknown object holds as a text, if one does."""
-        for name in layout.texts:
+        # Whether a row of Splunk is opened was settled before.
+        for name in (n for n in layout.texts if n != "_raw"):
             text = flat[name].lstrip()
             if "<Event" in text[:400] and "</Event>" in text:
                 self.add_text(text, metadata, time, f"xml in {name}")

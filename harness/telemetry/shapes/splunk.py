@@ -96,39 +96,59 @@ ENVELOPES = (
     Envelope(name="splunk_raw", keys=("_raw",), open=open_raw_row),
 )
 
-# What Splunk adds to each event. The names of its data models are kept: a search may have made them itself.
+# What Splunk adds to each event, and the names of its data models that the add-ons make aliases of recorded ones.
 SPLUNK_OWN = (
-    r"_.*|punct|linecount|splunk_server(_group)?|date_\w+|time(start|end)pos|tag(::.*)?|eventtype|timestamp|eventSource|"
-    r"EventDescription|xmlns"
+    r"_.*|punct|linecount|splunk_server(_group)?|date_\w+|time(start|end)pos|tag(::.*)?|eventtype|timestamp|"
+    r"dest|dvc|signature(_id)?|vendor_product|user|src|action|status|process(_\w+)?|parent_process(_\w+)?|"
+    r"original_file_name|app|dest_\w+|src_\w+|direction|protocol(_version)?|transport(_dest_port)?|state|dvc_ip|"
+    r"product|vendor|object\w*|result|severity(_id)?|eventSource|reply_code_id|query|id|name|subject|session_id|"
+    r"privilege(_id)?|user_\w+|EventDescription|xmlns|creation_time"
 )
+# Columns that somebody chose may have any name, those of data models too.
+SPLUNK_INTERNAL = (
+    r"_.*|punct|linecount|splunk_server(_group)?|date_\w+|time(start|end)pos|tag(::.*)?|eventtype|timestamp"
+)
+SPLUNK_NAMES = {
+    "EventCode": "EventID",
+    "EventID": "",
+    "Name": "Provider_Name",
+    "Guid": "Provider_Guid",
+    "RecordNumber": "EventRecordID",
+    "SystemTime": "SystemTime",
+    "TimeCreated": "SystemTime",
+    "ActivityID": "Correlation_ActivityID",
+    "RelatedActivityID": "Correlation_RelatedActivityID",
+    "ProcessID": "Execution_ProcessID",
+    "ThreadID": "Execution_ThreadID",
+    "UserID": "Security_UserID",
+    "ComputerName": "Computer",
+    "LogName": "Channel",
+    "SourceName": "Provider_Name",
+    "Message": "",
+}
 
 SHAPES = (
     Shape(
         name="splunk_fields",
         meaning="rows of a Splunk search with the fields of its add-ons",
-        marks=("EventCode|_time", "EventCode|sourcetype", "EventCode|source", "EventCode|RecordNumber|Guid"),
+        marks=("EventCode|_time|punct", "EventCode|_time|index|sourcetype", "EventCode|RecordNumber|Guid"),
         rank=40,
         example="splunk_fields.csv",
         beside=True,
-        names={
-            "EventCode": "EventID",
-            "EventID": "",
-            "Name": "Provider_Name",
-            "Guid": "Provider_Guid",
-            "RecordNumber": "EventRecordID",
-            "SystemTime": "SystemTime",
-            "TimeCreated": "SystemTime",
-            "ActivityID": "Correlation_ActivityID",
-            "RelatedActivityID": "Correlation_RelatedActivityID",
-            "ProcessID": "Execution_ProcessID",
-            "ThreadID": "Execution_ThreadID",
-            "UserID": "Security_UserID",
-            "ComputerName": "Computer",
-            "LogName": "Channel",
-            "SourceName": "Provider_Name",
-            "Message": "",
-        },
+        names=SPLUNK_NAMES,
         left_out=SPLUNK_OWN,
+        message="Message",
+        time=("SystemTime", "_time", "TimeCreated"),
+    ),
+    Shape(
+        name="splunk_table",
+        meaning="some columns of a Splunk search of Windows events",
+        marks=("EventCode|_time", "EventCode|sourcetype", "EventCode|source"),
+        rank=41,
+        example="splunk_table.csv",
+        beside=True,
+        names=SPLUNK_NAMES,
+        left_out=SPLUNK_INTERNAL,
         message="Message",
         time=("SystemTime", "_time", "TimeCreated"),
     ),

@@ -109,6 +109,7 @@ CASES = {
     "splunk_json_rows.json": Case(kinds=EVERY | FALCON),
     "splunk_hec.ndjson": Case(kinds=EVERY | FALCON),
     "splunk_fields.csv": Case(),
+    "splunk_table.csv": Case(),
     "classic_text.ndjson": Case(step=1, lacks=NUMBERS | BESIDE | {"Level", "Keywords"}, data=MESSAGE),
     "sentinel_windows_event.ndjson": Case(lacks=frozenset({"Guid", "ActivityID"})),
     "sentinel_event.csv": Case(
