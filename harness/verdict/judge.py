@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -11,7 +11,18 @@ from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Cut, Plan, Query, Settings, Step, language
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Kind, Literal, Schema, is_hidden
-from harness.detection.plan.nodes import Derive, Filter, Node, Reverse, Scan, Select, Sort, walk_nodes
+from harness.detection.plan.nodes import (
+    Derive,
+    Filter,
+    Node,
+    Reverse,
+    Scan,
+    Select,
+    Sort,
+    is_same_plan,
+    list_own_parts,
+    walk_nodes,
+)
 from harness.detection.plan.passes.partitions import UNKNOWN_TRUTH, StoredPart, resolve_constant
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
@@ -42,7 +53,7 @@ def no_effect(plan: Plan, changed: Plan, views: Sequence[View], lost_at: int | N
     It does if the plans are equal, if they first differ after the step that lost the attack, or if they differ only in
     conditions on fields that are constant in all events of a kind and hold alike there.
     """
-    if changed.node == plan.node:
+    if is_same_plan(changed.node, plan.node):
         return True
     # Steps up to the loss are equal, so the attack is lost there in both readings.
     if lost_at is not None and lost_at < first_difference(plan, changed):
@@ -59,7 +70,10 @@ def no_effect(plan: Plan, changed: Plan, views: Sequence[View], lost_at: int | N
 def first_difference(plan: Plan, changed: Plan) -> int:
     """The number of the first step that is another."""
     pairs = zip(plan.steps, changed.steps, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a.node != b.node), min(len(plan.steps), len(changed.steps)))
+    return next(
+        (i for i, (a, b) in enumerate(pairs) if not is_same_plan(a.node, b.node)),
+        min(len(plan.steps), len(changed.steps)),
+    )
 
 
 def is_same_subplan(ours: Node, theirs: Node, parts: Sequence[StoredPart]) -> bool:
@@ -69,17 +83,6 @@ def is_same_subplan(ours: Node, theirs: Node, parts: Sequence[StoredPart]) -> bo
     if isinstance(ours, Filter) and isinstance(theirs, Filter):
         return same_condition(ours.condition, theirs.condition, parts)
     return list_own_parts(ours) == list_own_parts(theirs)
-
-
-def list_own_parts(node: Node) -> list[object]:
-    """What a node says itself, without its sources."""
-    values = [getattr(node, f.name) for f in fields(node)]
-    return [
-        # Sources are compared by themselves, since all nodes of both plans are walked side by side.
-        v
-        for v in values
-        if not isinstance(v, Node) and not (isinstance(v, tuple) and v and isinstance(v[0], Node))
-    ]
 
 
 def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredPart]) -> bool:
@@ -131,7 +134,7 @@ class Trial:
         """Whether what the rule means depends on when it is run."""
         # Years apart: if the plans are equal, the rule does not ask for the time.
         later = replace(self.settings, now=self.now + LATER, ask=self.store.ask)
-        return self.plan(later).node != plan.node
+        return not is_same_plan(self.plan(later).node, plan.node)
 
     def alerts(self, plan: Plan) -> tuple[Alert, ...]:
         """The rows of the rule and who caused them."""
@@ -252,7 +255,7 @@ class TrialSet:
         trial = self.trials[0]
         # Two times years apart: if the plans are equal, the rule does not ask for the time.
         at = [trial.query.plan(self.batch.columns, replace(trial.settings, now=now)).node for now in (1e9, 1.1e9)]
-        return at[0] != at[1]
+        return not is_same_plan(*at)
 
     def plan(self, number: int, switches: Mapping[str, str]) -> Plan:
         """What the rule means in one trial, some switches changed."""

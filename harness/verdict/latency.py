@@ -15,7 +15,7 @@ from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Ask, Plan, language
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Expression, Kind, Literal
-from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values, walk_nodes
+from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Select, Values, is_same_plan, walk_nodes
 from harness.detection.plan.operations import all_of
 from harness.detection.plan.passes.provenance import trace_events
 from harness.diagnostics import HarnessError, Source
@@ -202,7 +202,7 @@ def replay_runs(meaning: PlanAtTime, batch: Batch, schedule: Schedule, runs: Seq
     """For each case the runs whose alerts rest on its attack; in one statement where the rule does not ask for now."""
     first = meaning(runs[0], None)
     # A rule that reads the time of the search means something else in every run.
-    if not first.asked and first.node == meaning(runs[-1], None).node:
+    if not first.asked and is_same_plan(first.node, meaning(runs[-1], None).node):
         try:
             return replay_in_one_statement(batch, first.node, schedule, runs)
         except InseparableError:

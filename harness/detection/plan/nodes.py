@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from harness.detection.plan.expressions import Expression, Scalar, Schema, SortKey
@@ -207,6 +207,33 @@ def walk_nodes(node: Node) -> Iterator[Node]:
         stack.append((current, True))
         # Reversed, since the last one put on the stack comes out first.
         stack.extend((s, False) for s in reversed(list_sources(current)))
+
+
+def list_own_parts(node: Node) -> list[object]:
+    """What a node says itself, without its sources."""
+    values = [getattr(node, f.name) for f in fields(node)]
+    return [
+        # Sources are compared by themselves, since all nodes of both plans are walked side by side.
+        v
+        for v in values
+        if not isinstance(v, Node) and not (isinstance(v, tuple) and v and isinstance(v[0], Node))
+    ]
+
+
+def is_same_plan(ours: Node, theirs: Node) -> bool:
+    """Whether two plans are equal: node by node, since a search of hundreds of steps nests that deep."""
+    if ours is theirs:
+        return True
+    pairs = list(walk_nodes(ours)), list(walk_nodes(theirs))
+    if len(pairs[0]) != len(pairs[1]):
+        return False
+    places = [{id(node): place for place, node in enumerate(nodes)} for nodes in pairs]
+    return all(
+        type(a) is type(b)
+        and [places[0][id(s)] for s in list_sources(a)] == [places[1][id(s)] for s in list_sources(b)]
+        and list_own_parts(a) == list_own_parts(b)
+        for a, b in zip(*pairs, strict=True)
+    )
 
 
 def list_node_expressions(node: Node) -> tuple[Expression, ...]:

@@ -14,7 +14,7 @@ from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Ask, Plan
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import EVENT_COLUMN, Column, Expression, Literal, Schema, columns_read
-from harness.detection.plan.nodes import Node, Scan, walk_nodes
+from harness.detection.plan.nodes import Node, Scan, is_same_plan, walk_nodes
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
@@ -129,7 +129,7 @@ class Batch:
             own = [ops.equal(Column(CASE_COLUMN), Literal(float(case))), *seen]
             plan = meaning(lambda node, own=own: self.engine.run(filter_scans(node, own)))  # type: ignore[misc]
             # Cases whose events name the same columns share a statement.
-            same = next((numbers for known, numbers in found if known.node == plan.node), None)
+            same = next((numbers for known, numbers in found if is_same_plan(known.node, plan.node)), None)
             if same is None:
                 found.append((plan, [case]))
             else:

@@ -11,6 +11,7 @@ from typing import Self
 
 from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Ask, Plan, Settings, language
+from harness.detection.plan.nodes import is_same_plan
 from harness.diagnostics import HarnessError
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario
@@ -80,7 +81,7 @@ class Ensemble:
             ((plan, _),) = self.batch.meanings(partial(self.meaning, trial, given), [number])
             # Compared by the plan itself: different switches may still mean the same.
             for known, numbers in found:
-                if known.node == plan.node:
+                if is_same_plan(known.node, plan.node):
                     numbers.append(number)
                     break
             else:

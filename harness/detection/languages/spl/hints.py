@@ -80,7 +80,7 @@ def function_help(name: str, known: Iterable[str]) -> str | None:
 def command_help(shown: str, called: bool, known: Iterable[str]) -> str | None:
     """What to write instead of a command that SPL lacks; `called` if a parenthesis follows."""
     if any(sign in shown for sign in "=<>"):
-        return f"a condition stands behind a command: `| search {shown[:60]}`, or `| where`"
+        return "a condition stands behind a command: `| search ...`, or `| where ...`"
     if called:
         return "a macro stands in back-ticks"
     if shown.lower() == "throttle":
