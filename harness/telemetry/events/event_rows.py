@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.telemetry.events.event_columns import (
+    FEWEST_ROWS,
     Rows,
     RowsDifferError,
     Texts,
@@ -33,8 +34,6 @@ MOST_LAYOUTS = 20_000
 MOST_UNKNOWN_KINDS = 1_000
 # Some 25 MB of Python objects.
 MOST_WAITING_ROWS = 16_384
-# Below it building columns costs more than reading row by row: 20 us a column against 12 us a row.
-FEWEST_ROWS = 40
 
 Flat: TypeAlias = dict[str, str]
 
@@ -119,30 +118,36 @@ class EventRows:
             return False
         return True
 
-    def add_batch(self, batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-        """Adds the rows of a table by its columns; gives those that may be more than one event, or hold one."""
+    def add_batch(self, batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Adds the rows of a table by its columns; gives those that are read as objects, with number and at their place."""
+        base = self.tables.begin_rows(len(batch))
         encoded = {name: encode_column(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
         texts = {name: column for name, column in encoded.items() if column is not None}
-        # A value with parts becomes several fields, whose names may be others in each row.
-        if len(texts) < len(encoded):
-            for value in batch.to_pylist():
-                yield {name: held for name, held in value.items() if held is not None}
-            return
-        base = self.tables.begin_rows(len(batch))
-        left: dict[int, Flat] = {}
-        for rows in list_rows_by_presence(texts, len(batch)):
-            there = {name: column for name, column in texts.items() if column.indices[int(rows[0])].is_valid}
-            layout = self.find_layout({name: column.dictionary[0].as_py() for name, column in there.items()})
-            if list_fitting_envelopes(tuple(there)) or layout.prefix or layout.texts:
-                left |= zip(map(int, rows), list_row_fields(there, rows), strict=True)
+        objects: Iterable[Mapping[str, Any]]
+        if len(texts) == len(encoded):
+            left = sorted(self.add_groups(texts, base, len(batch)))
+            objects = list_row_fields(texts, np.array(left, np.int64))
+        else:
+            # A value with parts becomes several fields, whose names may be others in each row.
+            left, objects = list(range(len(batch))), batch.to_pylist()
+        for row, fields in zip(left, objects, strict=True):
+            self.tables.put_at(base + row)
+            yield row, {name: value for name, value in fields.items() if value is not None}
+        self.tables.put_at(None)
+
+    def add_groups(self, texts: Texts, base: int, size: int) -> Iterator[int]:
+        """Adds rows that are read alike, where there are enough of them; gives the numbers of all others."""
+        for rows in list_rows_by_presence(texts, size):
+            if len(rows) < FEWEST_ROWS:
+                yield from map(int, rows)
                 continue
+            there = {name: column for name, column in texts.items() if column.indices[int(rows[0])].is_valid}
             try:
+                if list_fitting_envelopes(tuple(there)):
+                    raise RowsDifferError
                 self.add_alike(there, rows, PlacedRows(pa.array(rows + base)))
             except RowsDifferError:
-                for row, flat in zip(map(int, rows), list_row_fields(there, rows), strict=True):
-                    self.add_row(flat, NO_LABEL, Placed(base + row, None))
-        for row in sorted(left):
-            yield left[row]
+                yield from map(int, rows)
 
     def add_alike(
         self,
@@ -157,8 +162,9 @@ class EventRows:
         `times` are those of the envelopes, for rows without their own.
         """
         layout = self.find_layout({name: column.dictionary[0].as_py() for name, column in texts.items()})
-        # Where an event names its sensor itself, that is another in each row.
-        if not layout.time_names or not layout.known or "@sensor" in texts:
+        # An event of our own names its sensor and kind itself, and an unknown one may hold an event in a text.
+        several = any(len(texts[name].dictionary) > 1 for name in ("@sensor", "@kind") if name in texts)
+        if several or layout.prefix or not layout.time_names or not layout.known:
             raise RowsDifferError
         for some, read in list(list_readings(texts, rows, layout)):
             found, unzoned = find_times(texts, some, layout)

@@ -191,6 +191,7 @@ class EventTables:
         self._record: int | None = None
         self._next = 0
         self._place = 0
+        self._kept_place: int | None = None
 
     def open_file(self, stream: Stream, metadata: Mapping[str, str] | None = None) -> None:
         """Called before a file is read; records are counted anew, and its events have the metadata that are said."""
@@ -210,10 +211,15 @@ class EventTables:
         self._place += rows
         return self._place - rows
 
+    def put_at(self, place: int | None) -> None:
+        """Says where the next events belong: at a place that was kept for a row, or with None behind all others."""
+        self._kept_place = place
+
     def begin_event(self) -> Placed:
         """Where the next event of the record belongs, which may be added later than others."""
-        placed = Placed(self._place, self._record)
-        self._place += 1
+        kept = self._kept_place
+        placed = Placed(self._place if kept is None else kept, self._record)
+        self._place += kept is None
         if self._record is not None:
             self._record += 1
         return placed

@@ -61,6 +61,7 @@ class KindTable:
         self.rows: list[EventTexts] = []
         self.times: list[int | None] = []
         self.placed: list[Placed] = []
+        self.told: set[str] = set()
         self.file = ""
         self.parts: list[pa.Table] = []
 
@@ -82,12 +83,7 @@ class KindTable:
 
     def flush(self) -> None:
         """Turns the records held so far into a part of the table."""
-        if own := RESERVED_NAMES & self.names.keys():
-            self.damage(f"{self.sensor} {self.kind}", f"fields with a name of detlab's own are not read: {min(own)}")
-            self.names = {name: None for name in self.names if name not in own}
-        if len(self.names) > MOST_EVENT_FIELDS:
-            self.damage(f"{self.sensor} {self.kind}", f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
-            self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
+        self.leave_out()
         places, records = zip(*self.placed, strict=True) if self.placed else ((), ())
         placed = PlacedRows(pa.array(places, pa.int64()), pa.array(records, pa.int64()))
         columns = build_own_columns(pa.array(self.times, pa.int64()), placed, self.file)
@@ -96,6 +92,22 @@ class KindTable:
         self.parts.append(pa.table(columns))
         self.rows, self.times, self.placed = [], [], []
 
+    def leave_out(self) -> None:
+        """Drops fields that have a name of our own, and those beyond the most; each is told once."""
+        own = RESERVED_NAMES & self.names.keys()
+        if own:
+            self.tell(f"fields with a name of detlab's own are not read: {min(own)}")
+            self.names = {name: None for name in self.names if name not in own}
+        if len(self.names) > MOST_EVENT_FIELDS:
+            self.tell(f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
+            self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
+
+    def tell(self, message: str) -> None:
+        """Tells of something in this kind of events, once."""
+        if message not in self.told:
+            self.told.add(message)
+            self.damage(f"{self.sensor} {self.kind}", message)
+
     def add_part(
         self, times: pa.Array, placed: PlacedRows, columns: Mapping[str, pa.DictionaryArray], file: str
     ) -> None:
@@ -103,8 +115,7 @@ class KindTable:
         if self.rows:
             self.flush()
         self.names.update(dict.fromkeys(columns))
-        if len(self.names) > MOST_EVENT_FIELDS or RESERVED_NAMES & self.names.keys():
-            self.flush()
+        self.leave_out()
         self.known = None
         kept = {name: column for name, column in columns.items() if name in self.names}
         self.parts.append(pa.table({**build_own_columns(times, placed, file), **kept}))

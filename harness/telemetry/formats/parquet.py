@@ -88,14 +88,16 @@ def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) 
     # Most texts are few values, which the file has apart.
     file = pq.ParquetFile(open_parquet(stream), read_dictionary=texts)
     with JsonEvents(stream.name, tables) as events:
+        first = 1
         for batch in file.iter_batches(PARQUET_ROWS_AT_ONCE):
             # Arrow takes codes beyond the texts of a damaged file, and fails when somebody looks at them.
             batch.validate(full=True)
-            for row in events.rows.add_batch(batch):
+            for row, fields in events.rows.add_batch(batch):
                 try:
-                    events.add_object(row)
+                    events.add_object(fields)
                 except ValueError as error:
-                    tables.damage(stream.name, str(error))
+                    tables.damage(f"{stream.name}: row {first + row}", str(error))
+            first += len(batch)
 
 
 SUFFIX = ".parquet"
