@@ -119,7 +119,7 @@ class EventRows:
         return True
 
     def add_batch(self, batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Adds the rows of a table by its columns; gives those that are read as objects, with number and at their place."""
+        """Adds the rows of a table by its columns; gives those that are read as objects, with their number."""
         base = self.tables.begin_rows(len(batch))
         encoded = {name: encode_column(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
         texts = {name: column for name, column in encoded.items() if column is not None}
