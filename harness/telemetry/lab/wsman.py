@@ -176,7 +176,8 @@ def translate_transport_error(error: Exception, host: LabHost) -> HarnessError:
             f"{where} does not let `{host.entry.user}` in with {host.entry.authentication}",
             help=SECRET_HINT,
         )
-    if find_cause(error, LargeAnswerError):
+    # A chunk may say any size; one that the machine's integers do not hold is no error of HTTP's for Python.
+    if find_cause(error, LargeAnswerError) or isinstance(error, OverflowError):
         sentence = f"{where} sends more than any answer of WS-Management has"
         return HostUnreachableError("too-large", sentence, help="look at what listens on its port")
     if isinstance(error, http.RequestException):
