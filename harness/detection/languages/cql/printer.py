@@ -47,7 +47,8 @@ def print_part(part: Syntax) -> str:
         case Word(text=text, quoted=quoted):
             return quote(text) if quoted else text
         case Regex(body=body, flags=flags):
-            return f"/{body}/{flags}"
+            # Two slashes behind a blank would be a comment.
+            return f"/{body or '(?:)'}/{flags}"
         case QueryParameter():
             return printed_parameter(part)
         case Array(items=items):

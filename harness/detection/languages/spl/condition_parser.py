@@ -43,6 +43,11 @@ ELSEWHERE = ("where", "like", "xor", "&&", "||")
 Brackets = Callable[[StageCursor], Pipeline]
 
 
+def strip_quotes(text: str) -> str:
+    """A text without the quotes around it; one that stands within it is a part of it."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
 class SearchGrammar:
     """Reads one condition; `brackets` reads the subsearch that starts at the reader's place."""
 
@@ -148,7 +153,9 @@ class SearchGrammar:
         reader.at = found.end()
         if kind == "inside":
             return FreeText(
-                Word(found["inside"].strip().strip('"'), False, reader.span(start)), found["kind"], reader.span(start)
+                Word(strip_quotes(found["inside"].strip()), False, reader.span(start)),
+                found["kind"],
+                reader.span(start),
             )
         quoted = kind == "quoted"
         if not quoted and found["word"] in SEARCH_KEYWORDS:
@@ -220,7 +227,7 @@ class SearchGrammar:
             raise reader.error("missing-value", "a value is missing after this operator", operator, reader.at)
         start, reader.at = reader.at, found.end()
         if found["case"]:
-            return Word(found["inside"].strip('"'), True, reader.span(start)), found["kind"] == "CASE"
+            return Word(strip_quotes(found["inside"]), True, reader.span(start)), found["kind"] == "CASE"
         if found["quoted"]:
             return Word(self.plain(found["quoted"][1:-1], start), True, reader.span(start)), False
         text = found["word"]

@@ -34,6 +34,7 @@ from harness.detection.languages.spl.syntax import (
     WhereArguments,
     Word,
 )
+from harness.diagnostics import SourceError
 
 ARGUMENT_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s,"(\[\]]|\[\])+|\(', re.S)
 PATTERN_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s"])+', re.S)
@@ -312,6 +313,8 @@ class StatsGrammar:
             word = re.compile(r"datamodel\s*(=|:|\s)\s*", re.I).match(reader.text, reader.at, reader.end)
             reader.at = word.end() if word and option is None else reader.at
             name = self.words.word()
+            if "=" in name.text and not name.quoted:
+                raise SourceError("bad-argument", "a data model has no `=` in its name", name.span)
             self.dataset = Word(name.text, name.quoted, reader.span(start))
         elif keyword == "over":
             self.over = self.words.word()
