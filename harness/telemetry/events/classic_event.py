@@ -106,7 +106,6 @@ UNNAMED = "Data"
 MESSAGE = "Message"
 MESSAGE_START = "\nMessage="
 CLASSIC_TEXT = re.compile(r"[^\n<{]*\r?\n(?:\w+=.*\r?\n)*?EventCode=\d")
-RENDERED_MESSAGE = re.compile(r"<RenderingInfo\b.*?<Message>(.*?)</Message>", re.S)
 # A message's words come after all headings, up to the end.
 MESSAGE_PART = r"(?s)\nMessage=(?P<Message>.*)\z"
 RENDERED_PART = r"(?s)<RenderingInfo\b.*?<Message>(?P<Message>[^<]*)</Message>"
@@ -192,8 +191,11 @@ def find_message(recorded: str | None) -> str | None:
     if recorded is None:
         return None
     if recorded.lstrip().startswith("<"):
-        rendered = RENDERED_MESSAGE.search(recorded)
-        return decode_entities(rendered[1]) if rendered else None
+        # Step by step: an expression tries the whole rest of the text from each `<RenderingInfo` in it.
+        _, _, rendered = recorded.partition("<RenderingInfo")
+        _, begun, words = rendered.partition("<Message>")
+        message, ended, _ = words.partition("</Message>")
+        return decode_entities(message) if begun and ended else None
     try:
         return find_text_member(msgspec.json.decode(recorded), MESSAGE.lower())
     except (msgspec.DecodeError, RecursionError):

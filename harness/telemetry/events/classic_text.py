@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-CLASSIC_START = re.compile(r"^LogName=[^\n]*\n(?:[A-Za-z]+=[^\n]*\n)*?EventCode=", re.M)
+# Seven lines stand between the two; without a bound each of many `LogName=` would be tried up to the end of the text.
+CLASSIC_START = re.compile(r"^LogName=[^\n]*\n(?:[A-Za-z]+=[^\n]*\n){0,20}?EventCode=", re.M)
 CLASSIC_LINE = re.compile(r"([A-Za-z]+)=(.*)")
 
 PROVIDERS = {

@@ -157,16 +157,16 @@ def read_defender_message(event: str, message: str) -> dict[str, str]:
 
 def read_labels(message: str, names: Mapping[str, str]) -> dict[str, str]:
     """Lines `Label: value` whose label is known; a line without a known one goes on with the value before it."""
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     last = ""
     for line in message.splitlines():
         label = MESSAGE_LABEL.match(line)
         name = names.get(fold_name(label[1])) if label else None
         if label and name:
-            found[name], last = (label[2] or "").rstrip(), name
+            found[name], last = [(label[2] or "").rstrip()], name
         elif last and line.strip():
-            found[last] += f"\n{line}"
-    return found
+            found[last].append(line)
+    return {name: "\n".join(lines) for name, lines in found.items()}
 
 
 def read_security_message(event: str, message: str) -> dict[str, str]:
