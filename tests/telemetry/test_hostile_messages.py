@@ -4,13 +4,19 @@ from time import process_time
 
 import pytest
 
-from harness.telemetry.events.classic_event import find_message
+from harness.telemetry.events.classic_event import CLASSIC_TEXT, find_message
 from harness.telemetry.events.classic_text import CLASSIC_START
+from harness.telemetry.events.content_looks import TEXT_LOOKS
 from harness.telemetry.events.rendered_message import read_message
+from harness.telemetry.events.windows_event import ATTRIBUTE
 
 READERS = {
     "headings without an event code": lambda n: CLASSIC_START.search("LogName=x\n" * n),
     "rendering without a message": lambda n: find_message("<Event>" + "<RenderingInfo " * n),
+    "headings of a classic text": lambda n: CLASSIC_TEXT.match("x\n" + "a=b\n" * n),
+    "a tag of one long name": lambda n: ATTRIBUTE.findall("a" * n),
+    "a document of rules only": lambda n: [look.match(b"---\n" * n) for look, _ in TEXT_LOOKS],
+    "a document of titles": lambda n: [look.match(b"title: x\n" * n) for look, _ in TEXT_LOOKS],
     "a datum of many lines": lambda n: read_message("Microsoft-Windows-Sysmon", "1", "Image: x\n" + "a\n" * n),
 }
 

@@ -105,7 +105,7 @@ DEFENDER = "Microsoft-Windows-Windows Defender"
 UNNAMED = "Data"
 MESSAGE = "Message"
 MESSAGE_START = "\nMessage="
-CLASSIC_TEXT = re.compile(r"[^\n<{]*\r?\n(?:\w+=.*\r?\n)*?EventCode=\d")
+CLASSIC_TEXT = re.compile(r"[^\n<{]*\r?\n(?:\w+=.*\r?\n){0,20}?EventCode=\d")
 # A message's words come after all headings, up to the end.
 MESSAGE_PART = r"(?s)\nMessage=(?P<Message>.*)\z"
 RENDERED_PART = r"(?s)<RenderingInfo\b.*?<Message>(?P<Message>[^<]*)</Message>"

@@ -61,13 +61,16 @@ TEXT_LOOKS: Sequence[tuple[re.Pattern[bytes], str]] = tuple(
             "an access log of a web server; read it with --sourcetype access_combined",
         ),
         (rb"\s*<(?:!doctype html|html)\b", "a page of HTML"),
-        (rb"(?:---\s*\n|[^\n]*\n)*?title: [^\n]*\n(?:[^\n]*\n)*?logsource:", "a Sigma rule; it belongs to --rules"),
+        (
+            rb"(?:[^\n]*+\n){0,200}?title: [^\n]*+\n(?:[^\n]*+\n){0,200}?logsource:",
+            "a Sigma rule; it belongs to --rules",
+        ),
         (rb"(?:[^\n]*\n)?[^\n]{0,100}\d{4}-\d\d-\d\d[T ]\d\d:\d\d", "lines of a log; read them with --sourcetype"),
         (rb"#!", "a script"),
         (rb"\s*(?:# |## |\*\*)", "a page of Markdown"),
     )
 )
-XML_ROOT = re.compile(rb"(?:\s|<\?xml[^>]*\?>|<!--.*?-->|<!DOCTYPE[^>]*>)*<([\w:.-]+)", re.S)
+XML_ROOT = re.compile(rb"(?:\s|<\?xml[^>]*\?>|<!--.*?-->|<!DOCTYPE[^>]*>)*+<([\w:.-]+)", re.S)
 
 
 def describe_look(head: bytes, text: bytes) -> str:

@@ -210,7 +210,8 @@ XML_TOKEN = re.compile(
     r"|(?P<text>[^<]+)|<!\[CDATA\[(?P<cdata>.*?)\]\]>|<!--.*?-->|<\?.*?\?>",
     re.S,
 )
-ATTRIBUTE = re.compile(r"([\w.:-]+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\")")
+# Possessive, and never begun within a name: each letter of a long one would be tried to its end.
+ATTRIBUTE = re.compile(r"(?<![\w.:-])([\w.:-]++)\s*+=\s*(?:'([^']*)'|\"([^\"]*)\")")
 # Bounded: no code point has more digits, and no entity of XML's own a longer name.
 ENTITY = re.compile(r"&(#\d{1,7}|#x[0-9A-Fa-f]{1,6}|\w{1,20});?")
 ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "apos": "'", "quot": '"'}
