@@ -9,6 +9,8 @@ from functools import cached_property
 from harness.detection.plan.expressions import Kind
 
 # Of no value: row numbers begin at 0.
+CODE, VALUE = "code", "value"
+"""The columns of a dimension."""
 NULL_CODE = -1
 """The code of a row that has none, in dimensions that say what becomes of such a row."""
 
@@ -29,11 +31,12 @@ class Dimension:
     """A table of the store with the columns `code` (integer) and `value`, of one kind.
 
     `measure` says how many codes there are, and whether they are distinct: no value stands there twice, and none is
-    null. It is asked when that is first looked at, since most dimensions of a store are read by no rule.
+    null. It is asked when that is first looked at, since most dimensions of a store are read by no rule. One
+    `with_null` has a value for rows that have no code.
     """
 
-    def __init__(self, table: str, kind: Kind, measure: Callable[[], Measured]) -> None:
-        self.table, self.kind, self.measure = table, kind, measure
+    def __init__(self, table: str, kind: Kind, measure: Callable[[], Measured], with_null: bool = False) -> None:
+        self.table, self.kind, self.measure, self.with_null = table, kind, measure, with_null
 
     @cached_property
     def measured(self) -> Measured:

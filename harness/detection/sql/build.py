@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.dimension import Dimension, TimeSpan
+from harness.detection.plan.dimension import TimeSpan
+from harness.detection.sql.code_sets import Coding
 
 SQL: TypeAlias = exp.Expression
 
@@ -199,7 +200,7 @@ class SelectQuery:
 
     sql: exp.Select
     held: frozenset[str]
-    codes: Mapping[str, Dimension] = field(default_factory=dict)
+    codes: Mapping[str, Coding] = field(default_factory=dict)
     spans: Mapping[str, TimeSpan] = field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.dimension import NULL_CODE, Dimension, TimeSpan
+from harness.detection.plan.dimension import CODE, NULL_CODE, VALUE, Dimension, TimeSpan
 from harness.detection.plan.expressions import (
     NULL,
     Aggregation,
@@ -33,11 +33,9 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.partitions import DECIDED, UNKNOWN_TRUTH, KnownValue, combine_truths
 from harness.detection.plan.schema import kind_of
 from harness.detection.sql import build as b
+from harness.detection.sql.code_sets import Coding
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.time_buckets import SECONDS, find_time_buckets
-
-CODE = "code"
-VALUE = "value"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +67,8 @@ class Derives(Protocol):
     def keep(self, query: str) -> str:
         """The name of a table with the rows of a query."""
 
-    def derive(self, plan: Node, names: PhysicalNames, kind: Kind, size: int, distinct: bool = False) -> Dimension:
-        """The dimension whose codes and values are the columns of the plan."""
+    def derive(self, plan: Node, names: PhysicalNames, kind: Kind) -> str:
+        """The table of a dimension whose codes and values are the columns of the plan."""
 
 
 class Reads:
@@ -159,7 +157,7 @@ class Encoder:
         self,
         derives: Derives,
         names: PhysicalNames,
-        codes: Mapping[str, Dimension],
+        codes: Mapping[str, Coding],
         spans: Mapping[str, TimeSpan],
         plain: Callable[[Expression], exp.Expression],
     ) -> None:
@@ -168,7 +166,8 @@ class Encoder:
 
     def dimension(self, name: str) -> Dimension | None:
         """The dimension of a column, if it is coded."""
-        return self.codes.get(self.names(name))
+        found = self.codes.get(self.names(name))
+        return found if isinstance(found, Dimension) else None
 
     def encode(self, expression: Expression, closed: bool = False) -> Encoded | None:
         """The value as a code, if it is one of a single coded column.
@@ -186,7 +185,7 @@ class Encoder:
         if isinstance(expression, Column):
             return Encoded(code=code, dimension=dimension)
         of_null = evaluate_on_null(expression)
-        with_null = of_null is not None and not (closed and of_null is False)
+        with_null = not dimension.with_null and of_null is not None and not (closed and of_null is False)
         made = derive_dimension(self.derives, expression, name, dimension, with_null)
         if with_null:
             code = b.fn("coalesce", code, b.sql_integer(NULL_CODE))
@@ -254,7 +253,10 @@ def derive_dimension(
     made = f"@value of {name}"
     plan = Select(source=source, columns=((code, Column(code)), (made, expression)))
     kind = kind_of(expression, {name: dimension.kind})
-    return derives.derive(plan, names, kind, dimension.size + with_null, distinct)
+    size = dimension.size + with_null
+    return Dimension(
+        derives.derive(plan, names, kind), kind, lambda: (size, distinct), with_null or dimension.with_null
+    )
 
 
 def name_columns(name: str) -> tuple[str, PhysicalNames]:
@@ -276,19 +278,27 @@ def make_distinct(derives: Derives, dimension: Dimension) -> Dimension:
     window = Window(source=scan_dimension(VALUE, dimension), partition=(Column(VALUE),), measures=(("first", first),))
     chosen = ops.if_(ops.is_null(Column(VALUE)), NULL, Column("first"))
     plan = Select(source=window, columns=((code, Column(code)), ("chosen", chosen)))
-    return derives.derive(plan, names, Kind.EVENT, dimension.size)
+    return derived_alike(derives, plan, names, Kind.EVENT, dimension)
 
 
 def rank_values(derives: Derives, dimension: Dimension) -> Dimension:
     """For each code the place of its value among all values in ascending order, null of null."""
     code, names = name_columns(VALUE)
     ordered = Sort(source=scan_dimension(VALUE, dimension), keys=(SortKey(Column(VALUE)),))
-    numbered = Window(source=ordered, measures=(("place", ops.row_number()),))
-    # Equal values share the first place, or a later key would not be asked.
-    window = Window(source=numbered, partition=(Column(VALUE),), measures=(("rank", ops.minimum(Column("place"))),))
+    ranked = Window(source=ordered, measures=(("rank", ops.row_number()),))
+    if not dimension.distinct:
+        # Equal values share the first place, or a later key would not be asked.
+        first = ops.minimum(Column("rank"))
+        ranked = Window(source=ranked, partition=(Column(VALUE),), measures=(("rank", first),))
     chosen = ops.if_(ops.is_null(Column(VALUE)), NULL, Column("rank"))
-    plan = Select(source=window, columns=((code, Column(code)), ("chosen", chosen)))
-    return derives.derive(plan, names, Kind.NUMBER, dimension.size)
+    plan = Select(source=ranked, columns=((code, Column(code)), ("chosen", chosen)))
+    return derived_alike(derives, plan, names, Kind.NUMBER, dimension)
+
+
+def derived_alike(derives: Derives, plan: Node, names: PhysicalNames, kind: Kind, dimension: Dimension) -> Dimension:
+    """The dimension of a plan that gives another value for each code of one."""
+    size = dimension.size
+    return Dimension(derives.derive(plan, names, kind), kind, lambda: (size, False), dimension.with_null)
 
 
 def join_look_up(found: LookUp, short: str) -> exp.Expression:

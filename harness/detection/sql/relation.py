@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.dimension import Dimension, TimeSpan
-from harness.detection.plan.expressions import ROW, Aggregation, Call, Expression, Kind, Schema
-from harness.detection.plan.nodes import Named, Node, Scan, walk_nodes
+from harness.detection.plan.dimension import CODE, VALUE, Dimension, TimeSpan
+from harness.detection.plan.expressions import ROW, Aggregation, Call, Column, Expression, Kind, Schema
+from harness.detection.plan.nodes import Aggregate, Derive, Named, Node, Scan, Select, Sort, walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.derived_columns import computed_first
 from harness.detection.plan.passes.partitions import StoredPart, parts_needed
@@ -23,15 +23,15 @@ from harness.detection.plan.value import compute_values
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey
 from harness.detection.sql.build import SelectQuery, build_select, select_columns_only, table_as
+from harness.detection.sql.code_sets import Coding, SetLookUp
 from harness.detection.sql.codes import (
-    CODE,
-    VALUE,
     Encoded,
     Encoder,
     KeptTable,
     LookUp,
     join_look_up,
     kept_table_name,
+    make_distinct,
     rank_values,
     split_conjuncts,
 )
@@ -51,7 +51,7 @@ class Relation:
     columns: Schema
     held: frozenset[str]
     order: Order = ()
-    codes: Mapping[str, Dimension] = field(default_factory=dict)
+    codes: Mapping[str, Coding] = field(default_factory=dict)
     spans: Mapping[str, TimeSpan] = field(default_factory=dict)
 
 
@@ -135,19 +135,21 @@ class Compilation:
         found = self.relations[id(node)]
         if not ordered or not any(key.column in found.codes for key in found.order):
             return found
-        return self.decoded(found, values=False)
+        # All groups there are may be too many for texts of each, and few are left of them once they are filtered.
+        return self.decoded(found, values=False, ranks=is_every_group(node))
 
-    def decoded(self, relation: Relation, *, values: bool) -> Relation:
-        """A relation with places in place of codes in its order, and with `values` in place of all others."""
+    def decoded(self, relation: Relation, *, values: bool, ranks: bool = False) -> Relation:
+        """A relation with values in place of codes in its order, or their `ranks`; with `values`, in all columns."""
         bench = self.over(relation)
-        codes = relation.codes
-        order = {
-            k.column: bench.look_up_code(k.column, rank_values(self, codes[k.column]))
-            for k in relation.order
-            if k.column in codes
-        }
-        coded = [n for n in relation.columns if self.names(n) in codes] if values else []
-        added = {n: bench.look_up_code(self.names(n), codes[self.names(n)]) for n in coded}
+        order: dict[str, exp.Expression] = {}
+        for key in relation.order:
+            coding = relation.codes.get(key.column)
+            if isinstance(coding, Dimension):
+                coding = rank_values(self, coding) if ranks else coding
+            if coding is not None:
+                order[key.column] = bench.decode_column(key.column, coding)
+        coded = [n for n in relation.columns if self.names(n) in relation.codes] if values else []
+        added = {n: bench.decode_column(self.names(n), relation.codes[self.names(n)]) for n in coded}
         query = bench.keeping(relation.columns, added, order)
         return replace(relation, name=self.cte("decoded", query.sql), held=query.held, codes=query.codes)
 
@@ -159,8 +161,8 @@ class Compilation:
             self.derived.add(table)
         return table
 
-    def derive(self, plan: Node, names: PhysicalNames, kind: Kind, size: int, distinct: bool = False) -> Dimension:
-        """The dimension whose codes and values are the two columns of a plan over another one."""
+    def derive(self, plan: Node, names: PhysicalNames, kind: Kind) -> str:
+        """The table of a dimension whose codes and values are the two columns of a plan over another one."""
         assert self.compile_plan is not None
         tables = {s.table: Stored(name=s.table, columns=s.columns) for s in walk_nodes(plan) if isinstance(s, Scan)}
         text, before = self.compile_plan(plan, names, tables)
@@ -168,7 +170,7 @@ class Compilation:
         query = f"SELECT CAST({CODE} AS INTEGER) AS {CODE}, {value} FROM ({text}) AS made({CODE}, {VALUE})"
         if kept_table_name(query) not in self.derived:
             self.before += before
-        return Dimension(self.keep(query), kind, lambda: (size, distinct))
+        return self.keep(query)
 
     def wants_order(self, node: Node) -> bool:
         """Whether the order of this node's rows counts above it."""
@@ -282,8 +284,8 @@ class Pending:
 
 
 SQLColumns = dict[str, exp.Expression]
-Codes = Mapping[str, Dimension]
-LevelValue: TypeAlias = exp.Expression | Pending | LookUp
+Codes = Mapping[str, Coding]
+LevelValue: TypeAlias = exp.Expression | Pending | LookUp | SetLookUp
 Level = list[tuple[str, LevelValue]]
 
 
@@ -315,15 +317,29 @@ class Workbench:
     def evaluate_on_dimension(self, expression: Expression) -> exp.Expression | None:
         """A column with the value of an expression, if that is one of a single coded column."""
         assert self.encoder is not None
+        if isinstance(expression, Column):
+            column = self.compilation.names(expression.name)
+            coding = self.start.codes.get(column)
+            return None if coding is None else self.decode_column(column, coding)
         tested = self.encoder.test_null(expression)
         if tested is not None:
             return tested
         found = self.encoder.encode(expression)
         return None if found is None else self.decode(found)
 
-    def look_up_code(self, column: str, dimension: Dimension) -> exp.Expression:
-        """The value that a dimension has for a physical column of codes."""
-        return self.decode(Encoded(code=b.sql_column(column), dimension=dimension))
+    def decode_column(self, column: str, coding: Coding) -> exp.Expression:
+        """The value of a physical column of codes, or of sets of codes."""
+        if isinstance(coding, Dimension):
+            return self.decode(Encoded(code=b.sql_column(column), dimension=coding))
+        table = self.compilation.keep(coding.members())
+        made = SetLookUp(codes=b.sql_column(column), table=table, bits=coding.bits)
+        return self.put(f"{column} of {table}", made, [b.sql_column(column)])
+
+    def distinct_code(self, found: Encoded) -> exp.Expression:
+        """The code of a value, the same for equal values, null of null."""
+        if found.dimension.distinct:
+            return found.code
+        return self.decode(replace(found, dimension=make_distinct(self.compilation, found.dimension)))
 
     def decode(self, found: Encoded) -> exp.Expression:
         """A column with the value of a code."""
@@ -441,6 +457,11 @@ class Workbench:
                     short = f"c{len(joins)}"
                     joins.append(join_look_up(made, short))
                     items.append(b.alias(b.sql_column(VALUE, short), column))
+                elif isinstance(made, SetLookUp):
+                    short = f"c{len(joins)}"
+                    joins.append(exp.Join(this=table_as(made.table, short), kind="CROSS"))
+                    shown = self.compilation.dialect.spelling(Construct.SET_MEMBERS)
+                    items.append(b.alias(shown(made.codes, b.sql_column(VALUE, short), made.bits), column))
                 else:
                     items.append(b.alias(made, column))
             query = (
@@ -541,6 +562,13 @@ class Workbench:
         old = {n: d for n, d in self.start.codes.items() if n in query.held and n not in new}
         spans = {n: s for n, s in self.start.spans.items() if n in query.held and n not in new}
         return replace(query, codes=old | dict(codes or {}), spans=spans)
+
+
+def is_every_group(node: Node) -> bool:
+    """Whether the rows are those of an aggregation, none of which was filtered out."""
+    while isinstance(node, Sort | Derive | Select):
+        node = node.source
+    return isinstance(node, Aggregate)
 
 
 def build_map_key(values: list[exp.Expression]) -> exp.Expression:

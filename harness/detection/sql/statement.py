@@ -12,7 +12,7 @@ from typing import Any
 from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.dimension import Dimension, TimeSpan
+from harness.detection.plan.dimension import VALUE, Dimension, TimeSpan
 from harness.detection.plan.expressions import (
     Aggregation,
     Call,
@@ -47,9 +47,10 @@ from harness.detection.plan.passes.derived_columns import merge_derives
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.plan.passes.requirements import any_sensitive, keep_needed_columns
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import OrderKey, compile_aggregation, order_by
+from harness.detection.sql.aggregation import Order, OrderKey, build_around, compile_aggregation, order_by
 from harness.detection.sql.build import SelectQuery, build_select, select_columns_only
-from harness.detection.sql.codes import VALUE, Encoded, KeptTable, LookUp, join_look_up, make_distinct
+from harness.detection.sql.code_sets import CHOOSING, LARGEST_LISTED, CodeSet, Coding
+from harness.detection.sql.codes import Encoded, KeptTable, LookUp, join_look_up
 from harness.detection.sql.dialect import Construct, PhysicalNames, SqlDialect
 from harness.detection.sql.expressions import Printer
 from harness.detection.sql.join import compile_join, compile_union
@@ -253,16 +254,22 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
     known: dict[str, str] = {}
     found: dict[int, str] = {}
     measures = keep_needed_columns(node.measures, frozenset(own))
+    crowded = len(measures) > CROWD
     for name, measure in measures:
         for each in aggregations(measure):
-            sql = compile_aggregation(
-                bench.printer, each, below.order, whole=c.whole[id(node.source)], crowded=len(measures) > CROWD
+            coded = compile_coded_measure(bench, each, below.order) if each is measure and not crowded else None
+            sql = (
+                compile_aggregation(bench.printer, each, below.order, whole=c.whole[id(node.source)], crowded=crowded)
+                if coded is None
+                else coded[0]
             )
             # Equal aggregations are one column: avg(x) and stdev(x)/avg(x) in one command share their avg.
             text = sql.sql(comments=False)
             if text not in known:
                 known[text] = c.names(name) if each is measure else c.fresh()
                 made[known[text]] = sql
+                if coded is not None and coded[1] is not None:
+                    codes[known[text]] = coded[1]
             found[id(each)] = known[text]
     grouped = select_columns_only(keys | made, bench.relation())
     if keys:
@@ -275,22 +282,53 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
     finish_group(c, node, replace(grouped, codes=codes), found)
 
 
-def compile_keys(c: Compilation, bench: Workbench, node: Aggregate) -> tuple[SQLColumns, Codes]:
+def can_be_set(dimension: Dimension) -> bool:
+    """Whether values of a dimension can be told from a set of its codes."""
+    # A row without a code has one of its own there, which no bit is and no place in a list.
+    return dimension.kind is Kind.TEXT and dimension.size <= LARGEST_LISTED and not dimension.with_null
+
+
+def compile_keys(c: Compilation, bench: Workbench, node: Aggregate) -> tuple[SQLColumns, dict[str, Coding]]:
     """The keys of groups by their physical names: codes where they can be, of which equal values have one."""
     keys: dict[str, exp.Expression] = {}
-    codes: dict[str, Dimension] = {}
+    codes: dict[str, Coding] = {}
     for name, expression in node.keys:
         kind = bench.printer.kind(expression)
         found = bench.encode(expression, kind)
         if found is None:
             keys[c.names(name)] = bench.printer(expression, kind)
-            continue
-        dimension, code = found.dimension, found.code
-        if not dimension.distinct:
-            code = bench.decode(replace(found, dimension=make_distinct(c, dimension)))
-        keys[c.names(name)] = code
-        codes[c.names(name)] = dimension
+        else:
+            keys[c.names(name)], codes[c.names(name)] = bench.distinct_code(found), found.dimension
     return keys, codes
+
+
+def compile_coded_measure(
+    bench: Workbench, aggregation: Aggregation, current: Order
+) -> tuple[exp.Expression, Coding | None] | None:
+    """An aggregation of a coded column by its codes, and what the result is in their place; none of another."""
+    if bench.encoder is None or not aggregation.arguments:
+        return None
+    operation, (argument, *others) = aggregation.operation, aggregation.arguments
+    spelling = bench.compilation.dialect.spelling
+    if isinstance(argument, Column) and operation is ops.values:
+        column = bench.compilation.names(argument.name)
+        held = bench.start.codes.get(column)
+        if isinstance(held, CodeSet):
+            around = build_around(bench.printer, aggregation, current)
+            return spelling(Construct.SET_OF_SETS)(around, b.sql_column(column), held.bits), held
+    if operation not in (ops.values, ops.count_distinct, *CHOOSING):
+        return None
+    found = bench.encode(argument, bench.printer.kind(argument))
+    if found is None or (operation is ops.values and not can_be_set(found.dimension)):
+        return None
+    around = build_around(bench.printer, aggregation, current)
+    code = bench.printer.simple(bench.distinct_code(found), argument)
+    if operation is ops.values:
+        made = CodeSet(dimension=found.dimension)
+        return spelling(Construct.SET_OF_CODES)(around, code, made.bits), made
+    further = [bench.printer(other, Kind.NUMBER) for other in others]
+    coding = None if operation is ops.count_distinct else found.dimension
+    return spelling(operation)(around, code, *further), coding
 
 
 def finish_group(c: Compilation, node: Aggregate, grouped: SelectQuery, found: dict[int, str]) -> None:
@@ -308,6 +346,7 @@ def finish_group(c: Compilation, node: Aggregate, grouped: SelectQuery, found: d
     items |= {c.names(n): bench.printer(e, own[n]) for n, e in measures}
     items |= {o.column: b.sql_column(c.names(n)) for o, (n, _) in zip(order, node.keys, strict=False)}
     codes = {c.names(n): d for n, _ in node.keys if n in own and (d := grouped.codes.get(c.names(n)))}
+    codes |= {c.names(n): d for n, e in measures if (d := grouped.codes.get(found.get(id(e), "")))}
     codes |= {o.column: d for o, (n, _) in zip(order, node.keys, strict=False) if (d := grouped.codes.get(c.names(n)))}
     c.add(node, replace(select_columns_only(items, bench.relation()), codes=codes), own, order)
 
