@@ -25,6 +25,7 @@ class TimeSpan:
 
 
 Measured = tuple[int, bool]
+"""How many codes there are, and whether they are distinct."""
 
 
 class Dimension:
@@ -32,11 +33,20 @@ class Dimension:
 
     `measure` says how many codes there are, and whether they are distinct: no value stands there twice, and none is
     null. It is asked when that is first looked at, since most dimensions of a store are read by no rule. One
-    `with_null` has a value for rows that have no code.
+    `with_null` has a value for rows that have no code; of an `ordered` one a greater code has a greater value.
     """
 
-    def __init__(self, table: str, kind: Kind, measure: Callable[[], Measured], with_null: bool = False) -> None:
-        self.table, self.kind, self.measure, self.with_null = table, kind, measure, with_null
+    def __init__(
+        self,
+        table: str,
+        kind: Kind,
+        measure: Callable[[], Measured],
+        *,
+        with_null: bool = False,
+        ordered: bool = False,
+    ) -> None:
+        self.table, self.kind, self.measure = table, kind, measure
+        self.with_null, self.ordered = with_null, ordered
 
     @cached_property
     def measured(self) -> Measured:

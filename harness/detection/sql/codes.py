@@ -186,7 +186,7 @@ class Encoder:
             return Encoded(code=code, dimension=dimension)
         of_null = evaluate_on_null(expression)
         with_null = not dimension.with_null and of_null is not None and not (closed and of_null is False)
-        made = derive_dimension(self.derives, expression, name, dimension, with_null)
+        made = derive_dimension(self.derives, expression, name, dimension, with_null=with_null)
         if with_null:
             code = b.fn("coalesce", code, b.sql_integer(NULL_CODE))
         return Encoded(code=code, dimension=made)
@@ -197,7 +197,10 @@ class Encoder:
         if buckets is None or evaluate_on_null(expression) is not None:
             return None
         starts = Dimension(self.derives.keep(buckets.starts()), Kind.NUMBER, lambda: (buckets.count, True))
-        made = derive_dimension(self.derives, buckets.of_seconds, SECONDS, starts, False, buckets.distinct)
+        made = derive_dimension(self.derives, buckets.of_seconds, SECONDS, starts, with_null=False)
+        if buckets.distinct:
+            measured = (buckets.count, True)
+            made = Dimension(made.table, made.kind, lambda: measured, ordered=buckets.ordered)
         return Encoded(code=buckets.code(self.plain(buckets.seconds)), dimension=made)
 
     def coded_column(self, expression: Expression) -> tuple[str, Dimension] | None:
@@ -241,8 +244,8 @@ def derive_dimension(
     expression: Expression,
     name: str,
     dimension: Dimension,
+    *,
     with_null: bool,
-    distinct: bool = False,
 ) -> Dimension:
     """The values of an expression of one column for the codes of its dimension, and for a row that has no code."""
     code, names = name_columns(name)
@@ -254,9 +257,8 @@ def derive_dimension(
     plan = Select(source=source, columns=((code, Column(code)), (made, expression)))
     kind = kind_of(expression, {name: dimension.kind})
     size = dimension.size + with_null
-    return Dimension(
-        derives.derive(plan, names, kind), kind, lambda: (size, distinct), with_null or dimension.with_null
-    )
+    table = derives.derive(plan, names, kind)
+    return Dimension(table, kind, lambda: (size, False), with_null=with_null or dimension.with_null)
 
 
 def name_columns(name: str) -> tuple[str, PhysicalNames]:
@@ -298,7 +300,8 @@ def rank_values(derives: Derives, dimension: Dimension) -> Dimension:
 def derived_alike(derives: Derives, plan: Node, names: PhysicalNames, kind: Kind, dimension: Dimension) -> Dimension:
     """The dimension of a plan that gives another value for each code of one."""
     size = dimension.size
-    return Dimension(derives.derive(plan, names, kind), kind, lambda: (size, False), dimension.with_null)
+    table = derives.derive(plan, names, kind)
+    return Dimension(table, kind, lambda: (size, False), with_null=dimension.with_null)
 
 
 def join_look_up(found: LookUp, short: str) -> exp.Expression:

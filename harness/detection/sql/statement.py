@@ -44,6 +44,7 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.derived_columns import merge_derives
+from harness.detection.plan.passes.lower_filters import lower_filters
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.plan.passes.requirements import any_sensitive, keep_needed_columns
 from harness.detection.sql import build as b
@@ -257,7 +258,7 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
     crowded = len(measures) > CROWD
     for name, measure in measures:
         for each in aggregations(measure):
-            coded = compile_coded_measure(bench, each, below.order) if each is measure and not crowded else None
+            coded = None if crowded else compile_coded_measure(bench, each, below.order)
             sql = (
                 compile_aggregation(bench.printer, each, below.order, whole=c.whole[id(node.source)], crowded=crowded)
                 if coded is None
@@ -316,10 +317,12 @@ def compile_coded_measure(
         if isinstance(held, CodeSet):
             around = build_around(bench.printer, aggregation, current)
             return spelling(Construct.SET_OF_SETS)(around, b.sql_column(column), held.bits), held
-    if operation not in (ops.values, ops.count_distinct, *CHOOSING):
+    if operation not in (ops.values, ops.count_distinct, ops.minimum, ops.maximum, *CHOOSING):
         return None
     found = bench.encode(argument, bench.printer.kind(argument))
     if found is None or (operation is ops.values and not can_be_set(found.dimension)):
+        return None
+    if operation in (ops.minimum, ops.maximum) and not found.dimension.ordered:
         return None
     around = build_around(bench.printer, aggregation, current)
     code = bench.printer.simple(bench.distinct_code(found), argument)
@@ -341,14 +344,22 @@ def finish_group(c: Compilation, node: Aggregate, grouped: SelectQuery, found: d
         return
     source = Relation(name=c.cte("groups", grouped.sql), columns=c.shapes[id(node.source)], held=grouped.held)
     bench = c.over(source)
-    bench.printer.aggregation = lambda a: b.sql_column(found[id(a)])
+    bench.printer.aggregation = lambda a: decode_measure(bench, found[id(a)], grouped.codes)
     items = {c.names(n): b.sql_column(c.names(n)) for n, _ in node.keys if n in own}
-    items |= {c.names(n): bench.printer(e, own[n]) for n, e in measures}
+    for name, measure in measures:
+        kept = found.get(id(measure)) == c.names(name)
+        items[c.names(name)] = b.sql_column(c.names(name)) if kept else bench.printer(measure, own[name])
     items |= {o.column: b.sql_column(c.names(n)) for o, (n, _) in zip(order, node.keys, strict=False)}
     codes = {c.names(n): d for n, _ in node.keys if n in own and (d := grouped.codes.get(c.names(n)))}
-    codes |= {c.names(n): d for n, e in measures if (d := grouped.codes.get(found.get(id(e), "")))}
+    codes |= {n: d for m, e in measures if found.get(id(e)) == (n := c.names(m)) and (d := grouped.codes.get(n))}
     codes |= {o.column: d for o, (n, _) in zip(order, node.keys, strict=False) if (d := grouped.codes.get(c.names(n)))}
     c.add(node, replace(select_columns_only(items, bench.relation()), codes=codes), own, order)
+
+
+def decode_measure(bench: Workbench, column: str, codes: Codes) -> exp.Expression:
+    """The value of an aggregation that became a column."""
+    coding = codes.get(column)
+    return b.sql_column(column) if coding is None else bench.decode_column(column, coding)
 
 
 def aggregations(measure: Expression) -> Iterable[Aggregation]:
@@ -464,6 +475,8 @@ def statement(
         for expression in list_node_expressions(node):
             check_depth(expression)
     root = merge_derives(root)
+    if any(part.dimensions for table in tables.values() for part in table.parts):
+        root = lower_filters(root)
     c = Compilation(dialect, names, tables, root, final=True, codes_from=codes_from)
     c.compile_plan = partial(compile_inner_plan, dialect)
     for node in walk_nodes(root):

@@ -54,7 +54,8 @@ class TimeBuckets:
     """An expression of a time that holds for `grain` seconds: the time in seconds, and the expression of it alone.
 
     `offset` is how many seconds before a multiple of the grain a bucket begins; `first` is the first bucket's number,
-    `count` how many there are. `distinct` says that no two buckets have the same value.
+    `count` how many there are. `distinct` says that no two buckets have the same value, `ordered` that a later one has
+    a greater value.
     """
 
     seconds: Expression
@@ -64,6 +65,7 @@ class TimeBuckets:
     first: int
     count: int
     distinct: bool
+    ordered: bool
 
     def code(self, seconds: exp.Expression) -> exp.Expression:
         """The SQL of the bucket's number."""
@@ -120,6 +122,7 @@ def find_time_buckets(expression: Expression, name: str, span: TimeSpan) -> Time
         first=first,
         count=count,
         distinct=offset is not None and bounds[1] < LATEST and is_complete(expression, grain),
+        ordered=is_in_order(expression),
     )
 
 
@@ -169,6 +172,17 @@ def is_complete(expression: Expression, grain: int) -> bool:
     match expression:
         case Call(ops.format_time, (_, Literal(str() as text), _)):
             return {code for code, _, _ in split_time_format(text)} >= COMPLETE[grain]
+        case _:
+            return False
+
+
+def is_in_order(expression: Expression) -> bool:
+    """Whether it is a text that begins with the year and says everything finer behind everything coarser."""
+    match expression:
+        case Call(ops.format_time, (_, Literal(str() as text), _)):
+            codes = "".join("-" * bare + code for code, bare, _ in split_time_format(text))
+            # Of four digits, since times before 1970 are no buckets.
+            return codes != "" and "YmdHMS".startswith(codes)
         case _:
             return False
 
