@@ -11,7 +11,7 @@ from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import CODE, VALUE, Dimension, TimeSpan
-from harness.detection.plan.expressions import ROW, Aggregation, Call, Column, Expression, Kind, Schema
+from harness.detection.plan.expressions import ROW, Aggregation, Call, Column, Expression, Kind, Schema, SortKey
 from harness.detection.plan.nodes import Aggregate, Derive, Named, Node, Scan, Select, Sort, walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.derived_columns import computed_first
@@ -57,11 +57,15 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A table of the engine's store: its name there, the columns it has, and the parts it is kept in, if it is."""
+    """A table of the engine's store: its name there, the columns it has, and the parts it is kept in, if it is.
+
+    Of physical columns in `codes` it holds codes.
+    """
 
     name: str
     columns: Schema
     parts: tuple[StoredPart, ...] = ()
+    codes: Mapping[str, Coding] = field(default_factory=dict)
 
 
 # Chosen, no source: of a smaller table text is read sooner than a table for each flag is made.
@@ -100,14 +104,18 @@ class Compilation:
         root: Node,
         final: bool,
         codes_from: int = FEWEST_CODED_ROWS,
+        lasting: Iterable[Node] = (),
     ) -> None:
-        self.dialect, self.names, self.tables, self.codes_from = dialect, names, tables, codes_from
+        self.dialect, self.names, self.tables, self.codes_from = dialect, names, dict(tables), codes_from
         self.shapes: dict[int, Schema] = {}
         columns_of(root, self.shapes)
-        self.needed = collect_columns_by_node(root, self.shapes)
+        self.parts = parts_needed(root, {n: t.parts for n, t in tables.items()})
+        self.lasting = frozenset(id(node) for node in lasting if self.reads_many_rows(node))
+        self.groups: dict[int, Scan] = {}
+        # What is kept has all its columns: other questions need others of them.
+        self.needed = collect_columns_by_node(root, self.shapes, self.lasting)
         self.ordered = find_ordered_nodes(root, final)
         self.whole = find_whole_columns(root)
-        self.parts = parts_needed(root, {n: t.parts for n, t in tables.items()})
         self.relations: dict[int, Relation] = {}
         self.plain: dict[int, Relation] = {}
         self.derived: set[str] = set()
@@ -133,10 +141,13 @@ class Compilation:
     def coded(self, node: Node, *, ordered: bool = False) -> Relation:
         """The same with codes where it has them; not in its order, where that is to be looked at."""
         found = self.relations[id(node)]
-        if not ordered or not any(key.column in found.codes for key in found.order):
-            return found
-        # All groups there are may be too many for texts of each, and few are left of them once they are filtered.
-        return self.decoded(found, values=False, ranks=is_every_group(node))
+        return self.decode_order(found, ranks=is_every_group(node)) if ordered else found
+
+    def decode_order(self, relation: Relation, *, ranks: bool) -> Relation:
+        """A relation without codes in its order: with values there, or their `ranks`."""
+        if not any(key.column in relation.codes for key in relation.order):
+            return relation
+        return self.decoded(relation, values=False, ranks=ranks)
 
     def decoded(self, relation: Relation, *, values: bool, ranks: bool = False) -> Relation:
         """A relation with values in place of codes in its order, or their `ranks`; with `values`, in all columns."""
@@ -171,6 +182,21 @@ class Compilation:
         if kept_table_name(query) not in self.derived:
             self.before += before
         return self.keep(query)
+
+    def reads_many_rows(self, node: Node) -> bool:
+        """Whether a relation stands on files of a coded store that have many rows."""
+        needed = [p for n in walk_nodes(node) if isinstance(n, Scan) for p in self.parts.get(id(n), ())]
+        files = [part for part in needed if part.file and part.dimensions]
+        return bool(files) and sum(part.count() for part in files) >= self.codes_from
+
+    def keep_group(self, node: Aggregate, query: SelectQuery) -> Relation:
+        """Keeps the rows of an aggregation as a table, and gives that as a relation."""
+        shape = self.shape(node)
+        table = self.keep(self.dialect.print(self.statement(query.sql)))
+        order = tuple(SortKey(Column(name)) for name, _ in node.keys)
+        self.groups[id(node)] = Scan(table=table, columns=shape, order=order)
+        self.tables[table] = Stored(name=table, columns=shape, codes=query.codes)
+        return Relation(name=table, columns=shape, held=query.held, codes=query.codes)
 
     def wants_order(self, node: Node) -> bool:
         """Whether the order of this node's rows counts above it."""
@@ -535,6 +561,19 @@ class Workbench:
         # DuckDB: "Map keys can not be NULL"; a look-up of null then gives null, which is what an operation of null is.
         whole.set("where", exp.Where(this=b.sql_balanced(exp.And, [b.not_null(k.copy()) for k in keys])))
         return whole
+
+    def order_columns(self, keys: Iterable[SortKey]) -> tuple[Order, SQLColumns, Codes]:
+        """The keys of an order, with the hidden columns that hold them: codes where they can be."""
+        wanted = list(keys)
+        order = self.compilation.order_keys((k.descending, k.nulls_first) for k in wanted)
+        made: dict[str, exp.Expression] = {}
+        codes: dict[str, Dimension] = {}
+        for own, key in zip(order, wanted, strict=True):
+            found = self.encode(key.expression, self.printer.kind(key.expression))
+            made[own.column] = self.printer(key.expression) if found is None else found.code
+            if found is not None:
+                codes[own.column] = found.dimension
+        return order, made, codes
 
     def keeping(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,17 +12,12 @@ from typing import Any
 from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.dimension import VALUE, Dimension, TimeSpan
 from harness.detection.plan.expressions import (
-    Aggregation,
     Call,
     Column,
     Expression,
     Kind,
-    Literal,
-    columns_read,
     list_child_expressions,
-    walk_expressions,
 )
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -45,132 +40,28 @@ from harness.detection.plan.nodes import (
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.derived_columns import merge_derives
 from harness.detection.plan.passes.lower_filters import lower_filters
-from harness.detection.plan.passes.partitions import StoredPart
-from harness.detection.plan.passes.requirements import any_sensitive, keep_needed_columns
+from harness.detection.plan.passes.requirements import keep_needed_columns
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import Order, OrderKey, build_around, compile_aggregation, order_by
+from harness.detection.sql.aggregation import OrderKey, order_by
 from harness.detection.sql.build import SelectQuery, build_select, select_columns_only
-from harness.detection.sql.code_sets import CHOOSING, LARGEST_LISTED, CodeSet, Coding
-from harness.detection.sql.codes import Encoded, KeptTable, LookUp, join_look_up
+from harness.detection.sql.codes import KeptTable
 from harness.detection.sql.dialect import Construct, PhysicalNames, SqlDialect
-from harness.detection.sql.expressions import Printer
+from harness.detection.sql.grouping import compile_aggregate
 from harness.detection.sql.join import compile_join, compile_union
+from harness.detection.sql.kept_groups import KeptGroup, KeptGroups, find_lasting_groups
 from harness.detection.sql.relation import (
     FEWEST_CODED_ROWS,
-    Codes,
     Compilation,
     Computation,
     Relation,
-    SQLColumns,
     Stored,
     TemporaryTable,
-    Workbench,
+    is_every_group,
 )
+from harness.detection.sql.scan import compile_scan
+from harness.detection.sql.top_rows import drop_lower_counts
 from harness.detection.sql.window import Folding, compile_window
 from harness.diagnostics import HarnessError
-
-MOST_EVENTS = 1 << 40
-"""More than any table has."""
-
-
-def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> Relation:
-    """A relation that has these columns of a scan's table."""
-    stored = c.tables[node.table]
-    if not stored.parts:
-        return Relation(name=stored.name, columns=stored.columns, held=frozenset())
-    columns = {n: k for n, k in stored.columns.items() if n in read}
-    needed = c.parts[id(node)]
-    codes = {n: d for n, k in columns.items() if (d := find_common_dimension(c, needed, n, k)) is not None}
-    whole: exp.Query | None = None
-    # Where no part can give a row, one of them still says which columns and types there are; WHERE FALSE empties it.
-    for part in needed or stored.parts[:1]:
-        query = compile_part(c, part, columns, codes, typed=whole is None)
-        whole = query if whole is None else exp.Union(this=whole, expression=query, distinct=False)
-    assert whole is not None
-    if not needed:
-        whole.set("where", exp.Where(this=b.sql_truth(False)))
-    held = {c.names(n): d for n, d in codes.items()}
-    spans = {c.names(n): s for n, k in columns.items() if (s := find_common_span(c, needed, n, k)) is not None}
-    return Relation(name=c.cte("parts", whole), columns=stored.columns, held=frozenset(), codes=held, spans=spans)
-
-
-def find_common_span(c: Compilation, parts: Sequence[StoredPart], name: str, kind: Kind) -> TimeSpan | None:
-    """The stretch of time of a column over all parts that have it, if it is known of each and there are rows enough."""
-    having = [p for p in parts if name in p.columns or name in p.constants]
-    spans = [p.spans().get(name) for p in having if p.file] if kind is Kind.NUMBER else []
-    known = [s for s in spans if s is not None]
-    if not known or len(known) < len(having):
-        return None
-    events = sum(s.events for s in known)
-    # A test says 0: then no table is too small.
-    events = events if c.codes_from else MOST_EVENTS
-    return TimeSpan(min(s.low for s in known), max(s.high for s in known), events) if events >= c.codes_from else None
-
-
-def find_common_dimension(c: Compilation, parts: Sequence[StoredPart], name: str, kind: Kind) -> Dimension | None:
-    """The dimension that all parts which have a column hold codes of, if there are rows enough for it."""
-    having = [p for p in parts if name in p.columns or name in p.constants]
-    dimension = having[0].dimensions.get(name) if having else None
-    if dimension is None or dimension.kind is not kind:
-        return None
-    # By table and not by object: each part's column is told for itself.
-    same = all((d := p.dimensions.get(name)) is not None and d.table == dimension.table for p in having)
-    few = c.codes_from > 0 and sum(p.count() for p in having) < max(c.codes_from, dimension.size)
-    return dimension if same and not few else None
-
-
-def compile_part(
-    c: Compilation, part: StoredPart, columns: Mapping[str, Kind], codes: Codes, *, typed: bool
-) -> exp.Select:
-    """The columns of one part as those of the whole table: its own, its constants, and nulls; codes of some.
-
-    The first part of a union says what type each column has, so that the others need not.
-    """
-    items: dict[str, exp.Expression] = {}
-    joins: list[exp.Expression] = []
-    printer = Printer(c.dialect, c.names, part.columns)
-    for name, kind in columns.items():
-        if name in codes:
-            code = b.sql_column(c.names(name), "s") if name in part.columns else b.sql_null()
-            items[c.names(name)] = b.cast(code, "INT")
-        elif name in part.dimensions:
-            found = Encoded(code=b.sql_column(c.names(name)), dimension=part.dimensions[name])
-            joins.append(join_look_up(LookUp(encoded=found), short := f"d{len(joins)}"))
-            items[c.names(name)] = printer.converted(b.sql_column(VALUE, short), part.columns[name], kind)
-        elif name in part.columns:
-            items[c.names(name)] = printer(Column(name), kind)
-        elif name in part.constants:
-            # Constants are no stored columns: a part's source, sourcetype or EventCode is the same in every row of it.
-            made = printer(Literal(part.constants[name]), kind)
-            items[c.names(name)] = b.cast(made, c.dialect.types[kind]) if typed else made
-        else:
-            items[c.names(name)] = printer.typed_null(kind) if typed else b.sql_null()
-    query = select_columns_only(items, part.name, "s").sql
-    query.set("joins", joins)
-    return query
-
-
-def scan(c: Compilation, node: Scan) -> None:
-    """The stored table's columns that are read."""
-    if node.table not in c.tables:
-        raise HarnessError("unknown-table", f"the store has no table `{node.table}`")
-    stored = c.tables[node.table]
-    columns = c.shape(node)
-    wanted = node.order if c.wants_order(node) else ()
-    read = frozenset(columns) | frozenset(n for k in wanted for n in columns_read(k.expression))
-    source = stored_relation(c, node, read)
-    bench = c.over(source)
-    items = {
-        # A column that the store lacks is null and no error: rules name fields that none of their events carries.
-        c.names(n): b.sql_column(c.names(n)) if n in stored.columns else bench.printer.typed_null(k)
-        for n, k in columns.items()
-    }
-    order = c.order_keys((k.descending, k.nulls_first) for k in wanted)
-    items |= {o.column: bench.printer(k.expression) for o, k in zip(order, wanted, strict=True)}
-    query = select_columns_only(items, bench.relation())
-    codes = {n: d for n, d in source.codes.items() if n in items}
-    spans = {n: s for n, s in source.spans.items() if n in items}
-    c.add(node, replace(query, codes=codes, spans=spans), columns, order)
 
 
 def compile_values(c: Compilation, node: Values) -> None:
@@ -240,133 +131,6 @@ def list_kept_columns(c: Compilation, node: Select) -> list[tuple[str, str]]:
     return [(n, c.names(e.name)) for n, e in node.columns if isinstance(e, Column)]
 
 
-# DuckDB 2.0.0: 50 lists without repetitions in one SELECT take 0.9 s, 100 take 9 s; FILTER grows with the square.
-CROWD = 16
-"""With more measures than this an aggregate avoids what engines plan slowly."""
-
-
-def compile_aggregate(c: Compilation, node: Aggregate) -> None:
-    """GROUP BY; expressions around aggregations are a second step."""
-    below = c.coded(node.source, ordered=any_sensitive(node.measures))
-    bench = c.over(below)
-    own = c.shape(node)
-    keys, codes = compile_keys(c, bench, node)
-    made: dict[str, exp.Expression] = {}
-    known: dict[str, str] = {}
-    found: dict[int, str] = {}
-    measures = keep_needed_columns(node.measures, frozenset(own))
-    crowded = len(measures) > CROWD
-    for name, measure in measures:
-        for each in aggregations(measure):
-            coded = None if crowded else compile_coded_measure(bench, each, below.order)
-            sql = (
-                compile_aggregation(bench.printer, each, below.order, whole=c.whole[id(node.source)], crowded=crowded)
-                if coded is None
-                else coded[0]
-            )
-            # Equal aggregations are one column: avg(x) and stdev(x)/avg(x) in one command share their avg.
-            text = sql.sql(comments=False)
-            if text not in known:
-                known[text] = c.names(name) if each is measure else c.fresh()
-                made[known[text]] = sql
-                if coded is not None and coded[1] is not None:
-                    codes[known[text]] = coded[1]
-            found[id(each)] = known[text]
-    grouped = select_columns_only(keys | made, bench.relation())
-    if keys:
-        # By place: a name in GROUP BY means the source's column before the alias, and a key may replace a column.
-        places: list[exp.Expression] = [exp.Literal.number(str(i + 1)) for i in range(len(keys))]
-        grouped.sql.set("group", exp.Group(expressions=places))
-    # Without keys and measures it still has to be an aggregate, else it would give a row for each row of the source.
-    elif not made:
-        grouped.sql.set("expressions", [b.alias(b.fn("count", exp.Star()), "~")])
-    finish_group(c, node, replace(grouped, codes=codes), found)
-
-
-def can_be_set(dimension: Dimension) -> bool:
-    """Whether values of a dimension can be told from a set of its codes."""
-    # A row without a code has one of its own there, which no bit is and no place in a list.
-    return dimension.kind is Kind.TEXT and dimension.size <= LARGEST_LISTED and not dimension.with_null
-
-
-def compile_keys(c: Compilation, bench: Workbench, node: Aggregate) -> tuple[SQLColumns, dict[str, Coding]]:
-    """The keys of groups by their physical names: codes where they can be, of which equal values have one."""
-    keys: dict[str, exp.Expression] = {}
-    codes: dict[str, Coding] = {}
-    for name, expression in node.keys:
-        kind = bench.printer.kind(expression)
-        found = bench.encode(expression, kind)
-        if found is None:
-            keys[c.names(name)] = bench.printer(expression, kind)
-        else:
-            keys[c.names(name)], codes[c.names(name)] = bench.distinct_code(found), found.dimension
-    return keys, codes
-
-
-def compile_coded_measure(
-    bench: Workbench, aggregation: Aggregation, current: Order
-) -> tuple[exp.Expression, Coding | None] | None:
-    """An aggregation of a coded column by its codes, and what the result is in their place; none of another."""
-    if bench.encoder is None or not aggregation.arguments:
-        return None
-    operation, (argument, *others) = aggregation.operation, aggregation.arguments
-    spelling = bench.compilation.dialect.spelling
-    if isinstance(argument, Column) and operation is ops.values:
-        column = bench.compilation.names(argument.name)
-        held = bench.start.codes.get(column)
-        if isinstance(held, CodeSet):
-            around = build_around(bench.printer, aggregation, current)
-            return spelling(Construct.SET_OF_SETS)(around, b.sql_column(column), held.bits), held
-    if operation not in (ops.values, ops.count_distinct, ops.minimum, ops.maximum, *CHOOSING):
-        return None
-    found = bench.encode(argument, bench.printer.kind(argument))
-    if found is None or (operation is ops.values and not can_be_set(found.dimension)):
-        return None
-    if operation in (ops.minimum, ops.maximum) and not found.dimension.ordered:
-        return None
-    around = build_around(bench.printer, aggregation, current)
-    code = bench.printer.simple(bench.distinct_code(found), argument)
-    if operation is ops.values:
-        made = CodeSet(dimension=found.dimension)
-        return spelling(Construct.SET_OF_CODES)(around, code, made.bits), made
-    further = [bench.printer(other, Kind.NUMBER) for other in others]
-    coding = None if operation is ops.count_distinct else found.dimension
-    return spelling(operation)(around, code, *further), coding
-
-
-def finish_group(c: Compilation, node: Aggregate, grouped: SelectQuery, found: dict[int, str]) -> None:
-    """Puts expressions around the aggregations and gives the rows their order, where there is need."""
-    own = c.shape(node)
-    measures = keep_needed_columns(node.measures, frozenset(own))
-    order = c.order_keys((False, False) for _ in node.keys) if c.wants_order(node) else ()
-    if not order and all(found.get(id(e)) == c.names(n) for n, e in measures):
-        c.add(node, grouped, own)
-        return
-    source = Relation(name=c.cte("groups", grouped.sql), columns=c.shapes[id(node.source)], held=grouped.held)
-    bench = c.over(source)
-    bench.printer.aggregation = lambda a: decode_measure(bench, found[id(a)], grouped.codes)
-    items = {c.names(n): b.sql_column(c.names(n)) for n, _ in node.keys if n in own}
-    for name, measure in measures:
-        kept = found.get(id(measure)) == c.names(name)
-        items[c.names(name)] = b.sql_column(c.names(name)) if kept else bench.printer(measure, own[name])
-    items |= {o.column: b.sql_column(c.names(n)) for o, (n, _) in zip(order, node.keys, strict=False)}
-    codes = {c.names(n): d for n, _ in node.keys if n in own and (d := grouped.codes.get(c.names(n)))}
-    codes |= {n: d for m, e in measures if found.get(id(e)) == (n := c.names(m)) and (d := grouped.codes.get(n))}
-    codes |= {o.column: d for o, (n, _) in zip(order, node.keys, strict=False) if (d := grouped.codes.get(c.names(n)))}
-    c.add(node, replace(select_columns_only(items, bench.relation()), codes=codes), own, order)
-
-
-def decode_measure(bench: Workbench, column: str, codes: Codes) -> exp.Expression:
-    """The value of an aggregation that became a column."""
-    coding = codes.get(column)
-    return b.sql_column(column) if coding is None else bench.decode_column(column, coding)
-
-
-def aggregations(measure: Expression) -> Iterable[Aggregation]:
-    """The outermost aggregations inside a measure."""
-    return [e for e in walk_expressions(measure) if isinstance(e, Aggregation)]
-
-
 def compile_sort(c: Compilation, node: Sort) -> None:
     """New order columns before the old ones; the source itself where the order does not count."""
     below = c.coded(node.source)
@@ -374,21 +138,18 @@ def compile_sort(c: Compilation, node: Sort) -> None:
         c.relations[id(node)] = below
         return
     bench = c.over(below)
-    new = c.order_keys((k.descending, k.nulls_first) for k in node.keys)
-    made: dict[str, exp.Expression] = {}
-    codes: dict[str, Dimension] = {}
-    for own, key in zip(new, node.keys, strict=True):
-        found = bench.encode(key.expression, bench.printer.kind(key.expression))
-        made[own.column] = bench.printer(key.expression) if found is None else found.code
-        if found is not None:
-            codes[own.column] = found.dimension
+    new, made, codes = bench.order_columns(node.keys)
     # The old keys behind the new ones make the sort stable, which ORDER BY of no engine promises.
     c.add(node, bench.keeping(c.shape(node), {}, made, codes), c.shape(node), (*new, *below.order))
 
 
 def compile_limit(c: Compilation, node: Limit) -> None:
     """The first rows of the current order, or the last."""
-    below = c.coded(node.source, ordered=True)
+    below = c.relations[id(node.source)]
+    fewer = drop_lower_counts(c, node, below)
+    # All groups there are may be too many for texts of each, and few are left of them once they are filtered.
+    ranks = fewer is below and is_every_group(node.source)
+    below = c.decode_order(fewer, ranks=ranks)
     keys = tuple(k.flipped() for k in below.order) if node.last else below.order
     query = c.over(below).keeping(c.shape(node), {})
     # LIMIT of the last rows reads the order backwards; the rows that come out keep their own order keys.
@@ -424,7 +185,7 @@ def compile_unnest(c: Compilation, node: Unnest) -> None:
 
 
 NODE_COMPILERS: dict[type[Node], Callable[[Compilation, Any], None]] = {
-    Scan: scan,
+    Scan: compile_scan,
     Values: compile_values,
     Filter: compile_filter,
     Derive: compile_derive,
@@ -451,11 +212,15 @@ BeforeStep = Computation | Folding | TemporaryTable | KeptTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A plan's statement, the logical names of its columns, and the steps that run before it, in order."""
+    """A plan's statement, the logical names of its columns, and the steps that run before it, in order.
+
+    `groups` are aggregations of the plan whose rows these steps keep.
+    """
 
     sql: exp.Expression
     columns: tuple[str, ...]
     before: tuple[BeforeStep, ...]
+    groups: tuple[KeptGroup, ...] = ()
 
 
 def statement(
@@ -466,18 +231,27 @@ def statement(
     *,
     limit: int | None = None,
     codes_from: int = FEWEST_CODED_ROWS,
+    kept: KeptGroups | None = None,
 ) -> Statement:
     """The statement that gives a plan's rows in its order; raises HarnessError for one that nests too deep.
 
-    Codes are worked on where a table has as many rows as `codes_from`.
+    Codes are worked on where a table has as many rows as `codes_from`; aggregations that are `kept` are not made again.
     """
+    root, known = kept.read(root) if kept is not None else (root, [])
+    tables = {**tables, **{g.scan.table: g.stored for g in known}}
     for node in walk_nodes(root):
         for expression in list_node_expressions(node):
             check_depth(expression)
+    groups = [n for n in walk_nodes(root) if isinstance(n, Aggregate)]
+    # Only of a plan as it was given: nobody would ask again for nodes that were made here.
+    lasting = {id(n) for n in find_lasting_groups(root)} if kept is not None and not known else set()
     root = merge_derives(root)
     if any(part.dimensions for table in tables.values() for part in table.parts):
         root = lower_filters(root)
-    c = Compilation(dialect, names, tables, root, final=True, codes_from=codes_from)
+    # The passes change what stands between aggregations, so that the first of them is the first still.
+    own = [n for n in walk_nodes(root) if isinstance(n, Aggregate)]
+    chosen = [new for old, new in zip(groups, own, strict=True) if id(old) in lasting]
+    c = Compilation(dialect, names, tables, root, final=True, codes_from=codes_from, lasting=chosen)
     c.compile_plan = partial(compile_inner_plan, dialect)
     for node in walk_nodes(root):
         if id(node) not in c.relations:
@@ -488,7 +262,12 @@ def statement(
     query.set("order", order_by([k.sql() for k in last.order]))
     if limit is not None:
         query.set("limit", exp.Limit(expression=exp.Literal.number(str(limit))))
-    return Statement(sql=c.statement(query), columns=columns, before=tuple(c.before))
+    made = tuple(
+        KeptGroup(node=old, scan=scan, stored=c.tables[scan.table], names={n: names(n) for n in scan.columns})
+        for old, new in zip(groups, own, strict=True)
+        if (scan := c.groups.get(id(new))) is not None
+    )
+    return Statement(sql=c.statement(query), columns=columns, before=tuple(c.before), groups=made)
 
 
 def compile_inner_plan(

@@ -121,7 +121,13 @@ class DuckDB:
             # Lost before this statement: another query killed the connection, so this one has a right to a second try.
             if not self.store.lost:
                 raise
-            rows = self.attempt(made, text)
+            self.store.revive()
+            # Anew, since tables that were kept are gone.
+            made = self.compiled(node, limit=limit)
+            rows = self.attempt(made, text if not made.before else DUCKDB.print(made.sql))
+        for group in made.groups:
+            self.store.groups.add(group)
+        self.store.trim({s.table for s in made.before if isinstance(s, KeptTable)})
         return ResultRows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
 
     def attempt(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
@@ -154,7 +160,8 @@ class DuckDB:
     def keep(self, table: KeptTable) -> None:
         """Makes a table for all statements over these events, if it is not there yet."""
         if table.table not in self.store.computed:
-            self.store.execute(f"CREATE OR REPLACE TABLE {table.table} AS {table.query}")
+            made = self.store.execute(f"CREATE OR REPLACE TABLE {table.table} AS {table.query}").fetchall()
+            self.store.kept[table.table] = int(made[0][0])
             self.store.computed.add(table.table)
 
     def compute(self, computation: Computation) -> None:
@@ -195,8 +202,9 @@ class DuckDB:
     def compiled(self, node: Node, *, limit: int | None = None) -> Statement:
         """A plan's statement with the store's physical names."""
         with deep():
-            names = PhysicalNames(self.store.names.physical)
-            return statement(node, DUCKDB, names, self.store.tables, limit=limit, codes_from=self.codes_from)
+            names, groups = PhysicalNames(self.store.list_names()), self.store.groups
+            tables = self.store.tables
+            return statement(node, DUCKDB, names, tables, limit=limit, codes_from=self.codes_from, kept=groups)
 
     def close(self) -> None:
         """Closes the store."""
