@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -81,17 +81,25 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The rows of a rule on recorded events, with alerts, plan, deviations, damages and absent fields."""
+    """The rows of a rule on recorded events, with plan, deviations, damages and absent fields.
+
+    `find_alerts` gives the rows with the events behind them; of events in files it runs the rule once more.
+    """
 
     rule: Rule
     rows: ResultRows
-    alerts: tuple[Alert, ...]
+    find_alerts: Callable[[], tuple[Alert, ...]]
     plan: Plan
     deviations: tuple[Finding, ...]
     damages: tuple[Damage, ...]
     events: int
     absent: tuple[str, ...]
     trial: Trial
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """The rows as alerts, each with the events behind it and who caused them."""
+        return self.find_alerts()
 
 
 class Bench:
@@ -275,26 +283,31 @@ class Bench:
         telemetry = merge_telemetry(replay(p, plain=self.options.plain) for p in events)
         return TelemetryStore(self.engine, lambda _: telemetry)
 
-    def query(self, path: Path, events: Sequence[Path], window: TimeStretch | None = None) -> Answer:
-        """The rows of a rule on recorded events; of a world only on those of a window, if one is given."""
+    def query(
+        self, path: Path, events: Sequence[Path], window: TimeStretch | None = None, *, traced: bool = False
+    ) -> Answer:
+        """The rows of a rule on recorded events; of a world only on those of a window, if one is given.
+
+        One that is `traced` will be asked for the events behind them.
+        """
         store = self.stored(events, window)
         trial = self.trial(path, "lenient", store, self.conditions(path), self.options.switches)
         plan = trial.plan()
         # A world reads from its files what the plan needs, so the plan comes first.
         store.prepare(plan.node)
-        alerts, rows = trial.alerts_and_rows(plan)
+        rows, find_alerts = trial.rows_and_alerts(plan, traced=traced or not store.streamed)
         size = store.size(self.options.conditions)
         cut = find_reached_limits(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
         ties = find_ties(plan, self.engine.run).get(0, ())
         return Answer(
             rule=trial.rule,
             rows=rows,
-            alerts=alerts,
+            find_alerts=find_alerts,
             plan=replace(plan, findings=(*plan.findings, *cut, *ties)),
             deviations=trial.query.deviations,
             damages=store.telemetry(self.options.conditions).damages,
             events=size,
-            absent=trial.absent(plan, alerts),
+            absent=trial.absent(plan, rows, find_alerts),
             trial=trial,
         )
 

@@ -75,7 +75,7 @@ def query_events(
 
 def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: bool) -> Found:
     """What one rule finds; what no row comes of is explained."""
-    answer = bench.query(rule, events)
+    answer = bench.query(rule, events, traced=explained)
     explanation = None
     # A world's events are read from files once for a plan; explaining would read them for every step.
     few = not answer.trial.store.streamed

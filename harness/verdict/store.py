@@ -49,6 +49,11 @@ def list_alert_fields(alerts: Iterable[Alert]) -> set[str]:
     return {name for alert in alerts for name, value in alert.fields.items() if value is not None}
 
 
+def list_shown_fields(rows: ResultRows) -> set[str]:
+    """The same of rows."""
+    return {name for place, name in enumerate(rows.columns) if any(row[place] is not None for row in rows.rows)}
+
+
 def find_absent_fields(reads: Iterable[str], events: Collection[int], views: Sequence[View]) -> tuple[str, ...]:
     """The names among `reads` that none of these events has."""
     numbers = np.fromiter(events, np.int64, len(events))
