@@ -16,8 +16,10 @@ from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, build_around, compile_aggregation
 from harness.detection.sql.build import SelectQuery, select_columns_only
 from harness.detection.sql.code_sets import CHOOSING, LARGEST_LISTED, CodeSet, Coding
+from harness.detection.sql.compilation import Compilation
 from harness.detection.sql.dialect import Construct
-from harness.detection.sql.relation import Codes, Compilation, Relation, SQLColumns, Workbench
+from harness.detection.sql.relation import Codes, Relation, SQLColumns
+from harness.detection.sql.workbench import Workbench
 
 # DuckDB 2.0.0: 50 lists without repetitions in one SELECT take 0.9 s, 100 take 9 s; FILTER grows with the square.
 CROWD = 16

@@ -14,8 +14,9 @@ from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.build import select_columns_only
 from harness.detection.sql.codes import Encoded, LookUp, join_look_up
+from harness.detection.sql.compilation import Compilation
 from harness.detection.sql.expressions import Printer
-from harness.detection.sql.relation import Codes, Compilation, Relation
+from harness.detection.sql.relation import Codes, Relation
 from harness.diagnostics import HarnessError
 
 MOST_EVENTS = 1 << 40

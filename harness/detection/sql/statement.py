@@ -45,19 +45,12 @@ from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import OrderKey, order_by
 from harness.detection.sql.build import SelectQuery, build_select, select_columns_only
 from harness.detection.sql.codes import KeptTable
+from harness.detection.sql.compilation import FEWEST_CODED_ROWS, Compilation, is_every_group
 from harness.detection.sql.dialect import Construct, PhysicalNames, SqlDialect
 from harness.detection.sql.grouping import compile_aggregate
 from harness.detection.sql.join import compile_join, compile_union
 from harness.detection.sql.kept_groups import KeptGroup, KeptGroups, find_lasting_groups
-from harness.detection.sql.relation import (
-    FEWEST_CODED_ROWS,
-    Compilation,
-    Computation,
-    Relation,
-    Stored,
-    TemporaryTable,
-    is_every_group,
-)
+from harness.detection.sql.relation import Computation, Relation, Stored, TemporaryTable
 from harness.detection.sql.scan import compile_scan
 from harness.detection.sql.top_rows import drop_lower_counts
 from harness.detection.sql.window import Folding, compile_window

@@ -15,7 +15,8 @@ from harness.detection.plan.passes.whole_numbers import is_whole
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import order_by
 from harness.detection.sql.build import build_select, fn
-from harness.detection.sql.relation import Compilation, Relation
+from harness.detection.sql.compilation import Compilation
+from harness.detection.sql.relation import Relation
 
 
 def drop_lower_counts(c: Compilation, node: Limit, relation: Relation) -> Relation:

@@ -24,8 +24,9 @@ from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.nodes import Node
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql.codes import KeptTable
+from harness.detection.sql.compilation import FEWEST_CODED_ROWS
 from harness.detection.sql.dialect import PhysicalNames
-from harness.detection.sql.relation import FEWEST_CODED_ROWS, Computation, TemporaryTable
+from harness.detection.sql.relation import Computation, TemporaryTable
 from harness.detection.sql.statement import Statement, deep, statement
 from harness.detection.sql.window import Folding
 from harness.diagnostics import HarnessError
