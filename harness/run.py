@@ -284,11 +284,12 @@ class Bench:
         return TelemetryStore(self.engine, lambda _: telemetry)
 
     def query(
-        self, path: Path, events: Sequence[Path], window: TimeStretch | None = None, *, traced: bool = False
+        self, path: Path, events: Sequence[Path], window: TimeStretch | None = None, *, traced: bool = True
     ) -> Answer:
         """The rows of a rule on recorded events; of a world only on those of a window, if one is given.
 
-        One that is `traced` will be asked for the events behind them.
+        If not `traced`, the events behind rows are looked for when they are asked for, which has to be while the bench
+        is open.
         """
         store = self.stored(events, window)
         trial = self.trial(path, "lenient", store, self.conditions(path), self.options.switches)

@@ -76,6 +76,9 @@ def query_events(
 def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: bool) -> Found:
     """What one rule finds; what no row comes of is explained."""
     answer = bench.query(rule, events, traced=explained)
+    if answer.rule.subject is not None:
+        # While the bench is open: forms of one rule are compared by the events that they find.
+        answer.find_alerts()
     explanation = None
     # A world's events are read from files once for a plan; explaining would read them for every step.
     few = not answer.trial.store.streamed

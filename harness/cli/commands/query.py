@@ -47,7 +47,7 @@ def by_cause(rule: Path, events: Sequence[Path], options: RunOptions, every: tim
     for window in split_census_windows(events, every):
         # A store of its own for each stretch, so that memory stays that of one stretch.
         with Bench(options) as bench, bench.unit():
-            answer = bench.query(rule, events, window, traced=True)
+            answer = bench.query(rule, events, window)
             alerts += answer.alerts
             caused |= set(np.unique(answer.trial.store.truth.by_event).tolist()) - {UNLABELLED}
             runs += 1
