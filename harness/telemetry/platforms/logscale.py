@@ -65,7 +65,7 @@ def build_logscale_view(
     # The time of receipt, not the sensor's: events of a host that was offline come hours late (telemetry.md 3.1).
     # LogScale: an event without a time that a parser finds has that of @ingesttimestamp.
     times = fill_times(events.columns.column(TIME), arrival)
-    found: dict[str, Field] = {"@timestamp": pc.floor(build_epoch_column(times, 1000))}
+    found: dict[str, Field] = {"@timestamp": build_epoch_column(times, 1000, whole=True)}
     if events.sensor == "falcon":
         name = recorded.get("event_simpleName", recorded.get("#event_simpleName", events.kind))
         repository = conditions.get("repository", CONDITIONS[0].default)
