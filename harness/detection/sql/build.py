@@ -199,11 +199,13 @@ class SelectQuery:
     held: frozenset[str]
 
 
-def select_columns_only(items: Mapping[str, exp.Expression], source: str | None = None) -> SelectQuery:
+def select_columns_only(
+    items: Mapping[str, exp.Expression], source: str | None = None, short: str | None = None
+) -> SelectQuery:
     """SELECT of exactly these physical columns."""
     # A column under its own name needs no alias; statements of 500 columns are printed and parsed for every rule.
     made = [v if isinstance(v, exp.Column) and v.name == n else alias(v, n) for n, v in items.items()]
-    return SelectQuery(sql=build_select(made, source), held=frozenset(items))
+    return SelectQuery(sql=build_select(made, source, short), held=frozenset(items))
 
 
 def build_select(items: list[exp.Expression], source: str | None = None, short: str | None = None) -> exp.Select:

@@ -46,7 +46,7 @@ from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.plan.passes.requirements import keep_needed_columns
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
-from harness.detection.sql.build import SelectQuery, build_select, select_columns_only
+from harness.detection.sql.build import SelectQuery, build_select, select_columns_only, table_as
 from harness.detection.sql.dialect import Construct, PhysicalNames, SqlDialect
 from harness.detection.sql.expressions import Printer
 from harness.detection.sql.join import compile_join, compile_union
@@ -79,9 +79,16 @@ def compile_part(c: Compilation, part: StoredPart, columns: Mapping[str, Kind], 
     The first part of a union says what type each column has, so that the others need not.
     """
     items: dict[str, exp.Expression] = {}
+    joins: list[exp.Expression] = []
     printer = Printer(c.dialect, c.names, part.columns)
     for name, kind in columns.items():
-        if name in part.columns:
+        if name in part.dimensions:
+            short = f"d{len(joins)}"
+            on = b.eq(b.sql_column(c.names(name), "s"), b.sql_column("code", short))
+            # LEFT, since a row without the field has no code.
+            joins.append(exp.Join(this=table_as(part.dimensions[name], short), on=on, side="LEFT"))
+            items[c.names(name)] = printer.converted(b.sql_column("value", short), part.columns[name], kind)
+        elif name in part.columns:
             items[c.names(name)] = printer(Column(name), kind)
         elif name in part.constants:
             # Constants are no stored columns: a part's source, sourcetype or EventCode is the same in every row of it.
@@ -89,7 +96,9 @@ def compile_part(c: Compilation, part: StoredPart, columns: Mapping[str, Kind], 
             items[c.names(name)] = b.cast(made, c.dialect.types[kind]) if typed else made
         else:
             items[c.names(name)] = printer.typed_null(kind) if typed else b.sql_null()
-    return select_columns_only(items, part.name).sql
+    query = select_columns_only(items, part.name, "s" if joins else None).sql
+    query.set("joins", joins)
+    return query
 
 
 def scan(c: Compilation, node: Scan) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.detection.engine import DEFAULT_PATIENCE, ResultRows
+from harness.detection.engine import DEFAULT_PATIENCE, ResultRows, StoredTable
+from harness.detection.engines.duckdb.coded_store import attach_store
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.store import (
     EMPTY_VIEW,
@@ -92,6 +93,12 @@ class DuckDB:
     def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Schema) -> Schema:
         """The same with files of one folder that number their events, each with constants of its own."""
         return attach_all(self.store, folder, files, columns)
+
+    def attach_store(
+        self, folder: Path, tables: Sequence[StoredTable], dimensions: Mapping[str, pa.Table | Path], columns: Schema
+    ) -> Schema:
+        """The same with the tables of a coded store, whose files lie in one folder."""
+        return attach_store(self.store, folder, tables, dimensions, columns)
 
     def run(self, node: Node, *, limit: int | None = None) -> ResultRows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""

@@ -55,7 +55,7 @@ SECONDS_BETWEEN_INTERRUPTS = 0.05
 ATTACHED = "stored_events"
 VIEWS = (ATTACHED, "attached_")
 """Parts that are files: how their names begin."""
-PART = re.compile(r"\bevents_\d+\b")
+PART = re.compile(r"\b(?:events|attached|dimension)_\d+\b")
 EMPTY_VIEW = View(columns=pa.table({EVENT_COLUMN: pa.array([], pa.int64())}))
 
 
@@ -71,7 +71,8 @@ class DuckDBStore:
         self.tables: dict[str, Stored] = {}
         self.computed: set[str] = set()
         self.macros: set[str] = set()
-        self.arriving: dict[str, pa.Table] = {}
+        self.arriving: dict[str, Callable[[], object]] = {}
+        self.dimensions: dict[str, str] = {}
         self.overdue = False
         self.cautious = False
 
@@ -83,7 +84,7 @@ class DuckDBStore:
             self.forget()
             self.connection = connect_memory_store()
             self.locked = self.dead = self.lost = self.cautious = False
-            self.tables, self.computed, self.macros = {}, set(), set()
+            self.tables, self.dimensions, self.computed, self.macros = {}, {}, set(), set()
             if self.refill is not None:
                 self.refill()
 
@@ -105,7 +106,7 @@ class DuckDBStore:
         # A rule reads few of the kinds of events that were recorded, so a table is made when a statement names it.
         for name in PART.findall(text) if self.arriving else ():
             if name in self.arriving:
-                self.create(name, self.arriving.pop(name))
+                self.arriving.pop(name)()
         self.define_macros(text)
         try:
             return self.attempt(text)
@@ -190,7 +191,10 @@ class DuckDBStore:
             # DROP TABLE of a view is an error, also with IF EXISTS.
             kind = "VIEW" if name.startswith(VIEWS) else "TABLE"
             self.execute(f"DROP {kind} IF EXISTS {name}")
+        for name, kind in self.dimensions.items():
+            self.execute(f"DROP {kind} IF EXISTS {name}")
         self.computed.clear()
+        self.dimensions.clear()
         self.tables = {}
         self.names = PhysicalNames([EVENT_COLUMN])
 
@@ -221,9 +225,8 @@ class DuckDBStore:
         kinds = {f.name: kind_of_type(f.type) for f in view.columns.schema if f.name != CAUSE} | {
             EVENT_COLUMN: Kind.EVENT
         }
-        self.arriving[name] = pa.table(
-            {self.names(n): cast_stored_column(view.columns.column(n), k) for n, k in kinds.items()}
-        )
+        table = pa.table({self.names(n): cast_stored_column(view.columns.column(n), k) for n, k in kinds.items()})
+        self.arriving[name] = partial(self.create, name, table)
         return StoredPart(name=name, constants=view.constants, columns=kinds)
 
     def create(self, name: str, table: pa.Table) -> None:

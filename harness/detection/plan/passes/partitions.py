@@ -7,7 +7,7 @@ A filter may ask for what the plan derives of constants, as the group of events 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Literal, Schema
@@ -18,12 +18,16 @@ from harness.detection.plan.values.text import lower_characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPart:
-    """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file."""
+    """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file.
+
+    Columns in `dimensions` hold codes of that table of the store, which has their values.
+    """
 
     name: str
     constants: Mapping[str, str]
     columns: Schema
     file: bool = False
+    dimensions: Mapping[str, str] = field(default_factory=dict)
 
     def held(self, name: str) -> KnownValue:
         """What a column holds in every row."""
