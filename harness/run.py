@@ -36,11 +36,12 @@ from harness.telemetry.events.event import Damage, merge_telemetry
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
 from harness.telemetry.simulation.behaviour import announce_foreign_python
-from harness.telemetry.simulation.world.dataset import is_dataset
+from harness.telemetry.store.manifest import is_store
+from harness.telemetry.store.reader import TimeStretch
 from harness.verdict.alerts import Alert
 from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
 from harness.verdict.judge import Trial, TrialSet, find_reached_limits
-from harness.verdict.store import TelemetryStore, TimeStretch, WorldStore
+from harness.verdict.store import TelemetryStore, WorldStore
 from harness.verdict.ties import find_ties
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal
 from harness.workers import workers_for
@@ -266,7 +267,7 @@ class Bench:
 
     def stored(self, events: Sequence[Path], window: TimeStretch | None = None) -> TelemetryStore:
         """What was recorded: a world is read file by file, of all else everything is at hand."""
-        if any(is_dataset(p) for p in events):
+        if any(is_store(p) for p in events):
             if len(events) > 1:
                 raise HarnessError("one-world", "a world is queried alone", help="name one folder")
             world = WorldStore(self.engine, events[0], window)

@@ -10,8 +10,8 @@ from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.world import read_world
-from harness.telemetry.simulation.world.dataset import telemetry
 from harness.telemetry.simulation.world.simulate_world import simulate_world
+from harness.telemetry.store.reader import read_stored_telemetry
 from harness.verdict.store import TelemetryStore, fields_read
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def test_streamed_and_at_hand_a_rule_returns_the_same_alerts(rule, world):
     with Bench(RunOptions(conditions=conditions)) as bench:
         streamed = bench.query(rule, [world])
     with Bench(RunOptions(conditions=conditions)) as bench:
-        whole = telemetry(world)
+        whole = read_stored_telemetry(world)
         trial = bench.trial(rule, "lenient", TelemetryStore(bench.engine, lambda _: whole), conditions, {})
         alerts = trial.alerts(trial.plan())
     assert len(alerts) > 4
@@ -68,8 +68,10 @@ def test_only_the_kind_and_the_fields_that_a_rule_reads_are_read(world):
     with Bench() as bench:
         answer = bench.query(RULES[0], [world])
         store = answer.trial.store
-        calls = sum(t.rows for t in store.dataset.tables if (t.sensor, t.kind) == ("sysmon", "3"))
-        assert store.read == calls < answer.events
+        read = [store.stored.manifest.tables[i] for i in store.tables_read(answer.plan.node)]
+        assert {(t.sensor, t.kind) for t in read} == {("sysmon", "3")}
+        # Every column of the rule is codes or times of the store's own files: nothing was written for the plan.
+        assert list(store.folder.path.glob("*.parquet")) == []
         assert fields_read(answer.plan.node) == {
             *("EventCode", "index", "sourcetype", "host", "_time", "Image"),
             *("DestinationHostname", "DestinationIp", "DestinationPort", EVENT_COLUMN),
@@ -124,7 +126,7 @@ def test_a_rule_that_asks_for_its_columns_reads_for_the_question_and_for_the_ans
     with Bench(RunOptions(conditions=conditions)) as bench:
         streamed = bench.query(rule, [world])
     with Bench(RunOptions(conditions=conditions)) as bench:
-        whole = telemetry(world)
+        whole = read_stored_telemetry(world)
         trial = bench.trial(rule, "lenient", TelemetryStore(bench.engine, lambda _: whole), conditions, {})
         alerts = trial.alerts(trial.plan())
     assert alerts

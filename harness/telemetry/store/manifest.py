@@ -1,4 +1,4 @@
-"""What a coded store is: a folder with Parquet files of codes, a file of texts a column, and a manifest that lists them."""
+"""What a coded store is: a folder of Parquet files with codes, a file of texts a column, and the manifest of them."""
 
 from __future__ import annotations
 

@@ -6,9 +6,8 @@ be made of the column's texts alone; what it makes of several columns is compute
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -38,11 +37,14 @@ MOST_METADATA_VALUES = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentedColumn:
-    """A presented column: times, or a recorded column whose values are changed; neither where it is computed."""
+    """A presented column: times, or a recorded column whose values are changed; neither where it is computed.
 
+    `kind` is the type of its values.
+    """
+
+    kind: pa.DataType
     origin: Origin | None = None
     epoch: Epoch | None = None
-    listed: bool = False
 
     @property
     def computed(self) -> bool:
@@ -124,7 +126,7 @@ class Presentation:
         if name not in METADATA_FIELDS or not own.filled:
             return [WITNESS if own.filled else ""]
         seen: set[str] = set()
-        for _, events in self.store.pieces(table, [name]):
+        for _, events in self.store.pieces(table, [name], None):
             seen |= set(events.columns.column(name).chunk(0).dictionary.to_pylist())
             if len(seen) > MOST_METADATA_VALUES:
                 break
@@ -158,19 +160,47 @@ class Presentation:
         return not held.coded and not self.is_unchanged(column.origin, shown.table)
 
     def compute(
-        self, shown: PresentedKind, names: Collection[str], columns: Collection[str], window: TimeStretch | None
-    ) -> pa.Table | None:
-        """Placeholder."""
-        raise NotImplementedError
+        self, shown: PresentedKind, names: Collection[str], held: Collection[str], window: TimeStretch | None
+    ) -> Iterator[pa.Table]:
+        """The events of a table with presented columns, named by `name_computed`, beside those that files hold."""
+        for rows, events in self.store.pieces(shown.table, None, window):
+            told = Telemetry(events=(fill_arrival(events, self.arrival),))
+            (view,) = self.platform.present(told, self.conditions, raw=self.raw)
+            # A platform may leave events out.
+            kept = view.columns.column(EVENT_NUMBER)
+            own = rows if len(kept) == len(rows) else rows.take(kept)
+            columns = {n: own.column(n) for n in (EVENT_NUMBER, TIME, CAUSE, *held)}
+            for name in names:
+                columns[name_computed(name)] = find_presented(view, name, shown.columns[name].kind)
+            yield pa.table(columns)
+
+
+def name_computed(name: str) -> str:
+    """What files call a column that was computed: no recorded one is called so."""
+    return f"@shown {name}"
+
+
+def find_presented(view: View, name: str, kind: pa.DataType) -> pa.ChunkedArray:
+    """A column of some events as they are shown; null where none of them has it."""
+    if name in view.constants:
+        return pa.chunked_array([pa.repeat(view.constants[name], len(view.columns)).cast(kind)])
+    if name not in view.columns.column_names:
+        return pa.chunked_array([pa.nulls(len(view.columns), kind)])
+    found = view.columns.column(name)
+    if pa.types.is_list(kind) and not pa.types.is_list(found.type):
+        return list_each(found.cast(pa.string()))
+    return found.cast(kind)
+
+
+def list_each(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Each text as a list of one; none where it is absent."""
+    return pa.chunked_array([pa.array([None if t is None else [t] for t in texts.to_pylist()], pa.list_(pa.string()))])
 
 
 def describe_column(lineage: Lineage, column: pa.ChunkedArray) -> PresentedColumn:
     """Where a presented column comes from."""
-    return PresentedColumn(
-        origin=lineage.find_origin(column),
-        epoch=lineage.find_epoch(column),
-        listed=pa.types.is_list(column.type),
-    )
+    kind = pa.string() if pa.types.is_dictionary(column.type) or pa.types.is_null(column.type) else column.type
+    return PresentedColumn(kind=kind, origin=lineage.find_origin(column), epoch=lineage.find_epoch(column))
 
 
 def change_texts(texts: pa.StringArray, change: Change) -> pa.StringArray:
@@ -188,6 +218,3 @@ def fill_arrival(events: Events, arrival: int) -> Events:
     """The events with the time of arrival where they have none."""
     at = events.columns.schema.get_field_index(TIME)
     return events.with_columns(events.columns.set_column(at, TIME, fill_times(events.columns.column(TIME), arrival)))
-
-
-__all__ = ["Path", "Presentation"]

@@ -105,8 +105,8 @@ class CodedStore:
 
     def pieces(
         self, table: StoredKind, columns: Sequence[str] | None = None, window: TimeStretch | None = None
-    ) -> Iterator[tuple[pa.Array, Events]]:
-        """The numbers and events of a table; with `columns` only these fields, with a window only its events."""
+    ) -> Iterator[tuple[pa.Table, Events]]:
+        """The rows of a table as files hold them, and as events; of these fields, of a window, if one is given."""
         own = [RECORD_NUMBER, RECORD_FILE] if table.recorded else []
         chosen = [f for f in table.fields if columns is None or f.name in set(columns)]
         wanted = [EVENT_NUMBER, TIME, CAUSE, *own, *(f.name for f in chosen)]
@@ -116,7 +116,7 @@ class CodedStore:
                 if window is not None:
                     read = clip_rows(read, window)
                 if len(read):
-                    yield read.column(EVENT_NUMBER).combine_chunks(), self.events_of(table, chosen, read)
+                    yield read, self.events_of(table, chosen, read)
             except FAILURES as error:
                 raise damaged_file(self.path, error) from error
 

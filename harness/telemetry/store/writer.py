@@ -1,4 +1,4 @@
-"""Writes recorded events as a coded store, a batch at a time: codes and texts to files by kind, dimensions at the end."""
+"""Writes recorded events as a coded store, a batch at a time: codes and texts to files by kind and columns."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ class KindWriter:
 
 
 def open_parquet(path: Path, schema: pa.Schema) -> RowsFile:
-    """A file of a store: numbers as differences, codes by their few values, times and numbers with bounds a row group."""
-    coded = [f.name for f in schema if f.type in (pa.int32(),)]
+    """A file of a store: numbers as differences, codes by their few values, bounds of times and numbers."""
+    coded = [f.name for f in schema if f.type == pa.int32()]
     deltas = [n for n in (EVENT_NUMBER, TIME, RECORD_NUMBER) if n in schema.names]
     made: RowsFile = pq.ParquetWriter(
         path,
@@ -146,6 +146,10 @@ class StoreWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all files."""
         for table in self.open.values():
             close_file(table)
         self.open.clear()
@@ -221,9 +225,7 @@ class StoreWriter:
         before = {n: f.coded for n, f in same[-1].fields.items()} if same else {}
         # With the columns of the one before, so that tables become fewer and not more where fields come and go.
         fields = {n: FieldFacts(coded=coded) for n, coded in {**before, **columns}.items()}
-        made = KindWriter(
-            sensor=events.sensor, kind=events.kind, constants=constants, fields=fields, recorded=recorded
-        )
+        made = KindWriter(sensor=events.sensor, kind=events.kind, constants=constants, fields=fields, recorded=recorded)
         same.append(made)
         return made
 

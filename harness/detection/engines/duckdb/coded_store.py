@@ -23,11 +23,11 @@ Dimensions = Mapping[str, pa.Table | Path]
 
 
 def attach_store(
-    store: DuckDBStore, folder: Path, tables: Sequence[StoredTable], dimensions: Dimensions, columns: Schema
+    store: DuckDBStore, folders: Sequence[Path], tables: Sequence[StoredTable], dimensions: Dimensions, columns: Schema
 ) -> Schema:
-    """Replaces the events by those of a coded store's tables; all of them in one folder, ever."""
+    """Replaces the events by those of a coded store's tables; all of them in these folders, ever."""
     store.drop()
-    store.refill = partial(attach_store, store, folder, tables, dimensions, columns)
+    store.refill = partial(attach_store, store, folders, tables, dimensions, columns)
     store.names = PhysicalNames([EVENT_COLUMN, *columns])
     tables_of = {name: f"dimension_{place}" for place, name in enumerate(dimensions)}
     for name, table_name in tables_of.items():
@@ -37,9 +37,10 @@ def attach_store(
         # A table of no parts would be taken for one that the engine has under its own name.
         parts = [store.part("events_0", EMPTY_VIEW)]
     # Afterwards the setting cannot be changed ("Cannot change allowed_paths when enable_external_access is disabled"),
-    # which is why all files ever attached lie in one folder.
+    # which is why all files ever attached lie in the same folders.
     if not store.locked:
-        store.execute(f"SET allowed_directories = [{quote_sql_text(str(folder))}]")
+        allowed = ", ".join(quote_sql_text(str(folder)) for folder in folders)
+        store.execute(f"SET allowed_directories = [{allowed}]")
     return store.keep({EVENT_COLUMN: Kind.EVENT, **columns}, tuple(parts))
 
 
@@ -67,7 +68,12 @@ def create_table_view(store: DuckDBStore, name: str, table: StoredTable) -> None
         f"{present_held_value(quote_sql_identifier(own[c.held]), c)} AS {quote_sql_identifier(store.names(n))}"
         for n, c in table.columns.items()
     ]
-    store.execute(f"CREATE VIEW {name} AS SELECT {', '.join(chosen)} FROM {source}")
+    where = ""
+    if table.bounds is not None:
+        column, first, end = table.bounds
+        bound = quote_sql_identifier(own[column])
+        where = f" WHERE {bound} >= {first} AND {bound} < {end}"
+    store.execute(f"CREATE VIEW {name} AS SELECT {', '.join(chosen)} FROM {source}{where}")
 
 
 def present_held_value(held: str, column: StoredColumn) -> str:
@@ -76,7 +82,8 @@ def present_held_value(held: str, column: StoredColumn) -> str:
         return held
     whole = held if column.default is None else f"coalesce({held}, {column.default!r})"
     made = f"CAST({whole} AS {DUCKDB.types[column.kind]})"
-    return made if column.divisor == 1 else f"({made} / {column.divisor!r}e0)"
+    value = made if column.divisor == 1 else f"({made} / {column.divisor!r}e0)"
+    return f"floor({value})" if column.whole else value
 
 
 def create_dimension(store: DuckDBStore, name: str, values: pa.Table | Path) -> None:
