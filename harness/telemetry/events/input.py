@@ -288,10 +288,9 @@ class EventTables:
 
     def hand_on_full(self) -> None:
         """Hands on what is held where that is much."""
-        full = self._since >= MOST_HELD_ROWS or sum(k.size for k in self._kinds.values()) >= MOST_HELD_BYTES
-        if full or (
-            self._since >= MOST_LOOSE_ROWS and sum(len(k.rows) for k in self._kinds.values()) > MOST_LOOSE_ROWS
-        ):
+        kinds = self._kinds.values()
+        full = self._since >= MOST_HELD_ROWS or sum(k.size for k in kinds) >= MOST_HELD_BYTES
+        if full or sum(len(k.rows) for k in kinds) >= MOST_LOOSE_ROWS:
             self.hand_on()
 
     def hand_on(self) -> None:

@@ -64,6 +64,7 @@ class SplunkPlatform:
 
     name: str = "splunk"
     conditions: tuple[Condition, ...] = CONDITIONS
+    text_fields: tuple[str, ...] = (RAW_FIELD, MESSAGE)
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a search sees it; metadata that an input recorded stays unless a condition is given."""

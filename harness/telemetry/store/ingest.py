@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.telemetry.events.event import Cause, Damage, Telemetry, TelemetryOrigin, shift_causes
 from harness.telemetry.events.input import EventTables
-from harness.telemetry.format import nothing_read, read_folder
+from harness.telemetry.format import find_event_files, nothing_read, read_folder
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.recording import is_recording, open_recording
 from harness.telemetry.store.dimension import Dimensions
@@ -23,6 +23,21 @@ from harness.telemetry.store.reader import CodedStore
 from harness.telemetry.store.writer import StoreWriter
 
 Progress = Callable[[int], None]
+
+
+# Events in memory take twice what JSON of them takes on disk; what is packed or columns some eight times more.
+LARGE_INPUT = 256 << 20
+"""Bytes of text from which on events are written to a store in passing."""
+PACKED_FACTOR = 8
+PACKED = (".parquet", ".gz", ".zst", ".xz", ".bz2", ".zip")
+
+
+def is_large(paths: Sequence[Path], memory: int) -> bool:
+    """Whether events had better not be held in memory, of which there is so much."""
+    size = 0
+    for file in (f for path in paths if path.exists() for f in find_event_files(path)):
+        size += file.stat().st_size * (PACKED_FACTOR if file.suffix.lower() in PACKED else 1)
+    return size > min(LARGE_INPUT, memory // 4)
 
 
 class StoreSink:

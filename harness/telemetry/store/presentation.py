@@ -7,7 +7,7 @@ be made of the column's texts alone; what it makes of several columns is compute
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -98,6 +98,12 @@ class Presentation:
             if name not in (EVENT_NUMBER, CAUSE)
         }
         schema = View(constants=view.constants, columns=view.columns.slice(0, 0))
+        if self.raw and table.recorded:
+            # Which of them a text has is known when it is read.
+            texts = dict.fromkeys(self.platform.text_fields, PresentedColumn(kind=pa.string()))
+            columns |= texts
+            added = {n: pa.array([], pa.string()) for n in texts if n not in schema.columns.column_names}
+            schema = replace(schema, columns=pa.table({**columns_by_name(schema.columns), **added}))
         return PresentedKind(table=table, constants=view.constants, columns=columns), schema
 
     def build_witnesses(self, table: StoredKind, lineage: Lineage) -> Events:
@@ -195,6 +201,11 @@ def find_presented(view: View, name: str, kind: pa.DataType) -> pa.ChunkedArray:
 def list_each(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """Each text as a list of one; none where it is absent."""
     return pa.chunked_array([pa.array([None if t is None else [t] for t in texts.to_pylist()], pa.list_(pa.string()))])
+
+
+def columns_by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """The columns of a table."""
+    return {name: table.column(name) for name in table.column_names}
 
 
 def describe_column(lineage: Lineage, column: pa.ChunkedArray) -> PresentedColumn:

@@ -13,9 +13,12 @@ from harness.telemetry.simulation.world.population import allot_shares, build_wo
 from harness.telemetry.simulation.world.simulate_world import (
     WORLD_ROWS_AT_ONCE,
     SimulationOrder,
+    describe_world,
     gather_shard_activity,
+    simulate_shards,
     simulate_world,
 )
+from harness.telemetry.store.dimension import Dimensions
 from harness.telemetry.store.manifest import read_manifest
 from harness.telemetry.store.reader import CodedStore
 
