@@ -339,6 +339,11 @@ class EventTables:
             self.count_shapes(name, {shape: rest})
 
     @property
+    def streams(self) -> bool:
+        """Whether events are handed on as they come."""
+        return self._sink is not None
+
+    @property
     def complete(self) -> bool:
         """Whether a file was read that says itself how many events it holds."""
         return self._complete

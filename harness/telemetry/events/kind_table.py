@@ -102,7 +102,7 @@ class KindTable:
         """The events held so far, which are forgotten; None if there is none."""
         if not self.rows and not self.parts:
             return None
-        found = self.events()
+        found = self.events(joined=False)
         self.parts, self.names, self.known, self.size = [], {}, None, 0
         return found
 
@@ -134,17 +134,22 @@ class KindTable:
         kept = {name: column for name, column in columns.items() if name in self.names}
         self.take_part(pa.table({**build_own_columns(times, placed, file), **kept}))
 
-    def events(self) -> Events:
-        """The whole table; System fields with one value in all of it are constants."""
+    def events(self, *, joined: bool = True) -> Events:
+        """The whole table; System fields with one value in all of it are constants.
+
+        One that is not `joined` may have its columns in parts with dictionaries of their own.
+        """
         if self.rows or not self.parts:
             self.flush()
         # Parts differ in their fields; what a part lacks is null.
-        table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
+        table = pa.concat_tables(self.parts, promote_options="default")
+        if joined or bool((np.diff(table.column(EVENT_PLACE).to_numpy()) < 0).any()):
+            table = table.unify_dictionaries().combine_chunks()
         # Rows that are read alike were taken together, and of equal times the one that was recorded first comes first.
-        order = np.argsort(table.column(EVENT_PLACE).to_numpy(), kind="stable")
+        places = table.column(EVENT_PLACE).to_numpy()
         table = table.drop_columns(EVENT_PLACE)
-        if bool((np.diff(order) < 0).any()):
-            table = table.take(pa.array(order))
+        if bool((np.diff(places) < 0).any()):
+            table = table.take(pa.array(np.argsort(places, kind="stable")))
         return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
 
 
