@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.expressions import ROW, Aggregation, Call, Expression, Kind, Schema
-from harness.detection.plan.nodes import Node, Scan
+from harness.detection.plan import operations as ops
+from harness.detection.plan.dimension import CODE, VALUE, Dimension, TimeSpan
+from harness.detection.plan.expressions import ROW, Aggregation, Call, Column, Expression, Kind, Schema
+from harness.detection.plan.nodes import Aggregate, Derive, Named, Node, Scan, Select, Sort, walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.derived_columns import computed_first
 from harness.detection.plan.passes.partitions import StoredPart, parts_needed
@@ -21,18 +23,36 @@ from harness.detection.plan.value import compute_values
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey
 from harness.detection.sql.build import SelectQuery, build_select, select_columns_only, table_as
+from harness.detection.sql.code_sets import Coding, SetLookUp
+from harness.detection.sql.codes import (
+    Encoded,
+    Encoder,
+    KeptTable,
+    LookUp,
+    join_look_up,
+    kept_table_name,
+    make_distinct,
+    rank_values,
+    split_conjuncts,
+)
 from harness.detection.sql.dialect import Construct, PhysicalNames, SqlDialect
 from harness.detection.sql.expressions import Printer, free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """A CTE: its name, its logical columns, all its physical ones, and those that hold its current order."""
+    """A CTE: its name, its logical columns, all its physical ones, and those that hold its current order.
+
+    Of physical columns in `codes` it holds codes; in an order these stand for the order of their values. Those in
+    `spans` are stored times.
+    """
 
     name: str
     columns: Schema
     held: frozenset[str]
     order: Order = ()
+    codes: Mapping[str, Coding] = field(default_factory=dict)
+    spans: Mapping[str, TimeSpan] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +64,9 @@ class Stored:
     parts: tuple[StoredPart, ...] = ()
 
 
+# Chosen, no source: of a smaller table text is read sooner than a table for each flag is made.
+FEWEST_CODED_ROWS = 100_000
+"""Rows of a stored table from which on codes are worth their dimensions."""
 # Measured on DuckDB 2.0.0: a chain of 60 `SELECT *, ...` plans in 23 ms, of 120 in 84, of 240 in 423.
 LONGEST_CHAIN = 60
 """CTEs that may stand on one another in one statement: DuckDB plans a chain in more than the square of its length."""
@@ -62,13 +85,23 @@ class TemporaryTable:
     query: str
 
 
+CompilePlan = Callable[[Node, PhysicalNames, Mapping[str, Stored]], tuple[str, Sequence[Any]]]
+"""Gives the text of a plan's statement, and the steps before it."""
+
+
 class Compilation:
     """One statement under construction: its CTEs, and the relation of each compiled node."""
 
     def __init__(
-        self, dialect: SqlDialect, names: PhysicalNames, tables: Mapping[str, Stored], root: Node, final: bool
+        self,
+        dialect: SqlDialect,
+        names: PhysicalNames,
+        tables: Mapping[str, Stored],
+        root: Node,
+        final: bool,
+        codes_from: int = FEWEST_CODED_ROWS,
     ) -> None:
-        self.dialect, self.names, self.tables = dialect, names, tables
+        self.dialect, self.names, self.tables, self.codes_from = dialect, names, tables, codes_from
         self.shapes: dict[int, Schema] = {}
         columns_of(root, self.shapes)
         self.needed = collect_columns_by_node(root, self.shapes)
@@ -76,6 +109,9 @@ class Compilation:
         self.whole = find_whole_columns(root)
         self.parts = parts_needed(root, {n: t.parts for n, t in tables.items()})
         self.relations: dict[int, Relation] = {}
+        self.plain: dict[int, Relation] = {}
+        self.derived: set[str] = set()
+        self.compile_plan: CompilePlan | None = None
         self.ctes: dict[str, tuple[exp.Expression, set[str]]] = {}
         self.depths: dict[str, int] = {}
         self.first = computed_first(root, self.weight)
@@ -86,8 +122,55 @@ class Compilation:
         self.count = 0
 
     def below(self, node: Node) -> Relation:
-        """The relation that a node became."""
-        return self.relations[id(node)]
+        """The relation that a node became, with values in place of codes."""
+        found = self.relations[id(node)]
+        if not found.codes:
+            return found
+        if id(node) not in self.plain:
+            self.plain[id(node)] = self.decoded(found, values=True)
+        return self.plain[id(node)]
+
+    def coded(self, node: Node, *, ordered: bool = False) -> Relation:
+        """The same with codes where it has them; not in its order, where that is to be looked at."""
+        found = self.relations[id(node)]
+        if not ordered or not any(key.column in found.codes for key in found.order):
+            return found
+        # All groups there are may be too many for texts of each, and few are left of them once they are filtered.
+        return self.decoded(found, values=False, ranks=is_every_group(node))
+
+    def decoded(self, relation: Relation, *, values: bool, ranks: bool = False) -> Relation:
+        """A relation with values in place of codes in its order, or their `ranks`; with `values`, in all columns."""
+        bench = self.over(relation)
+        order: dict[str, exp.Expression] = {}
+        for key in relation.order:
+            coding = relation.codes.get(key.column)
+            if isinstance(coding, Dimension):
+                coding = rank_values(self, coding) if ranks else coding
+            if coding is not None:
+                order[key.column] = bench.decode_column(key.column, coding)
+        coded = [n for n in relation.columns if self.names(n) in relation.codes] if values else []
+        added = {n: bench.decode_column(self.names(n), relation.codes[self.names(n)]) for n in coded}
+        query = bench.keeping(relation.columns, added, order)
+        return replace(relation, name=self.cte("decoded", query.sql), held=query.held, codes=query.codes)
+
+    def keep(self, query: str) -> str:
+        """The name of a table that is kept, with the rows of a query."""
+        table = kept_table_name(query)
+        if table not in self.derived:
+            self.before.append(KeptTable(table=table, query=query))
+            self.derived.add(table)
+        return table
+
+    def derive(self, plan: Node, names: PhysicalNames, kind: Kind) -> str:
+        """The table of a dimension whose codes and values are the two columns of a plan over another one."""
+        assert self.compile_plan is not None
+        tables = {s.table: Stored(name=s.table, columns=s.columns) for s in walk_nodes(plan) if isinstance(s, Scan)}
+        text, before = self.compile_plan(plan, names, tables)
+        value = f"CAST({VALUE} AS {self.dialect.types[kind]}) AS {VALUE}"
+        query = f"SELECT CAST({CODE} AS INTEGER) AS {CODE}, {value} FROM ({text}) AS made({CODE}, {VALUE})"
+        if kept_table_name(query) not in self.derived:
+            self.before += before
+        return self.keep(query)
 
     def wants_order(self, node: Node) -> bool:
         """Whether the order of this node's rows counts above it."""
@@ -103,7 +186,9 @@ class Compilation:
         name = self.cte(type(node).__name__.lower(), query.sql)
         if id(node) in self.first:
             self.solid.add(name)
-        self.relations[id(node)] = Relation(name=name, columns=columns, held=query.held, order=order)
+        self.relations[id(node)] = Relation(
+            name=name, columns=columns, held=query.held, order=order, codes=query.codes, spans=query.spans
+        )
 
     def cte(self, word: str, query: exp.Expression) -> str:
         """A new CTE, named by a word and a number; a table of its own where it stands on too many others."""
@@ -198,7 +283,10 @@ class Pending:
     kind: str
 
 
-Level = list[tuple[str, exp.Expression | Pending]]
+SQLColumns = dict[str, exp.Expression]
+Codes = Mapping[str, Coding]
+LevelValue: TypeAlias = exp.Expression | Pending | LookUp | SetLookUp
+Level = list[tuple[str, LevelValue]]
 
 
 class Workbench:
@@ -213,12 +301,84 @@ class Workbench:
         self.printer = Printer(compilation.dialect, compilation.names, relation.columns, self.hoist)
         if compilation.dialect.computes:
             self.printer.compute = self.compute
+        self.encoder: Encoder | None = None
+        if relation.codes or relation.spans:
+            self.encoder = Encoder(compilation, compilation.names, relation.codes, relation.spans, self.printer.plain)
+            self.printer.evaluate_on_dimension = self.evaluate_on_dimension
+            self.printer.gather = self.encoder.gather
+
+    def encode(self, expression: Expression, kind: Kind) -> Encoded | None:
+        """The value as a code, if it is one of a single coded column and of this kind already."""
+        if self.encoder is None:
+            return None
+        found = self.encoder.encode(expression)
+        return found if found is not None and found.dimension.kind is kind else None
+
+    def evaluate_on_dimension(self, expression: Expression) -> exp.Expression | None:
+        """A column with the value of an expression, if that is one of a single coded column."""
+        assert self.encoder is not None
+        if isinstance(expression, Column):
+            column = self.compilation.names(expression.name)
+            coding = self.start.codes.get(column)
+            return None if coding is None else self.decode_column(column, coding)
+        tested = self.encoder.test_null(expression)
+        if tested is not None:
+            return tested
+        found = self.encoder.encode(expression)
+        return None if found is None else self.decode(found)
+
+    def decode_column(self, column: str, coding: Coding) -> exp.Expression:
+        """The value of a physical column of codes, or of sets of codes."""
+        if isinstance(coding, Dimension):
+            return self.decode(Encoded(code=b.sql_column(column), dimension=coding))
+        table = self.compilation.keep(coding.members())
+        made = SetLookUp(codes=b.sql_column(column), table=table, bits=coding.bits)
+        return self.put(f"{column} of {table}", made, [b.sql_column(column)])
+
+    def distinct_code(self, found: Encoded) -> exp.Expression:
+        """The code of a value, the same for equal values, null of null."""
+        if found.dimension.distinct:
+            return found.code
+        return self.decode(replace(found, dimension=make_distinct(self.compilation, found.dimension)))
+
+    def decode(self, found: Encoded) -> exp.Expression:
+        """A column with the value of a code."""
+        text = f"{found.code.sql(comments=False)} in {found.dimension.table}"
+        return self.put(text, LookUp(encoded=found), found.code.find_all(exp.Column))
+
+    def condition(self, condition: Expression) -> exp.Expression:
+        """Whether a condition holds, for a place where null is as good as false."""
+        if self.encoder is None:
+            return self.printer(condition, Kind.BOOLEAN)
+        members = self.encoder.gather(list(split_conjuncts(condition)), ops.and_)
+        return b.sql_balanced(exp.And, [self.conjunct(each) for each in members])
+
+    def conjunct(self, member: Expression) -> exp.Expression:
+        """The same of one member of an AND."""
+        assert self.encoder is not None
+        if isinstance(member, Call) and self.encoder.test_null(member) is None:
+            found = self.encoder.encode(member, closed=True)
+            if found is not None:
+                return self.decode(found)
+        return self.printer(member, Kind.BOOLEAN)
+
+    def columns(self, named: Iterable[Named], kinds: Schema) -> tuple[SQLColumns, Codes]:
+        """Columns to make of expressions, by logical name: codes where they can be; dimensions by physical name."""
+        made: dict[str, exp.Expression] = {}
+        codes: dict[str, Dimension] = {}
+        for name, expression in named:
+            found = self.encode(expression, kinds[name])
+            if found is None:
+                made[name] = self.printer(expression, kinds[name])
+            else:
+                made[name], codes[self.compilation.names(name)] = found.code, found.dimension
+        return made, codes
 
     def hoist(self, made: exp.Expression, source: Expression | None = None) -> exp.Expression:
         """Gives a value a column of its own, above those that it reads."""
         return self.put(made.sql(comments=False), made, made.find_all(exp.Column))
 
-    def put(self, text: str, made: exp.Expression | Pending, reads: Iterable[exp.Expression]) -> exp.Expression:
+    def put(self, text: str, made: LevelValue, reads: Iterable[exp.Expression]) -> exp.Expression:
         """A column for a value known by its text; an equal one is used again."""
         # Known by its text: an equal value, be it of another command, is written once.
         if text not in self.known:
@@ -293,6 +453,15 @@ class Workbench:
             for column, made in level:
                 if isinstance(made, Pending):
                     items.append(self.join_in(column, made, name, joins))
+                elif isinstance(made, LookUp):
+                    short = f"c{len(joins)}"
+                    joins.append(join_look_up(made, short))
+                    items.append(b.alias(b.sql_column(VALUE, short), column))
+                elif isinstance(made, SetLookUp):
+                    short = f"c{len(joins)}"
+                    joins.append(exp.Join(this=table_as(made.table, short), kind="CROSS"))
+                    shown = self.compilation.dialect.spelling(Construct.SET_MEMBERS)
+                    items.append(b.alias(shown(made.codes, b.sql_column(VALUE, short), made.bits), column))
                 else:
                     items.append(b.alias(made, column))
             query = (
@@ -368,9 +537,16 @@ class Workbench:
         return whole
 
     def keeping(
-        self, own: Iterable[str], added: Mapping[str, exp.Expression], order: Mapping[str, exp.Expression] | None = None
+        self,
+        own: Iterable[str],
+        added: Mapping[str, exp.Expression],
+        order: Mapping[str, exp.Expression] | None = None,
+        codes: Codes | None = None,
     ) -> SelectQuery:
-        """SELECT of the columns `own`, some of them `added`, with the relation's order columns and new ones."""
+        """SELECT of the columns `own`, some of them `added`, with the relation's order columns and new ones.
+
+        `codes` are the dimensions of the new columns that are codes.
+        """
         names = self.compilation.names
         new = {names(n): v for n, v in added.items()} | dict(order or {})
         kept = [names(n) for n in own] + [k.column for k in self.start.order]
@@ -380,8 +556,19 @@ class Workbench:
         source = self.relation()
         if plain:
             items = [exp.Star(), *(b.alias(v, n) for n, v in new.items())]
-            return SelectQuery(sql=build_select(items, source), held=self.start.held | set(new))
-        return select_columns_only({n: new.get(n, b.sql_column(n)) for n in (*kept, *new)}, source)
+            query = SelectQuery(sql=build_select(items, source), held=self.start.held | set(new))
+        else:
+            query = select_columns_only({n: new.get(n, b.sql_column(n)) for n in (*kept, *new)}, source)
+        old = {n: d for n, d in self.start.codes.items() if n in query.held and n not in new}
+        spans = {n: s for n, s in self.start.spans.items() if n in query.held and n not in new}
+        return replace(query, codes=old | dict(codes or {}), spans=spans)
+
+
+def is_every_group(node: Node) -> bool:
+    """Whether the rows are those of an aggregation, none of which was filtered out."""
+    while isinstance(node, Sort | Derive | Select):
+        node = node.source
+    return isinstance(node, Aggregate)
 
 
 def build_map_key(values: list[exp.Expression]) -> exp.Expression:

@@ -23,8 +23,9 @@ from harness.detection.engines.duckdb.store import (
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.nodes import Node
 from harness.detection.plan.passes.partitions import StoredPart
+from harness.detection.sql.codes import KeptTable
 from harness.detection.sql.dialect import PhysicalNames
-from harness.detection.sql.relation import Computation, TemporaryTable
+from harness.detection.sql.relation import FEWEST_CODED_ROWS, Computation, TemporaryTable
 from harness.detection.sql.statement import Statement, deep, statement
 from harness.detection.sql.window import Folding
 from harness.diagnostics import HarnessError
@@ -73,7 +74,10 @@ ARROW = {"TEXT": pa.string(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "TE
 
 
 class DuckDB:
-    """One connection with one store of events; `patience` is how many seconds a plan may run."""
+    """One connection with one store of events; `patience` is how many seconds a plan may run.
+
+    It works on the codes of stored tables that have as many rows as `codes_from`, of all if that is 0.
+    """
 
     name = "duckdb"
     patience: float
@@ -81,6 +85,7 @@ class DuckDB:
     def __init__(self) -> None:
         self.store = DuckDBStore()
         self.patience = DEFAULT_PATIENCE
+        self.codes_from = FEWEST_CODED_ROWS
 
     def load(self, views: Sequence[View]) -> Schema:
         """Replaces the store's events by these and gives the columns of the table `events`."""
@@ -143,10 +148,18 @@ class DuckDB:
                 self.store.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.query}")
             elif isinstance(step, Folding):
                 self.fold(step)
+            elif isinstance(step, KeptTable):
+                self.keep(step)
             else:
                 self.compute(step)
         found: list[tuple[Any, ...]] = self.store.execute(text).fetchall()
         return found
+
+    def keep(self, table: KeptTable) -> None:
+        """Makes a table for all statements over these events, if it is not there yet."""
+        if table.table not in self.store.computed:
+            self.store.execute(f"CREATE OR REPLACE TABLE {table.table} AS {table.query}")
+            self.store.computed.add(table.table)
 
     def compute(self, computation: Computation) -> None:
         """Evaluates an operation on its distinct arguments and keeps the results as a table."""
@@ -174,7 +187,7 @@ class DuckDB:
         made = self.compiled(node)
         notes = [
             f"CREATE TABLE {step.table} AS {step.query};"
-            if isinstance(step, TemporaryTable)
+            if isinstance(step, TemporaryTable | KeptTable)
             else f"-- {step.table}: {step.operation} of the rows of {step.query}"
             if isinstance(step, Folding)
             else f"-- {step.table}: {step.operation} of the distinct values in {', '.join(step.keys)}"
@@ -186,7 +199,8 @@ class DuckDB:
     def compiled(self, node: Node, *, limit: int | None = None) -> Statement:
         """A plan's statement with the store's physical names."""
         with deep():
-            return statement(node, DUCKDB, PhysicalNames(self.store.names.physical), self.store.tables, limit=limit)
+            names = PhysicalNames(self.store.names.physical)
+            return statement(node, DUCKDB, names, self.store.tables, limit=limit, codes_from=self.codes_from)
 
     def close(self) -> None:
         """Closes the store."""
