@@ -139,6 +139,7 @@ class StoreWriter:
         self.open_file = open_file
         self.tables: dict[KindKey, list[KindWriter]] = {}
         self.texts: set[tuple[str, str, str]] = set()
+        self.unlike: set[str] = set()
         self.open: dict[int, KindWriter] = {}
         self.names: set[str] = set()
 
@@ -190,7 +191,12 @@ class StoreWriter:
         if key in self.texts:
             return None
         distinct = sum(len(chunk.dictionary) for chunk in column.chunks)
-        if len(column) < ROWS_TO_TELL or distinct * ROWS_A_TEXT <= len(column):
+        repeats = distinct * ROWS_A_TEXT <= len(column)
+        told = len(column) >= ROWS_TO_TELL
+        if told and not repeats:
+            self.unlike.add(name)
+        # Of few rows nobody can tell, but for what the same column is in other kinds.
+        if repeats or not (told or name in self.unlike):
             parts = [self.encode_chunk(name, chunk) for chunk in column.chunks]
             if all(part is not None for part in parts):
                 return pa.chunked_array(parts, pa.int32())
