@@ -111,9 +111,14 @@ def test_only_a_world_is_cut_into_stretches(tmp_path):
         list(split_census_windows([tmp_path], timedelta(days=1)))
 
 
-def test_a_world_is_queried_alone(world):
-    with Bench() as bench, pytest.raises(HarnessError, match="a world is queried alone"):
-        bench.query(RULES[0], [world, world])
+def test_several_stores_are_asked_as_one(world):
+    with Bench() as bench:
+        once = bench.query(RULES[0], [world])
+    with Bench() as bench:
+        twice = bench.query(RULES[0], [world, world])
+    assert twice.events == 2 * once.events
+    calls = [{r["host"]: r["TotalConnections"] for r in a.rows.records()} for a in (once, twice)]
+    assert calls[1] == {host: 2 * count for host, count in calls[0].items()}
 
 
 def test_a_rule_that_asks_for_its_columns_reads_for_the_question_and_for_the_answer(world, tmp_path):
