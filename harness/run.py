@@ -287,14 +287,19 @@ class Bench:
         telemetry = merge_telemetry(replay(p, plain=self.options.plain) for p in events)
         return TelemetryStore(self.engine, lambda _: telemetry)
 
-    def query(self, path: Path, events: Sequence[Path], window: TimeStretch | None = None) -> Answer:
-        """The rows of a rule on recorded events; of a world only on those of a window, if one is given."""
+    def query(
+        self, path: Path, events: Sequence[Path], window: TimeStretch | None = None, *, traced: bool = True
+    ) -> Answer:
+        """The rows of a rule on recorded events; of a world only on those of a window, if one is given.
+
+        One that is not `traced` may leave open which events are behind a row where nobody knows who caused any.
+        """
         store = self.stored(events, window)
         trial = self.trial(path, "lenient", store, self.conditions(path), self.options.switches)
         plan = trial.plan()
         # A world reads from its files what the plan needs, so the plan comes first.
         store.prepare(plan.node)
-        alerts, rows = trial.alerts_and_rows(plan)
+        alerts, rows = trial.alerts_and_rows(plan, traced=traced)
         size = store.size(self.options.conditions)
         cut = find_reached_limits(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
         ties = find_ties(plan, self.engine.run).get(0, ())

@@ -140,10 +140,16 @@ class Trial:
         """The rows of the rule and who caused them."""
         return alerts_of(self.engine.run(trace_events(plan.node)), self.store.truth)
 
-    def alerts_and_rows(self, plan: Plan) -> tuple[tuple[Alert, ...], ResultRows]:
-        """The alerts, and the rows as the rule itself gives them, of one run: provenance is a column beside theirs."""
-        traced = self.engine.run(trace_events(plan.node))
-        return alerts_of(traced, self.store.truth), traced.select(tuple(columns_of(plan.node)))
+    def alerts_and_rows(self, plan: Plan, *, traced: bool = True) -> tuple[tuple[Alert, ...], ResultRows]:
+        """The alerts, and the rows as the rule itself gives them, of one run: provenance is a column beside theirs.
+
+        Of many events, none of which has a cause, it costs more than the rule itself: only if they are to be `traced`.
+        """
+        if self.store.streamed and not traced and not self.store.truth.causes:
+            rows = self.engine.run(plan.node)
+            return alerts_of(rows, self.store.truth), rows
+        behind = self.engine.run(trace_events(plan.node))
+        return alerts_of(behind, self.store.truth), behind.select(tuple(columns_of(plan.node)))
 
     def explanation(self, plan: Plan) -> Explanation:
         """What became of the attack's events at each step."""
