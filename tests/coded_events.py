@@ -33,7 +33,7 @@ class CodedDuckDB(DuckDB):
         folder = Path(self.folder.name) / str(self.loads)
         folder.mkdir()
         tables, dimensions = write_coded_store(folder, views)
-        return self.attach_store(Path(self.folder.name), tables, dimensions, merge_view_columns(views))
+        return self.attach_store([Path(self.folder.name)], tables, dimensions, merge_view_columns(views))
 
     def close(self) -> None:
         """Removes the files as well."""

@@ -152,7 +152,8 @@ class Trial:
     def explanation(self, plan: Plan) -> Explanation:
         """What became of the attack's events at each step."""
         truth = self.store.truth
-        return explain(plan, self.engine, Labels(malicious=truth.malicious, total=len(truth.by_event)))
+        total = self.store.size(self.conditions)
+        return explain(plan, self.engine, Labels(malicious=truth.malicious, total=total))
 
     def absent(self, plan: Plan, rows: ResultRows, find_alerts: Callable[[], tuple[Alert, ...]]) -> tuple[str, ...]:
         """Fields that the rule reads but none of the events has that it looks at.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
+from math import floor
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,11 +26,11 @@ Dimensions = Mapping[str, pa.Table | Path]
 
 
 def attach_store(
-    store: DuckDBStore, folder: Path, tables: Sequence[StoredTable], dimensions: Dimensions, columns: Schema
+    store: DuckDBStore, folders: Sequence[Path], tables: Sequence[StoredTable], dimensions: Dimensions, columns: Schema
 ) -> Schema:
-    """Replaces the events by those of a coded store's tables; all of them in one folder, ever."""
+    """Replaces the events by those of a coded store's tables; all of them in these folders, ever."""
     store.drop()
-    store.refill = partial(attach_store, store, folder, tables, dimensions, columns)
+    store.refill = partial(attach_store, store, folders, tables, dimensions, columns)
     store.names = PhysicalNames([EVENT_COLUMN, *columns])
     kinds = {c.dimension: c.kind for t in tables for c in t.columns.values() if c.dimension is not None}
     held = {}
@@ -42,9 +43,10 @@ def attach_store(
         # A table of no parts would be taken for one that the engine has under its own name.
         parts = [store.part("events_0", EMPTY_VIEW)]
     # Afterwards the setting cannot be changed ("Cannot change allowed_paths when enable_external_access is disabled"),
-    # which is why all files ever attached lie in one folder.
+    # which is why all files ever attached lie in the same folders.
     if not store.locked:
-        store.execute(f"SET allowed_directories = [{quote_sql_text(str(folder))}]")
+        allowed = ", ".join(quote_sql_text(str(folder)) for folder in folders)
+        store.execute(f"SET allowed_directories = [{allowed}]")
     return store.keep({EVENT_COLUMN: Kind.EVENT, **columns}, tuple(parts))
 
 
@@ -74,9 +76,9 @@ def read_time_spans(table: StoredTable) -> dict[str, TimeSpan]:
             bounds.append((column.default, column.default))
         if bounds and None not in bounds:
             known = [bound for bound in bounds if bound is not None]
-            low, high = min(low for low, _ in known), max(high for _, high in known)
+            low, high = min(low for low, _ in known) / column.divisor, max(high for _, high in known) / column.divisor
             rows = sum(held.num_rows for held in files)
-            found[name] = TimeSpan(low / column.divisor, high / column.divisor, rows)
+            found[name] = TimeSpan(floor(low) if column.whole else low, high, rows)
     return found
 
 
@@ -119,7 +121,12 @@ def create_table_view(store: DuckDBStore, name: str, table: StoredTable) -> None
         f"{present_held_value(quote_sql_identifier(own[c.held]), c)} AS {quote_sql_identifier(store.names(n))}"
         for n, c in table.columns.items()
     ]
-    store.execute(f"CREATE VIEW {name} AS SELECT {', '.join(chosen)} FROM {source}")
+    where = ""
+    if table.bounds is not None:
+        column, first, end = table.bounds
+        bound = quote_sql_identifier(own[column])
+        where = f" WHERE {bound} >= {first} AND {bound} < {end}"
+    store.execute(f"CREATE VIEW {name} AS SELECT {', '.join(chosen)} FROM {source}{where}")
 
 
 def present_held_value(held: str, column: StoredColumn) -> str:
@@ -128,7 +135,8 @@ def present_held_value(held: str, column: StoredColumn) -> str:
         return held
     whole = held if column.default is None else f"coalesce({held}, {column.default!r})"
     made = f"CAST({whole} AS {DUCKDB.types[column.kind]})"
-    return made if column.divisor == 1 else f"({made} / {column.divisor!r}e0)"
+    value = made if column.divisor == 1 else f"({made} / {column.divisor!r}e0)"
+    return f"floor({value})" if column.whole else value
 
 
 def create_dimension(store: DuckDBStore, name: str, values: pa.Table | Path) -> None:

@@ -101,10 +101,14 @@ class DuckDB:
         return attach_all(self.store, folder, files, columns)
 
     def attach_store(
-        self, folder: Path, tables: Sequence[StoredTable], dimensions: Mapping[str, pa.Table | Path], columns: Schema
+        self,
+        folders: Sequence[Path],
+        tables: Sequence[StoredTable],
+        dimensions: Mapping[str, pa.Table | Path],
+        columns: Schema,
     ) -> Schema:
-        """The same with the tables of a coded store, whose files lie in one folder."""
-        return attach_store(self.store, folder, tables, dimensions, columns)
+        """The same with the tables of a coded store, whose files lie in these folders."""
+        return attach_store(self.store, folders, tables, dimensions, columns)
 
     def run(self, node: Node, *, limit: int | None = None) -> ResultRows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""

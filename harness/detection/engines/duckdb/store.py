@@ -34,8 +34,6 @@ from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
 SETTINGS = {
-    # Measured safe together with a folder to spill to (reference/engine.md 2); DuckDB's own default is 80 %.
-    "memory_limit": "50%",
     # Lets DuckDB spill and use all threads; an order that counts is always said by ORDER BY.
     "preserve_insertion_order": "false",
     "autoinstall_known_extensions": "false",
@@ -312,10 +310,9 @@ def connect_memory_store() -> duckdb.DuckDBPyConnection:
     made = duckdb.connect(":memory:")
     for name, value in SETTINGS.items():
         made.execute(f"SET {name} = '{value}'")
-    if Board.current.memory:
-        # So that it spills before the process is ended; what Python holds beside it has the other half.
-        most = min(Board.current.memory // 2, default_memory() * 2 // 3)
-        made.execute(f"SET memory_limit = '{most >> 20}MiB'")
+    # So that it spills before the process is ended; what Python holds beside it has the other half.
+    most = min((Board.current.memory or default_memory()) // 2, default_memory() * 2 // 3)
+    made.execute(f"SET memory_limit = '{most >> 20}MiB'")
     return made
 
 

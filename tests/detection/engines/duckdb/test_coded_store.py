@@ -42,7 +42,7 @@ def opened(tmp_path, request):
     made = open_engine("duckdb")
     made.codes_from = request.param
     columns = made.attach_store(
-        tmp_path,
+        [tmp_path],
         [
             StoredTable(
                 files=(tmp_path / "1.parquet", tmp_path / "2.parquet"),
