@@ -10,7 +10,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import CODE, VALUE, Dimension
 
 # Shifted further, the one bit of a BIGINT would be its sign.
-MOST_BITS = 62
+BITS_OF_SET = 62
 """Codes whose sets are the bits of one integer."""
 # Chosen, no source: all values are one list where sets are shown as texts.
 LARGEST_LISTED = 1_000_000
@@ -27,7 +27,7 @@ class CodeSet:
     @property
     def bits(self) -> bool:
         """Whether each code is a bit."""
-        return self.dimension.size <= MOST_BITS
+        return self.dimension.size <= BITS_OF_SET
 
     def members(self) -> str:
         """The query of one row that has all values that such sets can hold."""

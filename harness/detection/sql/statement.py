@@ -47,7 +47,7 @@ from harness.detection.sql.build import SelectQuery, build_select, select_column
 from harness.detection.sql.codes import KeptTable
 from harness.detection.sql.compilation import FEWEST_CODED_ROWS, Compilation, is_every_group
 from harness.detection.sql.dialect import Construct, PhysicalNames, SqlDialect
-from harness.detection.sql.grouping import compile_aggregate
+from harness.detection.sql.groups import compile_aggregate
 from harness.detection.sql.join import compile_join, compile_union
 from harness.detection.sql.kept_groups import KeptGroup, KeptGroups, find_lasting_groups
 from harness.detection.sql.relation import Computation, Relation, Stored, TemporaryTable
@@ -235,16 +235,10 @@ def statement(
     for node in walk_nodes(root):
         for expression in list_node_expressions(node):
             check_depth(expression)
-    groups = [n for n in walk_nodes(root) if isinstance(n, Aggregate)]
     # Only of a plan as it was given: nobody would ask again for nodes that were made here.
-    lasting = {id(n) for n in find_lasting_groups(root)} if kept is not None and not known else set()
-    root = merge_derives(root)
-    if any(part.dimensions for table in tables.values() for part in table.parts):
-        root = lower_filters(root)
-    # The passes change what stands between aggregations, so that the first of them is the first still.
-    own = [n for n in walk_nodes(root) if isinstance(n, Aggregate)]
-    chosen = [new for old, new in zip(groups, own, strict=True) if id(old) in lasting]
-    c = Compilation(dialect, names, tables, root, final=True, codes_from=codes_from, lasting=chosen)
+    lasting = find_lasting_groups(root) if kept is not None and not known else []
+    root, became = simplify_plan(root, tables, lasting)
+    c = Compilation(dialect, names, tables, root, final=True, codes_from=codes_from, lasting=became)
     c.compile_plan = partial(compile_inner_plan, dialect)
     for node in walk_nodes(root):
         if id(node) not in c.relations:
@@ -257,10 +251,22 @@ def statement(
         query.set("limit", exp.Limit(expression=exp.Literal.number(str(limit))))
     made = tuple(
         KeptGroup(node=old, scan=scan, stored=c.tables[scan.table], names={n: names(n) for n in scan.columns})
-        for old, new in zip(groups, own, strict=True)
+        for old, new in zip(lasting, became, strict=True)
         if (scan := c.groups.get(id(new))) is not None
     )
     return Statement(sql=c.statement(query), columns=columns, before=tuple(c.before), groups=made)
+
+
+def simplify_plan(root: Node, tables: Mapping[str, Stored], groups: Sequence[Node]) -> tuple[Node, list[Node]]:
+    """The plan after the passes that make it smaller, and what these aggregations of it became."""
+    before = [n for n in walk_nodes(root) if isinstance(n, Aggregate)]
+    root = merge_derives(root)
+    if any(part.dimensions for table in tables.values() for part in table.parts):
+        root = lower_filters(root)
+    # The passes change what stands between aggregations, so that the first of them is the first still.
+    after = [n for n in walk_nodes(root) if isinstance(n, Aggregate)]
+    found = {id(old): new for old, new in zip(before, after, strict=True)}
+    return root, [found[id(group)] for group in groups]
 
 
 def compile_inner_plan(

@@ -28,17 +28,22 @@ from harness.detection.sql.build import fn
 from harness.telemetry.events.time_text import fixed_offset, resolve_zone
 
 MICROSECONDS = 1_000_000
-MINUTE, HOUR, DAY = 60, 3600, 86400
+MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 86400
 GRAINS_OF_CODES: Mapping[int, frozenset[str]] = {
-    DAY: frozenset("YyCGgmBbdejaAuwUWV") | {"%"},
-    HOUR: frozenset("HIklpP"),
-    MINUTE: frozenset("M"),
+    DAY_SECONDS: frozenset("YyCGgmBbdejaAuwUWV") | {"%"},
+    HOUR_SECONDS: frozenset("HIklpP"),
+    MINUTE_SECONDS: frozenset("M"),
     1: frozenset("S"),
 }
 """For each code of a format, how many seconds long what it says holds."""
-GRAINS_OF_UNITS = {"second": 1, "minute": MINUTE, "hour": HOUR}
+GRAINS_OF_UNITS = {"second": 1, "minute": MINUTE_SECONDS, "hour": HOUR_SECONDS}
 """Units that are shorter than a day; all others begin with one."""
-COMPLETE = {DAY: frozenset("Ymd"), HOUR: frozenset("YmdH"), MINUTE: frozenset("YmdHM"), 1: frozenset("YmdHMS")}
+COMPLETE = {
+    DAY_SECONDS: frozenset("Ymd"),
+    HOUR_SECONDS: frozenset("YmdH"),
+    MINUTE_SECONDS: frozenset("YmdHM"),
+    1: frozenset("YmdHMS"),
+}
 """Codes that together tell each stretch of so many seconds from every other."""
 # 1980-01-01: the last zone left an offset of odd seconds in 1972 (IANA tzdata, Africa/Monrovia). Since then clocks
 # change on whole minutes: Newfoundland did at one minute past midnight until 2011.
@@ -105,7 +110,7 @@ def find_time_buckets(expression: Expression, name: str, span: TimeSpan) -> Time
         return None
     grain, east = min(g for g, _ in known), offset or 0
     # A zone with changes of its offset is looked at minute by minute; several hours may then have one text.
-    grain = min(grain, MINUTE) if offset is None else grain
+    grain = min(grain, MINUTE_SECONDS) if offset is None else grain
     first, last = (floor((round(bound * MICROSECONDS) / MICROSECONDS + east) / grain) for bound in bounds)
     count = last - first + 1
     if first < 0 or count > min(LARGEST_DIMENSION, span.events // FEWEST_EVENTS_A_CODE):
@@ -157,13 +162,13 @@ def read_format_grain(text: str) -> int | None:
     """How long the text of a format holds."""
     codes = {code for code, _, _ in split_time_format(text) if code}
     grains = [next((g for g, own in GRAINS_OF_CODES.items() if code in own), None) for code in codes]
-    return None if None in grains else min((g for g in grains if g is not None), default=DAY)
+    return None if None in grains else min((g for g in grains if g is not None), default=DAY_SECONDS)
 
 
 GRAIN_READERS: Mapping[object, Callable[[str], int | None]] = {
     ops.format_time: read_format_grain,
-    ops.calendar_floor: lambda unit: GRAINS_OF_UNITS.get(unit, DAY),
-    ops.time_part: lambda part: GRAINS_OF_UNITS.get(part, DAY),
+    ops.calendar_floor: lambda unit: GRAINS_OF_UNITS.get(unit, DAY_SECONDS),
+    ops.time_part: lambda part: GRAINS_OF_UNITS.get(part, DAY_SECONDS),
 }
 
 
