@@ -15,7 +15,7 @@ from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host
 from harness.telemetry.simulation.network_calls import connect_to_server
 from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
 from harness.telemetry.simulation.schedule import convert_seconds, wait
-from harness.telemetry.simulation.scheduled_task import register_task, remove_task, start_task_commands
+from harness.telemetry.simulation.scheduled_task import count_minutes, register_task, remove_task, start_task_commands
 from harness.telemetry.simulation.scheduled_task import scheduled_task as task_of
 
 # `detlab/none` is the user agent where there is no run of a lab (attribution.py).
@@ -47,12 +47,7 @@ def scheduled_task(
     run is the svchost.exe of the Schedule service, never taskhostw.exe: 144 recorded process starts.
     """
     user = host.account("SYSTEM") if run_as == "SYSTEM" else host.user
-    given = {
-        "task_name": task_name,
-        "server": server,
-        "port": port,
-        "minutes": max(1, round(every.total_seconds() / 60)),
-    }
+    given = {"task_name": task_name, "server": server, "port": port, "minutes": count_minutes(every)}
     lines, registered, parts = start_task_commands(host, given), start, [(times, on_demand)]
     arguments = TASK_ARGUMENTS.format(server=server, port=port)
     if lines is not None:

@@ -85,6 +85,11 @@ TASK_ACTION = re.compile(r'\s/TR\s+"(?P<action>[^"]+)"', re.I)
 RUN_TASK = re.compile(r"\s*schtasks(\.exe)?\s+/Run\b", re.I)
 
 
+def count_minutes(every: timedelta) -> int:
+    """A period in whole minutes, as `schtasks /SC MINUTE /MO` takes it."""
+    return max(1, round(every.total_seconds() / 60))
+
+
 def scheduled_task(
     host: Host,
     *,
@@ -98,7 +103,7 @@ def scheduled_task(
 ) -> ScheduledTask:
     """The task that `schtasks /Create /SC MINUTE` registers at a time; its first run is due at that minute."""
     path = name if name.startswith("\\") else "\\" + name
-    minutes = max(1, round(every.total_seconds() / 60))
+    minutes = count_minutes(every)
     # schtasks drops the seconds of the time at which it is called; Date keeps them. Local time without a zone in both.
     begins = np.datetime_as_string(at.astype("datetime64[m]").astype("datetime64[s]"))
     document = DOCUMENT.format(
@@ -173,7 +178,7 @@ def start_task_commands(host: Host, arguments: Mapping[str, object]) -> TaskComm
 
 def print_create_line(task: ScheduledTask, every: timedelta) -> str:
     """The command line that registers a task, as a prompt passes it on."""
-    minutes = max(1, round(every.total_seconds() / 60))
+    minutes = count_minutes(every)
     run = f"{task.command} {task.arguments}"
     who = " /RU SYSTEM" if task.run_as.system else ""
     # Two blanks: cmd.exe passes them on so (telemetry.md 1.5).
