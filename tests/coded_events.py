@@ -30,9 +30,9 @@ class CodedDuckDB(DuckDB):
     def load(self, views: Sequence[View]) -> Schema:
         """Writes the views as a store and attaches it."""
         self.loads += 1
-        folder = Path(self.folder.name) / str(self.loads)
-        folder.mkdir()
-        tables, dimensions = write_coded_store(folder, views)
+        self.attached_folder = Path(self.folder.name) / str(self.loads)
+        self.attached_folder.mkdir()
+        tables, dimensions = write_coded_store(self.attached_folder, views)
         return self.attach_store([Path(self.folder.name)], tables, dimensions, merge_view_columns(views))
 
     def close(self) -> None:
