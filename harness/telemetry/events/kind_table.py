@@ -64,6 +64,7 @@ class KindTable:
         self.told: set[str] = set()
         self.file = ""
         self.parts: list[pa.Table] = []
+        self.size = 0
 
     def add(self, time: int | None, fields: EventTexts, placed: Placed, file: str = "") -> None:
         """Takes one record, its place, and its file; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
@@ -89,8 +90,21 @@ class KindTable:
         columns = build_own_columns(pa.array(self.times, pa.int64()), placed, self.file)
         for name in self.names:
             columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
-        self.parts.append(pa.table(columns))
+        self.take_part(pa.table(columns))
         self.rows, self.times, self.placed = [], [], []
+
+    def take_part(self, part: pa.Table) -> None:
+        """Takes rows that are columns."""
+        self.parts.append(part)
+        self.size += part.nbytes
+
+    def hand_on(self) -> Events | None:
+        """The events held so far, which are forgotten; None if there is none."""
+        if not self.rows and not self.parts:
+            return None
+        found = self.events(joined=False)
+        self.parts, self.names, self.known, self.size = [], {}, None, 0
+        return found
 
     def leave_out(self) -> None:
         """Drops fields that have a name of our own, and those beyond the most; each is told once."""
@@ -118,19 +132,24 @@ class KindTable:
         self.leave_out()
         self.known = None
         kept = {name: column for name, column in columns.items() if name in self.names}
-        self.parts.append(pa.table({**build_own_columns(times, placed, file), **kept}))
+        self.take_part(pa.table({**build_own_columns(times, placed, file), **kept}))
 
-    def events(self) -> Events:
-        """The whole table; System fields with one value in all of it are constants."""
+    def events(self, *, joined: bool = True) -> Events:
+        """The whole table; System fields with one value in all of it are constants.
+
+        One that is not `joined` may have its columns in parts with dictionaries of their own.
+        """
         if self.rows or not self.parts:
             self.flush()
         # Parts differ in their fields; what a part lacks is null.
-        table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
+        table = pa.concat_tables(self.parts, promote_options="default")
+        if joined or bool((np.diff(table.column(EVENT_PLACE).to_numpy()) < 0).any()):
+            table = table.unify_dictionaries().combine_chunks()
         # Rows that are read alike were taken together, and of equal times the one that was recorded first comes first.
-        order = np.argsort(table.column(EVENT_PLACE).to_numpy(), kind="stable")
+        places = table.column(EVENT_PLACE).to_numpy()
         table = table.drop_columns(EVENT_PLACE)
-        if bool((np.diff(order) < 0).any()):
-            table = table.take(pa.array(order))
+        if bool((np.diff(places) < 0).any()):
+            table = table.take(pa.array(np.argsort(places, kind="stable")))
         return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
 
 

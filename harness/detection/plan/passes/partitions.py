@@ -7,9 +7,10 @@ A filter may ask for what the plan derives of constants, as the group of events 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.detection.plan import operations as ops
+from harness.detection.plan.dimension import Dimension, TimeSpan
 from harness.detection.plan.expressions import Call, Column, Expression, Literal, Schema
 from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, Sort, list_sources, walk_nodes
 from harness.detection.plan.operation import Operation
@@ -18,12 +19,19 @@ from harness.detection.plan.values.text import lower_characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPart:
-    """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file."""
+    """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file.
+
+    Columns in `dimensions` hold codes, whose values these have. `count` gives its number of rows, `spans` the stretch
+    of time of the columns of times of which it is known.
+    """
 
     name: str
     constants: Mapping[str, str]
     columns: Schema
     file: bool = False
+    dimensions: Mapping[str, Dimension] = field(default_factory=dict)
+    count: Callable[[], int] = lambda: 0
+    spans: Callable[[], Mapping[str, TimeSpan]] = dict
 
     def held(self, name: str) -> KnownValue:
         """What a column holds in every row."""

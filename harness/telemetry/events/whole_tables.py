@@ -1,0 +1,118 @@
+"""Tables of which all rows are events of one kind: taken as they are, whatever fields some of them lack.
+
+Rows that lack a field are read as a set of fields of their own. Where all sets are read alike but for what they lack,
+the columns are the events' own, and no row has to be taken apart and put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from harness.telemetry.events.event_columns import (
+    RowReading,
+    Rows,
+    RowsDifferError,
+    Texts,
+    find_epoch_micros,
+    find_times,
+    list_readings,
+)
+from harness.telemetry.events.event_layout import EventLayout
+from harness.telemetry.shape import list_fitting_envelopes
+
+# Each is looked at by itself; rows of a table of many kinds lack fields in hundreds of ways. Chosen.
+MOST_SETS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSet:
+    """Rows that have the same fields, and how they are read."""
+
+    rows: Rows
+    texts: Texts
+    layout: EventLayout
+    reading: RowReading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeTable:
+    """A table whose rows are read alike: sensor and kind, times in microseconds, all fields by their new names."""
+
+    sets: Sequence[ReadSet]
+    sensor: str
+    kind: str
+    times: pa.Array
+    unzoned: int
+    columns: Mapping[str, pa.DictionaryArray]
+    constants: Mapping[str, str]
+
+
+def read_whole_table(
+    texts: Texts,
+    sets: Sequence[Rows],
+    numbers: Mapping[str, pa.Array],
+    find_layout: Callable[[dict[str, str]], EventLayout],
+) -> WholeTable | None:
+    """How all rows of a table are read; None where not all are read alike.
+
+    `sets` are rows with the same fields, `numbers` columns that were no texts before.
+    """
+    if len(sets) > MOST_SETS:
+        return None
+    try:
+        read = [read_set(texts, rows, find_layout) for rows in sets]
+    except RowsDifferError:
+        return None
+    names: dict[str, str] = {}
+    for each in read:
+        if any(names.setdefault(old, new) != new for old, new in each.reading.names.items()):
+            return None
+    first = read[0]
+    kinds = {(r.reading.sensor, r.reading.kind, tuple(r.reading.constants.items()), r.reading.nameless) for r in read}
+    clocks = {find_time_name(r) for r in read}
+    if len(kinds) > 1 or len(clocks) > 1 or len(set(names.values())) < len(names):
+        return None
+    # A field that some rows have of their own cannot be what all others are given.
+    if not first.reading.constants.keys().isdisjoint(names.values()):
+        return None
+    clock = clocks.pop()
+    times, unzoned = find_epoch_micros(numbers[clock]) if clock is not None and clock in numbers else None, 0
+    if times is None:
+        times, unzoned = find_times(first.texts, np.arange(sum(map(len, sets))), first.layout)
+    if times.null_count:
+        return None
+    # In the table's own order, which does not hang on which rows came first.
+    columns = {names[old]: texts[old] for old in texts if old in names}
+    kind = first.reading
+    return WholeTable(
+        sets=read,
+        sensor=kind.sensor,
+        kind=kind.kind,
+        times=times,
+        unzoned=unzoned,
+        columns=columns,
+        constants=kind.constants,
+    )
+
+
+def read_set(texts: Texts, rows: Rows, find_layout: Callable[[dict[str, str]], EventLayout]) -> ReadSet:
+    """How rows with the same fields are read. Raises RowsDifferError where that is not one way."""
+    there = {name: column for name, column in texts.items() if column.indices[int(rows[0])].is_valid}
+    layout = find_layout({name: column.dictionary[0].as_py() for name, column in there.items()})
+    # An event of our own names its sensor and kind itself, and an unknown one may hold an event in a text.
+    own = "@sensor" in there or "@kind" in there
+    if own or list_fitting_envelopes(tuple(there)) or layout.prefix or not layout.time_names or not layout.known:
+        raise RowsDifferError
+    found = list(list_readings(there, rows, layout))
+    if len(found) != 1:
+        raise RowsDifferError
+    return ReadSet(rows=rows, texts=there, layout=layout, reading=found[0][1])
+
+
+def find_time_name(read: ReadSet) -> str | None:
+    """The field that the rows' times are in."""
+    return next((name for name in read.layout.time_names if name in read.texts), None)
