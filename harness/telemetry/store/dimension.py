@@ -47,6 +47,11 @@ class Dimensions:
         self.room -= dimension.size - size
         return found
 
+    def count_new(self, name: str, texts: pa.StringArray) -> int:
+        """How many of these distinct texts have no code yet."""
+        known = self.by_name.get(name)
+        return len(texts) if known is None else known.count_new(texts)
+
     def write(self, folder: Path) -> dict[str, StoredDimension]:
         """Writes each dimension to a file; says which are where."""
         (folder / "dimensions").mkdir(exist_ok=True)

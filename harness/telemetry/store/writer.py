@@ -190,18 +190,25 @@ class StoreWriter:
         key = (events.sensor, events.kind, name)
         if key in self.texts:
             return None
-        distinct = sum(len(chunk.dictionary) for chunk in column.chunks)
-        repeats = distinct * ROWS_A_TEXT <= len(column)
-        told = len(column) >= ROWS_TO_TELL
-        if told and not repeats:
-            self.unlike.add(name)
-        # Of few rows nobody can tell, but for what the same column is in other kinds.
-        if repeats or not (told or name in self.unlike):
+        if self.repeats(name, column):
             parts = [self.encode_chunk(name, chunk) for chunk in column.chunks]
             if all(part is not None for part in parts):
                 return pa.chunked_array(parts, pa.int32())
         self.texts.add(key)
         return None
+
+    def repeats(self, name: str, column: pa.ChunkedArray) -> bool:
+        """Whether codes save anything: texts come several times, or have come before."""
+        if sum(len(chunk.dictionary) for chunk in column.chunks) * ROWS_A_TEXT <= len(column):
+            return True
+        # The last rows of an input are few, and all of their texts may be known.
+        new = sum(self.dimensions.count_new(name, chunk.dictionary) for chunk in column.chunks)
+        if new * ROWS_A_TEXT <= len(column):
+            return True
+        if len(column) >= ROWS_TO_TELL:
+            self.unlike.add(name)
+        # Of few rows nobody can tell, but for what the same column is in other kinds.
+        return name not in self.unlike
 
     def encode_chunk(self, name: str, chunk: pa.DictionaryArray) -> pa.Array | None:
         """The codes of a part of a column; None where there is no room for its texts."""
