@@ -23,7 +23,7 @@ from harness.telemetry.events.text_columns import print_floats
 # Below it building columns costs more than reading row by row: 20 us a column against 12 us a row.
 FEWEST_ROWS = 40
 # Columns that miss values; each set of them found is another look at all rows.
-MOST_BITS = 6
+MOST_LACKING = 6
 # Fields that a shape asks for one after the other; chosen, the longest chain seen is provider, channel, number.
 MOST_ROUNDS = 6
 
@@ -167,7 +167,7 @@ def list_rows_by_presence(texts: Texts, size: int) -> Iterator[Rows]:
     if not bits:
         yield np.arange(size)
         return
-    if len(bits) <= MOST_BITS:
+    if len(bits) <= MOST_LACKING:
         # Few columns lack a value somewhere: a number for each set of them, and no sorting.
         key = np.zeros(size, np.uint16)
         for place, missing in enumerate(bits):

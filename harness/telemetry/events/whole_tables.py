@@ -76,27 +76,18 @@ def read_whole_table(
         read = [read_set(texts, rows, find_layout) for rows in sets]
     except RowsDifferError:
         return None
-    names: dict[str, str] = {}
-    for each in read:
-        if any(names.setdefault(old, new) != new for old, new in each.reading.names.items()):
-            return None
-    first = read[0]
-    kinds = {(r.reading.sensor, r.reading.kind, tuple(r.reading.constants.items()), r.reading.nameless) for r in read}
-    clocks = {find_time_name(r) for r in read}
-    if len(kinds) > 1 or len(clocks) > 1 or len(set(names.values())) < len(names):
+    names = join_names(read)
+    clock = find_time_name(read[0])
+    if names is None or any(find_time_name(each) != clock for each in read):
         return None
-    # A field that some rows have of their own cannot be what all others are given.
-    if not first.reading.constants.keys().isdisjoint(names.values()):
-        return None
-    clock = clocks.pop()
     times, unzoned = find_epoch_micros(numbers[clock]) if clock is not None and clock in numbers else None, 0
     if times is None:
-        times, unzoned = find_times(first.texts, np.arange(sum(map(len, sets))), first.layout)
+        times, unzoned = find_times(read[0].texts, np.arange(sum(map(len, sets))), read[0].layout)
     if times.null_count:
         return None
     # In the table's own order, which does not hang on which rows came first.
     columns = {names[old]: texts[old] for old in texts if old in names}
-    kind = first.reading
+    kind = read[0].reading
     return WholeTable(
         sets=read,
         sensor=kind.sensor,
@@ -106,6 +97,19 @@ def read_whole_table(
         columns=columns,
         constants=kind.constants,
     )
+
+
+def join_names(read: Sequence[ReadSet]) -> Mapping[str, str] | None:
+    """The new name of each field of rows that are read alike; None where they are not."""
+    names: dict[str, str] = {}
+    for each in read:
+        if any(names.setdefault(old, new) != new for old, new in each.reading.names.items()):
+            return None
+    kinds = {(r.reading.sensor, r.reading.kind, tuple(r.reading.constants.items()), r.reading.nameless) for r in read}
+    if len(kinds) > 1 or len(set(names.values())) < len(names):
+        return None
+    # A field that some rows have of their own cannot be what all others are given.
+    return names if read[0].reading.constants.keys().isdisjoint(names.values()) else None
 
 
 def read_table_of_numbers(
