@@ -18,7 +18,7 @@ from harness.telemetry.store.manifest import StoredKind, StoreManifest
 from harness.telemetry.store.presentation import Presentation, PresentedColumn, PresentedKind, name_computed
 from harness.telemetry.store.reader import CodedStore, TimeStretch
 
-Numbers = npt.NDArray[np.int64]
+EventNumbers = npt.NDArray[np.int64]
 
 
 def compute_arrival(manifest: StoreManifest) -> int:
@@ -124,15 +124,15 @@ class StoredTruth:
 
     @property
     def malicious(self) -> frozenset[int]:
-        """Numbers of the events that an attack left."""
+        """EventNumbers of the events that an attack left."""
         bad = [i for i, c in enumerate(self.causes) if c.malicious]
         found: set[int] = set()
         for numbers, causes in self.pieces() if bad else ():
             found.update(numbers[np.isin(causes, bad)].tolist())
         return frozenset(found)
 
-    def pieces(self) -> list[tuple[Numbers, npt.NDArray[np.int32]]]:
-        """Numbers of events and of their causes."""
+    def pieces(self) -> list[tuple[EventNumbers, npt.NDArray[np.int32]]]:
+        """EventNumbers of events and of their causes."""
         return [
             (rows.column(EVENT_COLUMN).to_numpy(), rows.column(CAUSE).to_numpy())
             for table in self.tables
@@ -154,7 +154,7 @@ class StoredTruth:
             found.append(tuple(self.causes[i] for i in numbers.tolist() if i != UNLABELLED))
         return found
 
-    def look_up(self, file: pq.ParquetFile, group: int, wanted: Numbers, causes: Numbers) -> None:
+    def look_up(self, file: pq.ParquetFile, group: int, wanted: EventNumbers, causes: EventNumbers) -> None:
         """Sets the causes of those of the wanted events that are in a row group."""
         at = file.schema_arrow.get_field_index(EVENT_COLUMN)
         bounds = file.metadata.row_group(group).column(at).statistics
@@ -164,17 +164,17 @@ class StoredTruth:
                 return
         rows = file.read_row_group(group, columns=[EVENT_COLUMN, CAUSE])
         numbers = rows.column(EVENT_COLUMN).to_numpy()
-        # Numbers rise within a file.
+        # EventNumbers rise within a file.
         places = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
         there = numbers[places] == wanted
         causes[there] = rows.column(CAUSE).to_numpy()[places[there]]
 
     def list_causes(self) -> frozenset[int]:
-        """Numbers of the causes that left an event."""
+        """EventNumbers of the causes that left an event."""
         return frozenset(np.flatnonzero(count_causes(self.store, self.tables, self.window)[:-1]).tolist())
 
 
-def count_causes(store: CodedStore, tables: Sequence[StoredKind], window: TimeStretch | None) -> Numbers:
+def count_causes(store: CodedStore, tables: Sequence[StoredKind], window: TimeStretch | None) -> EventNumbers:
     """How many events each cause left, by its number; those of nobody stand last."""
     found = np.zeros(store.manifest.causes + 1, np.int64)
     for table in tables:
