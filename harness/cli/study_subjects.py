@@ -21,6 +21,7 @@ from harness.scenario.pack import find_scenarios, resolve_beside
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
 from harness.telemetry.events.event import merge_telemetry
 from harness.telemetry.scenario_telemetry import replay
+from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.store import TelemetryStore
 from harness.verdict.study.ensemble import LabelledTrial
 
@@ -135,12 +136,19 @@ def subject(bench: Bench, scenario: Scenario, rule: Path, judged: Expectation, *
     return LabelledTrial(name=name, label=scenario.body.activity, trial=trial, scenario=scenario, expectation=judged)
 
 
-def build_recorded_trials(
-    bench: Bench, rule: Path, events: Sequence[Path], malicious: Mapping[str, str], conditions: Mapping[str, str]
+def build_recorded_trial(
+    bench: Bench, rule: Path, events: Sequence[Path], malicious: Mapping[str, str]
 ) -> LabelledTrial:
-    """The rule on recorded events; those that fit the filter are an attack's, where they do not say so themselves."""
-    # False and not an empty filter: events that say themselves who caused them keep that.
-    telemetry = merge_telemetry(replay(p, malicious=dict(malicious) or False) for p in events)
-    store = TelemetryStore(bench.engine, lambda _: telemetry)
-    trial = bench.trial(rule, "lenient", store, {**bench.conditions(rule), **conditions}, bench.options.switches)
+    """The rule on a world or on recorded events; those that fit the filter are an attack's, if they do not say so."""
+    if any(is_dataset(p) for p in events):
+        if malicious:
+            message = "a world knows itself which events are an attack's"
+            raise HarnessError("usage", message, help="leave --malicious out")
+        store = bench.stored(events)
+    else:
+        # False and not an empty filter: events that say themselves who caused them keep that.
+        plain, filtered = bench.options.plain, dict(malicious) or False
+        telemetry = merge_telemetry(replay(p, malicious=filtered, plain=plain) for p in events)
+        store = TelemetryStore(bench.engine, lambda _: telemetry)
+    trial = bench.trial(rule, "lenient", store, bench.conditions(rule), bench.options.switches)
     return LabelledTrial(name=", ".join(map(str, events)), label=Label.MALICIOUS, trial=trial)

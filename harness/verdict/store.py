@@ -227,8 +227,7 @@ class WorldStore(TelemetryStore):
         """When the world or the window ends, in epoch seconds."""
         if self.window:
             return self.window.end / 1e6
-        begin = np.datetime64(self.dataset.start.removesuffix("Z"), "us").astype(np.int64)
-        return float(begin + self.dataset.days * MICROSECONDS_IN_DAY) / 1e6
+        return self.begin() + self.dataset.days * MICROSECONDS_IN_DAY / 1e6
 
     def prepare(self, node: Node) -> None:
         """Writes the tables and columns that a plan and its provenance need to files, and attaches them."""
@@ -252,7 +251,26 @@ class WorldStore(TelemetryStore):
         by_event = np.concatenate(causes) if causes else np.empty(0, np.int32)
         self.read = len(by_event)
         self.truth = GroundTruth(causes=self.dataset.truth(), by_event=by_event)
-        self.attaching.attach_all(folder, files, {n: k for n, k in self.columns.items() if n in names})
+        # A study's plans read who caused an event, which is no column of any rule.
+        known = {**self.columns, CAUSE: Kind.NUMBER}
+        self.attaching.attach_all(folder, files, {n: k for n, k in known.items() if n in names})
+
+    def begin(self) -> float:
+        """When the world or the window begins, in epoch seconds."""
+        if self.window:
+            return self.window.begin / 1e6
+        return float(np.datetime64(self.dataset.start.removesuffix("Z"), "us").astype(np.int64)) / 1e6
+
+    def count_events_by_cause(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """How many events each cause left, by its number; those of nobody stand last."""
+        found = np.zeros(len(self.dataset.causes) + 1, np.int64)
+        for table in self.dataset.tables:
+            for piece in read_pieces(self.path, table, ()):
+                events = piece if self.window is None else clip_events(piece, self.window)
+                # UNLABELLED is -1, and bincount takes no negative number.
+                causes = events.columns.column(CAUSE).to_numpy().astype(np.int64) + 1
+                found += np.roll(np.bincount(causes, minlength=len(found)), -1)
+        return found
 
     def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
         """The names among `reads` that no kind of events has."""

@@ -113,7 +113,7 @@ def studied_rule(
             return tune(study_subjects.build_trials(bench, rule, paths), wishes)
         if paths:
             raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
-        return tune([study_subjects.build_recorded_trials(bench, rule, events, malicious, chosen.conditions)], wishes)
+        return tune([study_subjects.build_recorded_trial(bench, rule, events, malicious)], wishes)
 
 
 def parse_value_list(name: str, text: str) -> tuple[float, ...]:

@@ -21,8 +21,9 @@ from harness.telemetry.simulation.behaviour import Behaviours, load_behaviours
 from harness.telemetry.simulation.simulate import ScheduledAction, simulate
 from harness.verdict.alerts import Alert, describe_field_differences
 from harness.verdict.judge import Trial
-from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
+from harness.verdict.study.population import WatchedPopulation, build_watched_population
+from harness.verdict.study.world import WorldBatch
 from harness.verdict.verdict import outcome
 
 
@@ -57,18 +58,23 @@ class Ensemble:
         if not subjects:
             raise HarnessError("no-scenarios", "there is nothing to run the rule on", help="name scenarios or events")
         self.subjects = tuple(subjects)
-        first = subjects[0].trial
-        self.engine = connected or open_engine(first.engine.name)
-        raw = any(s.trial.query.raw for s in subjects)
-        platform = language(first.rule.language).platform
-        self.batch = Batch(self.engine, platform, [s.lot for s in subjects], raw=raw)
+        self.batch = load_batch(subjects, connected)
+        self.engine = self.batch.engine
         self.plans = self.planned()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.engine.close()
+        # A world's engine is that of its store, which closes it.
+        if not isinstance(self.batch, WorldBatch):
+            self.engine.close()
+
+    @property
+    def watched(self) -> WatchedPopulation:
+        """Which hosts were watched for how long, and which attacks there are."""
+        batch = self.batch
+        return batch.watched() if isinstance(batch, WorldBatch) else build_watched_population(batch)
 
     def planned(self) -> tuple[tuple[Plan, tuple[int, ...]], ...]:
         """What the rule means, and for which subjects it means that; settings and dialects may tell them apart."""
@@ -76,7 +82,7 @@ class Ensemble:
         for number, subject in enumerate(self.subjects):
             trial = subject.trial
             settings = trial.settings
-            now = settings.now or compute_search_now(trial.store.telemetry(trial.conditions))
+            now = settings.now or trial.store.end(trial.conditions)
             given = replace(settings, now=now)
             ((plan, _),) = self.batch.meanings(partial(self.meaning, trial, given), [number])
             # Compared by the plan itself: different switches may still mean the same.
@@ -113,6 +119,16 @@ class Ensemble:
             for number in numbers:
                 found[number] = alerts[number]
         return tuple(found)
+
+
+def load_batch(subjects: Sequence[LabelledTrial], connected: Engine | None = None) -> Batch:
+    """The subjects' events: of a world those that plans ask for, of all else everything in an engine of its own."""
+    first = subjects[0].trial
+    if first.store.streamed:
+        return WorldBatch(first)
+    raw = any(s.trial.query.raw for s in subjects)
+    platform = language(first.rule.language).platform
+    return Batch(connected or open_engine(first.engine.name), platform, [s.lot for s in subjects], raw=raw)
 
 
 def classify_outcome(subject: LabelledTrial, alerts: tuple[Alert, ...]) -> Outcome:

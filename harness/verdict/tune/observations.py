@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -15,8 +15,8 @@ from harness.detection.plan.nodes import Node
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.telemetry.simulation.schedule import FloatArray
 from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, STUDY_COLUMNS, Batch
-from harness.verdict.study.isolation import CASE_COLUMN, Isolation
-from harness.verdict.study.population import Unit, WatchedPopulation, build_watched_population
+from harness.verdict.study.isolation import CASE_COLUMN
+from harness.verdict.study.population import Unit, WatchedPopulation
 from harness.verdict.tune.grid import Cells, Counts, Grid
 from harness.verdict.tune.groups import LiftedGroups, collect_groups
 from harness.verdict.tune.thresholds import Threshold, split_at_last_grouping
@@ -207,32 +207,33 @@ class Surface:
     caught: Counts
 
 
-def observe(
-    batch: Batch, root: Node, thresholds: Sequence[Threshold], watched: WatchedPopulation | None = None
-) -> Observations:
+def observe(batch: Batch, root: Node, thresholds: Sequence[Threshold], watched: WatchedPopulation) -> Observations:
     """Runs a plan once up to its last grouping, and labels the groups.
 
     Only where a group rests on several attacks, which is rare, it is run again to list them.
     """
     _, last = split_at_last_grouping(root)
-    by = (CASE_COLUMN,) if batch.size > 1 else ()
-    hosts = tuple(batch.hosts)
-    watched = watched or build_watched_population(batch)
     # Least and greatest instead of a list: with two numbers a group tuning costs little more than one run of the rule.
     cheap = {ATTACK: ops.minimum, LAST_ATTACK: ops.maximum, HOST_NUMBER: ops.minimum}
-    found = collect_groups(batch.engine, root, Isolation(by=by, carried=cheap)(last), thresholds)
+    found = collect_groups(batch.rows, root, batch.isolation(cheap)(last), thresholds)
     if found.fields.column(ATTACK) != found.fields.column(LAST_ATTACK):
         exact = {ATTACK: ops.gather, HOST_NUMBER: ops.minimum}
-        found = collect_groups(batch.engine, root, Isolation(by=by, carried=exact)(last), thresholds)
-    return label_groups(found, watched, hosts)
+        found = collect_groups(batch.rows, root, batch.isolation(exact)(last), thresholds)
+    return label_groups(found, watched, batch.host_name)
 
 
-def label_groups(found: LiftedGroups, watched: WatchedPopulation, known: Sequence[str]) -> Observations:
+def label_groups(
+    found: LiftedGroups, watched: WatchedPopulation, host_name: Callable[[CellValue], str]
+) -> Observations:
     """Groups with their hosts and attacks, which their hidden columns say."""
     columns = found.fields.columns
     size = len(found)
     cases = [int(float(str(c))) for c in found.fields.column(CASE_COLUMN)] if CASE_COLUMN in columns else [0] * size
-    hosts = [known[int(float(str(h)))] for h in found.fields.column(HOST_NUMBER)]
+    named: dict[CellValue, str] = {}
+    for cell in found.fields.column(HOST_NUMBER):
+        if cell not in named:
+            named[cell] = host_name(cell)
+    hosts = [named[h] for h in found.fields.column(HOST_NUMBER)]
     numbers = [attack_numbers(v) for v in found.fields.column(ATTACK)]
     of_groups = list(zip(cases, hosts, strict=True))
     # Hosts without a group are drawn too: a rate without the silent hosts would be too high.

@@ -220,13 +220,13 @@ def tune(subjects: Sequence[LabelledTrial], wishes: Wishes | None = None) -> Tun
         chosen = select_varied_thresholds(thresholds)
         rule = subjects[0].trial.rule.query
         check_wishes(chosen, thresholds, rule, wanted)
-        observed = observe(ensemble.batch, root, chosen)
+        observed = observe(ensemble.batch, root, chosen, ensemble.watched)
         grouped = perf_counter()
         surface = observed.surface(grid(observed.groups, observed.malicious, wanted.values, wanted.steps))
         grid_seconds = perf_counter() - grouped
         published = measure_point(observed, observed.groups.published, wanted)
         entries_found = entries(ensemble.batch, root, observed) if wanted.exclusions and published.false_alerts else ()
-        found = opinions(ensemble.engine, root, observed.population, published.false_alerts) if wanted.opinions else ()
+        found = opinions(ensemble.batch, root, observed.population, published.false_alerts) if wanted.opinions else ()
         return Tuning(
             rule=rule,
             thresholds=thresholds,

@@ -65,7 +65,7 @@ def test_random_points_equal_running_the_text_with_those_literals(folder, name):
     random = np.random.default_rng(5)
     with Bench(RunOptions()) as bench, Ensemble(build_trials(bench, folder / name, [])) as ensemble:
         root = ensemble.plan.node
-        found = observe(ensemble.batch, root, select_varied_thresholds(find_thresholds(root)))
+        found = observe(ensemble.batch, root, select_varied_thresholds(find_thresholds(root)), ensemble.watched)
         trial = ensemble.subjects[0].trial
         seen = set()
         for _ in range(12):
