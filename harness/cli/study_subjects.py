@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +18,9 @@ from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.foreign_rule import container
 from harness.scenario.foreign_tests import expand_expectations
-from harness.scenario.pack import find_scenarios, resolve_beside
+from harness.scenario.pack import find_scenarios, resolve_beside, split_on_request
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
-from harness.telemetry.events.event import merge_telemetry
+from harness.telemetry.events.event import digest_telemetry, merge_telemetry
 from harness.telemetry.scenario_telemetry import replay
 from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.store import TelemetryStore
@@ -75,10 +76,16 @@ def plot(command: options.Decorated) -> options.Decorated:
     )(command)
 
 
-def find_rule_scenarios(rule: Path, paths: Sequence[Path]) -> list[Scenario]:
-    """The scenarios under these paths, else those in the rule's own folder and below."""
+def find_rule_scenarios(rule: Path, paths: Sequence[Path], *, on_request: bool = True) -> list[Scenario]:
+    """The scenarios under these paths, else those in the rule's own folder and below.
+
+    Without `on_request` only those that a run judges which names none.
+    """
     folder = require_rule(rule)
-    found = [expand_expectations(read_scenario(p)) for p in find_scenarios(list(paths) or [folder])]
+    files = find_scenarios(list(paths) or [folder])
+    if not on_request and not paths:
+        files, _ = split_on_request(files)
+    found = [expand_expectations(read_scenario(p)) for p in files]
     if not found:
         where = ", ".join(map(str, paths)) or str(folder)
         raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="name a folder with scenarios")
@@ -93,10 +100,20 @@ def require_rule(rule: Path) -> Path:
     return holder.parent
 
 
-def build_trials(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[LabelledTrial]:
+def build_population(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[LabelledTrial]:
+    """The rule on each scenario that a run judges; those with the same telemetry stand for one."""
+    found: dict[tuple[Label, str], LabelledTrial] = {}
+    for trial in build_trials(bench, rule, paths, on_request=False):
+        key = (trial.label, digest_telemetry(trial.lot.telemetry))
+        known = found.get(key)
+        found[key] = trial if known is None else replace(known, same=(*known.same, trial.name))
+    return list(found.values())
+
+
+def build_trials(bench: Bench, rule: Path, paths: Sequence[Path], *, on_request: bool = True) -> list[LabelledTrial]:
     """The rule on each scenario once, read alike for all: under the conditions of its first expectation of the rule."""
     found = []
-    for scenario in find_rule_scenarios(rule, paths):
+    for scenario in find_rule_scenarios(rule, paths, on_request=on_request):
         plain = judged_by(scenario, [rule]).body.expect[0]
         # Conditions of the expectation count, its switches and dialect do not: a study compares like with like.
         own = next(iter(expectations(scenario, rule)), plain)

@@ -140,7 +140,9 @@ def test_tuning_a_world_counts_its_attacks_and_alerts_as_a_query_does(rule, worl
         asked = bench.query(rule, [world])
         caught = {c.name for a in asked.alerts for c in a.causes if c.malicious}
     with Bench(RunOptions()) as bench:
-        found = tune([build_recorded_trial(bench, rule, [world], {})], Wishes(exclusions=False, opinions=False))
+        found = tune(
+            [build_recorded_trial(bench, rule, [world], {})], Wishes(exclusions=False, opinions=False, seconds=0)
+        )
     assert found.published.alerts == len(asked.alerts) > 4
     assert {m.attack.name for m in found.margins if m.caught} == caught
     # On every server that had one, and on none else.

@@ -12,11 +12,13 @@ from harness.cli import study_subjects
 from harness.cli.options import PATH, parse_pairs
 from harness.cli.screen import DIFFERS, paper
 from harness.cli.sigma_options import Studied, show_studies
+from harness.detection.language import Strictness
 from harness.diagnostics import HarnessError
 from harness.report.studies.plots import plot_study
 from harness.report.studies.tune import encode_tuning, format_tuning
 from harness.run import Bench, RunOptions
-from harness.verdict.tune.tune import Tuning, Wishes, tune
+from harness.verdict.tune.choice import Objective
+from harness.verdict.tune.tune import DEFAULT_SECONDS, Tuning, Wishes, tune
 
 
 @click.command("tune")
@@ -34,6 +36,15 @@ from harness.verdict.tune.tune import Tuning, Wishes, tune
 @click.option("--steps", type=click.IntRange(2, 200), help="How many values to try for each threshold.")
 # A rate by day and 1,000 hosts, so that a budget holds for estates of any size.
 @click.option("--budget", type=click.FloatRange(min=0), help="False alerts a day and 1,000 hosts that are bearable.")
+@click.option("--recall", type=click.FloatRange(0, 100), help="Percentage of attacks that has to be caught.")
+@click.option("--cost", type=click.FloatRange(min=0), help="As how many false alerts a missed attack costs.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=DEFAULT_SECONDS,
+    show_default=True,
+    help="How long edited texts may be run, for numbers that the grid cannot answer for.",
+)
 @click.option(
     # 95 % is the usual convention.
     "--confidence",
@@ -42,7 +53,9 @@ from harness.verdict.tune.tune import Tuning, Wishes, tune
     show_default=True,
     help="Of all intervals.",
 )
-@click.option("--fast", is_flag=True, help="Neither try exclusions nor ask for second opinions.")
+@click.option("--exclusions", is_flag=True, help="Also try exclusions, each by running the rule with it.")
+@click.option("--opinions", is_flag=True, help="Also ask statistics of waits for a second opinion.")
+@click.option("--fast", is_flag=True, help="One run of the rule and no edited texts.")
 @click.option("--write", is_flag=True, help="Print the rule with only its literals changed, as a patch.")
 @study_subjects.plot
 @study_subjects.add_study_options
@@ -54,31 +67,43 @@ def command(
     values: Mapping[str, str],
     steps: int | None,
     budget: float | None,
+    recall: float | None,
+    cost: float | None,
+    seconds: float,
     confidence: float,
+    exclusions: bool,
+    opinions: bool,
     fast: bool,
     write: bool,
     plot: Path | None,
     chosen: RunOptions,
     as_json: bool,
 ) -> int:
-    r"""Finds every literal that an aggregated value of RULE is compared with and judges all combinations of them.
+    r"""Finds every number of RULE and judges the combinations of them: how many attacks each catches, what it costs.
 
-    The rule is run once, on scenarios (by default those beside it, each a world of its own) or on --events. Exit code 1
-    says that no combination stays within the budget.
+    The rule is run once for all thresholds of its last grouping, on scenarios (by default those that `run` judges, each
+    a world of its own) or on --events; other numbers take edited texts, run within --seconds. Nothing is chosen without
+    --budget, --recall or --cost. Exit code 1 says that no combination keeps it.
 
     \b
     detlab tune server.spl
-    detlab tune server.spl --events world.parquet --budget 5 --write
+    detlab tune server.spl --events WORLD --budget 5 --write
     detlab tune server.spl --values TotalConnections=5,10,20,40 --plot tuning.svg
     """
+    objective = Objective(budget=budget, recall=None if recall is None else recall / 100, cost_ratio=cost)
+    if write and not objective.given:
+        message = "--write writes what was chosen, and nothing is chosen without an objective"
+        raise HarnessError("usage", message, help="add --budget, --recall or --cost")
     wishes = Wishes(
         values={name: parse_value_list(name, text) for name, text in values.items()},
         steps=steps,
-        budget=budget,
+        objective=objective,
         confidence=confidence,
         seed=chosen.seed or 0,  # fixed, so that the same study gives the same intervals
-        exclusions=not fast,
-        opinions=not fast,
+        seconds=0.0 if fast else seconds,
+        strictness=Strictness(chosen.dialect or "lenient"),
+        exclusions=exclusions,
+        opinions=opinions,
     )
     study = partial(studied_rule, paths=paths, events=events, malicious=malicious, chosen=chosen, wishes=wishes)
     # With --write alone the patch goes to stdout, so that it can be applied.
@@ -91,7 +116,7 @@ def describe_study(study: Callable[[Path], Tuning], rule: Path, *, plot: Path | 
     found = study(rule)
     if plot:
         plot_study("tuning", found, plot)
-    lacks = found.budget is not None and found.population.attacks and found.recommended is None
+    lacks = found.objective.given and found.choice is None
     return Studied(
         document=encode_tuning(found),
         lines=lambda: (found.diff or "") if write else format_tuning(found, paper()),
@@ -110,7 +135,7 @@ def studied_rule(
     """The study itself."""
     with Bench(chosen) as bench:
         if not events:
-            return tune(study_subjects.build_trials(bench, rule, paths), wishes)
+            return tune(study_subjects.build_population(bench, rule, paths), wishes)
         if paths:
             raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
         return tune([study_subjects.build_recorded_trial(bench, rule, events, malicious)], wishes)

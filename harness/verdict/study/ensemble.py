@@ -32,7 +32,7 @@ class LabelledTrial:
     """A rule set against telemetry, under a name to show, and what that telemetry is: an attack or not.
 
     Where a scenario with an expectation is behind it, both are given. Recorded events and worlds have neither: what is
-    malicious in them is said by each event's cause.
+    malicious in them is said by each event's cause. `same` are the names of others with the same telemetry.
     """
 
     name: str
@@ -40,6 +40,7 @@ class LabelledTrial:
     trial: Trial
     scenario: Scenario | None = None
     expectation: Expectation | None = None
+    same: tuple[str, ...] = ()
 
     @property
     def lot(self) -> Lot:

@@ -22,6 +22,7 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import all_of
 from harness.detection.plan.schema import columns_of
 from harness.telemetry.simulation.schedule import FloatArray
+from harness.verdict.study.batch import STUDY_COLUMNS
 from harness.verdict.tune.thresholds import Threshold, split_at_last_grouping
 
 # 64 patterns; chosen, no source: each is a set of columns of the statement.
@@ -172,12 +173,20 @@ def lift_plan(root: Node, below: Node, thresholds: Sequence[Threshold]) -> tuple
 
 
 def collect_groups(
-    run: Callable[[Node], ResultRows], root: Node, below: Node, thresholds: Sequence[Threshold]
+    run: Callable[[Node], ResultRows],
+    root: Node,
+    below: Node,
+    thresholds: Sequence[Threshold],
+    *,
+    shown: bool = True,
 ) -> LiftedGroups:
-    """Runs the plan once and gives every group that alerts at some value of the thresholds."""
+    """Runs the plan once and gives every group that alerts at some value of the thresholds.
+
+    Without `shown` their fields are those that studies added alone.
+    """
     node, lift = lift_plan(root, below, thresholds)
     finals = [str(parts[0].name) for parts in lift.passes if isinstance(parts[0], Column)]
-    own = [n for n in columns_of(below) if not is_hidden(n)]
+    own = [n for n in columns_of(below) if not is_hidden(n) and (shown or n in STUDY_COLUMNS)]
     extra = list(dict.fromkeys([*lift.values.values(), *finals]))
     # Groups that alert at no value at all stay in the engine.
     kept = Filter(source=node, condition=ops.or_(*(Column(n) for n in dict.fromkeys(finals))))

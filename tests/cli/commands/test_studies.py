@@ -62,7 +62,9 @@ def test_tune_says_what_each_threshold_costs_and_catches(pack):
 
 
 def test_tune_writes_a_patch_of_literals_only(pack):
-    ran = detlab("tune", "rule.spl", "--values", "Total=10,15", "--values", "Hours=2,3", "--fast", "--write")
+    ran = detlab(
+        "tune", "rule.spl", "--values", "Total=10,15", "--values", "Hours=2,3", "--fast", "--recall", "0", "--write"
+    )
     assert ran.out.startswith("--- rule.spl\n+++ rule.spl\n")
     changed = [line for line in ran.out.splitlines() if line[0] in "+-" and line[:3] not in ("+++", "---")]
     assert changed == ["-| where Total >= 10 AND Hours >= 2", "+| where Total >= 15 AND Hours >= 2"]
