@@ -12,8 +12,8 @@ import click
 import msgspec
 
 from harness.cli import options
-from harness.cli.rule_options import complete
-from harness.cli.sigma_options import add_sigma_options
+from harness.cli.options import PATH
+from harness.cli.rule_options import add_choice
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.foreign_rule import container
@@ -28,42 +28,36 @@ from harness.verdict.study.ensemble import LabelledTrial
 
 
 def add_study_options(command: options.Decorated) -> options.Decorated:
-    """The options that say under what a rule is studied, handed on as one: `chosen`."""
+    """The options of every command that runs a rule, handed on as one: `chosen`."""
 
     @wraps(command)
-    def chosen(*args: Any, **given: Any) -> Any:
-        engine, dialect, seed = (given.pop(n) for n in ("engine", "dialect", "seed"))
-        conditions, switches = given.pop("condition"), given.pop("switch")
-        limits, sigma = complete(given.pop("limits")), given.pop("sigma")
+    def studied(*args: Any, chosen: RunOptions, **given: Any) -> Any:
         # A study judges thousands of cases: each plan that is made or run is a unit of work of its own.
-        code = options.in_child(limits, whole=False)
-        if code is not None:
-            return code
-        choice = RunOptions(
-            engine=engine,
-            dialect=dialect,
-            conditions=conditions,
-            switches=switches,
-            seed=seed,
-            limits=limits,
-            sigma=sigma,
-        )
-        return command(*args, chosen=choice, **given)
+        code = options.in_child(chosen.limits, whole=False)
+        return command(*args, chosen=chosen, **given) if code is None else code
 
-    found: Any = chosen
-    # The last decorator that is applied stands first in the help.
-    for option in (
-        add_sigma_options,
-        options.json_option,
-        options.add_limits,
-        options.seed,
-        options.switch,
-        options.condition_option,
-        options.dialect,
-        options.engine_option,
-    ):
-        found = option(found)
-    return cast(options.Decorated, found)
+    return add_choice(cast(options.Decorated, studied))
+
+
+EVENT_OPTIONS = (
+    click.option(
+        "--events", multiple=True, type=PATH, metavar="PATH", help="A world or recorded events in place of scenarios."
+    ),
+    click.option(
+        "--malicious",
+        multiple=True,
+        callback=options.parse_pairs,
+        metavar="FIELD=VALUE",
+        help="Which of --events are an attack's.",
+    ),
+)
+
+
+def add_event_options(command: options.Decorated) -> options.Decorated:
+    """The options that put recorded events in place of scenarios."""
+    for option in reversed(EVENT_OPTIONS):
+        command = option(command)
+    return command
 
 
 def plot(command: options.Decorated) -> options.Decorated:
@@ -154,9 +148,11 @@ def subject(bench: Bench, scenario: Scenario, rule: Path, judged: Expectation, *
 
 
 def build_recorded_trial(
-    bench: Bench, rule: Path, events: Sequence[Path], malicious: Mapping[str, str]
+    bench: Bench, rule: Path, paths: Sequence[Path], events: Sequence[Path], malicious: Mapping[str, str]
 ) -> LabelledTrial:
     """The rule on a world or on recorded events; those that fit the filter are an attack's, if they do not say so."""
+    if paths:
+        raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
     if any(is_dataset(p) for p in events):
         if malicious:
             message = "a world knows itself which events are an attack's"

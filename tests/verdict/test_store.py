@@ -14,7 +14,8 @@ from harness.scenario.world import read_world
 from harness.telemetry.simulation.world.dataset import telemetry
 from harness.telemetry.simulation.world.simulate_world import simulate_world
 from harness.verdict.store import TelemetryStore, fields_read
-from harness.verdict.tune.tune import Wishes, tune
+from harness.verdict.tune.result import Wishes
+from harness.verdict.tune.tune import tune
 
 ROOT = Path(__file__).parents[2]
 RULES = [ROOT / "scenarios/T1583.004/server.spl", ROOT / "scenarios/T1583.004/server.cql"]
@@ -141,7 +142,7 @@ def test_tuning_a_world_counts_its_attacks_and_alerts_as_a_query_does(rule, worl
         caught = {c.name for a in asked.alerts for c in a.causes if c.malicious}
     with Bench(RunOptions()) as bench:
         found = tune(
-            [build_recorded_trial(bench, rule, [world], {})], Wishes(exclusions=False, opinions=False, seconds=0)
+            [build_recorded_trial(bench, rule, [], [world], {})], Wishes(exclusions=False, opinions=False, seconds=0)
         )
     assert found.published.alerts == len(asked.alerts) > 4
     assert {m.attack.name for m in found.margins if m.caught} == caught

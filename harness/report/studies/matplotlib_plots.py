@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from harness.verdict.envelope import Axis, Envelope
 from harness.verdict.latency import Latency
 from harness.verdict.mutate.mutate import Fate, Mutation
-from harness.verdict.tune.tune import Tuning
+from harness.verdict.tune.result import Tuning
 
 DARK, LIGHT, EDGE = "#1f4e79", "#f2f2f2", "#000000"
 INCHES = (8.0, 5.2)

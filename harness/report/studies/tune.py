@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from harness.report.console import Paper, format_count, shorten_line
-from harness.report.formats.json import VERSION
-from harness.verdict.tune.choice import Choice, name_values
+from harness.verdict.tune.choice import Choice
 from harness.verdict.tune.margins import Margin
 from harness.verdict.tune.numbers_in_text import NumberInText
 from harness.verdict.tune.observations import Estimate, Point
+from harness.verdict.tune.result import Knob, Tuning
 from harness.verdict.tune.thresholds import Threshold, number_in_rule
-from harness.verdict.tune.tune import CaseShare, Knob, Tuning
 
 # Chosen, no source: a table that fits on a screen.
 MOST_SHARES = 12
@@ -49,16 +47,6 @@ def format_rate(estimate: Estimate) -> str:
 def format_literal(value: float) -> str:
     """A literal as a rule would write it."""
     return number_in_rule(value)
-
-
-def finite(value: float) -> float | None:
-    """A number for JSON, which has neither NaN nor infinity."""
-    return value if math.isfinite(value) else None
-
-
-def estimate_object(estimate: Estimate) -> dict[str, Any]:
-    """An estimate for machines."""
-    return {"value": finite(estimate.value), "low": finite(estimate.low), "high": finite(estimate.high)}
 
 
 def format_tuning(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
@@ -107,12 +95,12 @@ def thresholds_table(tuning: Tuning, paper: Paper) -> list[str]:
     rows = []
     for place, knob in enumerate(tuning.varied):
         values = values_tried(tuning, place)
-        chosen = "-" if tuning.recommended is None else written(knob, tuning.recommended.values[place])
+        chosen = "-" if tuning.recommended is None else write_value(knob, tuning.recommended.values[place])
         same = ""
         if place < len(tuning.ranges):
             low, high = tuning.ranges[place]
             same = "" if low == high else f"{short_number(low)} .. {short_number(high)}"
-        tried = f"{len(values)}: {written(knob, min(values))} .. {written(knob, max(values))}"
+        tried = f"{len(values)}: {write_value(knob, min(values))} .. {write_value(knob, max(values))}"
         rows.append([describe_place(knob), str(knob), chosen, tried, same, describe_role(knob)])
     known = {id(k) for k in tuning.varied} | {id(k.place) for k in tuning.varied}
     for threshold in tuning.thresholds:
@@ -135,7 +123,7 @@ def values_tried(tuning: Tuning, place: int) -> tuple[float, ...]:
     return axes[place] if place < len(axes) else tuning.explored.values[place - len(axes)]
 
 
-def written(knob: Knob, value: float) -> str:
+def write_value(knob: Knob, value: float) -> str:
     """A value as the rule would write it."""
     return knob.written(value) if isinstance(knob, NumberInText) else format_literal(value)
 
@@ -162,20 +150,25 @@ def points_table(tuning: Tuning, paper: Paper) -> Iterator[str]:
     sure = f"{100 * tuning.confidence:.0f} %"
     about = f"in brackets: where the truth lies in {sure} of cases, from resampling hosts"
     yield paper.paint(f"{about}; rates are extrapolated from {days} host-days", "dim")
+    yield from describe_choice(tuning, paper)
+    for number, point in enumerate(tuning.front, 1):
+        changed = describe_changed_literals(point, tuning.varied)
+        yield from paper.paragraph(f"front {number}: {changed}", indent=4, first="  ")
+
+
+def describe_choice(tuning: Tuning, paper: Paper) -> Iterator[str]:
+    """What was chosen for which objective on which part, or that nothing was."""
+    choice = tuning.choice
     if not tuning.objective.given:
-        yield from paper.paragraph(
-            "nothing is chosen without an objective: --budget, --recall or --cost says what matters", indent=4, first=""
-        )
-    elif choice is None:
+        yield "nothing is chosen without an objective: --budget, --recall or --cost says what matters"
+    elif choice is None or tuning.recommended is None:
         yield f"no combination has {tuning.objective}"
-    if choice is not None and choice.held_out is not None:
-        on, off = (describe_part(choice, side) for side in (0, 1))
-        yield f"chosen on {on}; scored on {off}"
-    named = [(f"front {n}", p) for n, p in enumerate(tuning.front, 1)]
-    if tuning.recommended is not None:
-        named.insert(0, (f"chosen for {tuning.objective}", tuning.recommended))
-    for name, point in named:
-        yield from paper.paragraph(f"{name}: {describe_changed_literals(point, tuning.varied)}", indent=4, first="  ")
+    else:
+        if choice.held_out is not None:
+            on, off = (describe_part(choice, side) for side in (0, 1))
+            yield f"chosen on {on}; scored on {off}"
+        changed = describe_changed_literals(tuning.recommended, tuning.varied)
+        yield from paper.paragraph(f"chosen for {tuning.objective}: {changed}", indent=4, first="  ")
 
 
 def describe_part(choice: Choice, side: int) -> str:
@@ -205,7 +198,7 @@ def describe_changed_literals(point: Point, varied: Sequence[Knob]) -> str:
                 if isinstance(knob, Threshold)
                 else (f"{knob.name} with {knob.written(value)}")
             )
-            found.append(f"{new} (is {written(knob, knob.published)})")
+            found.append(f"{new} (is {write_value(knob, knob.published)})")
     return ", ".join(found) or "as published"
 
 
@@ -280,141 +273,3 @@ def opinions_table(tuning: Tuning, paper: Paper) -> list[str]:
     rows = [["the rule as published", str(tuning.published.caught), str(tuning.published.false_alerts), "-"]]
     rows += [[o.name, str(o.caught), str(o.false_alerts), short_number(o.area)] for o in tuning.opinions]
     return paper.table(["second opinion", "caught", "false alerts", "area under ROC"], rows, right=frozenset({1, 2, 3}))
-
-
-def encode_tuning(tuning: Tuning) -> dict[str, Any]:
-    """The study for machines."""
-    watched = tuning.population
-    return {
-        "document": "tune",
-        "version": VERSION,
-        "rule": tuning.rule.name,
-        "seconds": round(tuning.seconds, 3),
-        "grid_seconds": round(tuning.grid_seconds, 6),
-        "combinations": tuning.combinations,
-        "groups": tuning.groups,
-        "hosts": len(watched.days),
-        "host_days": watched.host_days,
-        "attacks": len(watched.attacks),
-        "confidence": tuning.confidence,
-        "thresholds": [threshold_object(t, tuning) for t in tuning.thresholds],
-        "numbers": [number_object(i, tuning) for i in range(len(tuning.varied))],
-        "explored": {
-            "runs": tuning.explored.runs,
-            "left": tuning.explored.left,
-            "failed": tuning.explored.failed,
-            "seconds": round(tuning.explored.seconds, 3),
-            "allowed_seconds": tuning.explored.allowed,
-        },
-        "published": point_object(tuning.published, tuning.varied),
-        "objective": {
-            "budget": tuning.objective.budget,
-            "recall": tuning.objective.recall,
-            "cost": tuning.objective.cost_ratio,
-        },
-        "recommended": point_object(tuning.recommended, tuning.varied) if tuning.recommended else None,
-        "chosen_on": choice_object(tuning.choice, 0),
-        "held_out": choice_object(tuning.choice, 1),
-        "front": [point_object(p, tuning.varied) for p in tuning.front],
-        "knee": tuning.knee,
-        "cases": [share_object(s) for s in tuning.shares],
-        "margins": [margin_object(m) for m in tuning.margins],
-        "exclusions": [
-            {"field": e.field, "pattern": e.pattern, "removed": e.removed, "lost": e.lost, **point_object(e.point, ())}
-            for e in tuning.exclusions
-        ],
-        "opinions": [
-            {"name": o.name, "caught": o.caught, "false_alerts": o.false_alerts, "area": finite(o.area)}
-            for o in tuning.opinions
-        ],
-        "diff": tuning.diff,
-        "remarks": list(tuning.remarks),
-    }
-
-
-def number_object(place: int, tuning: Tuning) -> dict[str, Any]:
-    """One varied number for machines."""
-    knob = tuning.varied[place]
-    line, column = knob.place.source.position(knob.place.start) if knob.place else (None, None)
-    return {
-        "name": knob.name,
-        "text": str(knob),
-        "role": str(knob.role) if isinstance(knob, NumberInText) else "threshold",
-        "line": line,
-        "column": column,
-        "published": knob.published,
-        "values": list(values_tried(tuning, place)),
-        "same_alerts": list(tuning.ranges[place]) if place < len(tuning.ranges) else None,
-    }
-
-
-def choice_object(choice: Choice | None, side: int) -> dict[str, Any] | None:
-    """One part of a choice for machines."""
-    point = None if choice is None else (choice.on, choice.held_out)[side]
-    if choice is None or point is None:
-        return None
-    return {"attacks": choice.attacks[side], "hosts": choice.hosts[side], **point_object(point, ())}
-
-
-def share_object(share: CaseShare) -> dict[str, Any]:
-    """One case for machines."""
-    return {
-        "name": share.name,
-        "host_days": share.host_days,
-        "attacks": share.attacks,
-        "caught": share.caught,
-        "false_alerts": share.false_alerts,
-    }
-
-
-def threshold_object(threshold: Threshold, tuning: Tuning) -> dict[str, Any]:
-    """One threshold for machines."""
-    axes = tuning.surface.grid.axes
-    at = next((i for i, t in enumerate(tuning.varied[: len(axes)]) if t is threshold), None)
-    place = threshold.place
-    line, column = place.source.position(place.start) if place else (None, None)
-    return {
-        "name": threshold.name,
-        "comparison": str(threshold),
-        "operation": threshold.operation.name,
-        "published": threshold.published,
-        "line": line,
-        "column": column,
-        "values": list(axes[at]) if at is not None else [],
-        "not_varied_because": threshold.fixed or None,
-    }
-
-
-def point_object(point: Point, varied: Sequence[Knob]) -> dict[str, Any]:
-    """One point for machines; literals by the published comparison."""
-    # Not strict: points of exclusions are shown without literals.
-    literals = name_values([str(k) for k, _ in zip(varied, point.values, strict=False)], point.values) if varied else {}
-    return {
-        **({"literals": literals} if varied else {}),
-        "alerts": point.alerts,
-        "false_alerts": point.false_alerts,
-        "caught": point.caught,
-        "precision": estimate_object(point.precision),
-        "recall": estimate_object(point.recall),
-        "alerts_a_day_and_1000_hosts": estimate_object(point.alerts_a_day),
-        "false_alerts_a_day_and_1000_hosts": estimate_object(point.false_alerts_a_day),
-    }
-
-
-def margin_object(margin: Margin) -> dict[str, Any]:
-    """One attack's margin for machines."""
-    return {
-        "attack": margin.attack.name,
-        "host": margin.attack.host,
-        "caught": margin.caught,
-        "groups": margin.groups,
-        "edges": [
-            {
-                "threshold": str(e.threshold),
-                "reached": e.reached,
-                "change": "catches" if e.gain else "loses",
-                "tie": e.threshold.is_tie(e.reached),
-            }
-            for e in margin.edges
-        ],
-    }

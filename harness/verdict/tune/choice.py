@@ -207,8 +207,11 @@ def choose(
 ) -> Choice | None:
     """The best setting for an objective, chosen on one half of hosts and attacks and scored on the other.
 
-    Around what is chosen on the grid the values of the groups themselves are tried, finer each time.
+    Around what is chosen on the grid the values of the groups themselves are tried, finer each time. Nothing is chosen
+    without an objective.
     """
+    if not objective.given:
+        return None
     part = split_units(observed, seed)
     mask = np.ones(len(observed.units), bool) if part is None else observed.mask(part)
     attacks = int(mask[observed.attack_units].sum())

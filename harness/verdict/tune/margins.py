@@ -108,7 +108,7 @@ def literal_beyond(threshold: Threshold, value: float) -> float:
 
 
 # Chosen, no source: beyond so many values that change nothing a range is wide enough to say so.
-MOST_STEPS = 40
+MOST_NEIGHBOURS = 40
 
 
 def find_same_range(observed: Observations, values: Sequence[float], j: int) -> tuple[float, float]:
@@ -120,7 +120,7 @@ def find_same_range(observed: Observations, values: Sequence[float], j: int) -> 
     ends = []
     for side in (held[held < values[j]][::-1], held[held > values[j]]):
         last = values[j]
-        for value in side[:MOST_STEPS].tolist():
+        for value in side[:MOST_NEIGHBOURS].tolist():
             if not np.array_equal(groups.judged([*values[:j], value, *values[j + 1 :]]), alerting):
                 break
             last = value

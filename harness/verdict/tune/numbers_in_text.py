@@ -27,7 +27,9 @@ NUMBER_TOKEN = re.compile(
     rf"(?:(?<![\w.$:#@\\%])|(?<=\bperc)|(?<=\bexactperc)|(?<=\bupperperc)|(?<=\bp))"
     rf"(?P<number>\d+(?:\.\d+)?)(?P<unit>{UNITS})?(?![\w.:%\\])"
 )
-QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|/(?:[^/\\\n]|\\.)+/[a-z]*|```.*?```|//[^\n]*", re.DOTALL)
+QUOTED_OR_COMMENT = re.compile(
+    r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|/(?:[^/\\\n]|\\.)+/[a-z]*|```.*?```|//[^\n]*", re.DOTALL
+)
 RELATIVE_TIME = re.compile(r"\b(?:earliest|latest|start|end)\s*=\s*\"?[-+]?$", re.IGNORECASE)
 AROUND = re.compile(r"[\w.\"]+(?:\s*(?:[<>!:]?=|[<>*/+,(-])\s*)?$")
 BEHIND = re.compile(r"\s*[*/+-]\s*\w+")
@@ -110,7 +112,7 @@ def find_numbers(source: Source, root: Node, planned: Callable[[str], Node]) -> 
 def list_tokens(source: Source) -> Iterator[tuple[Span, float, str]]:
     """Numbers outside of quotes and comments, and quoted ones that are all there is between the quotes."""
     text = source.text
-    quoted = [(m.start(), m.end()) for m in QUOTED.finditer(text)]
+    quoted = [(m.start(), m.end()) for m in QUOTED_OR_COMMENT.finditer(text)]
     for match in NUMBER_TOKEN.finditer(text):
         inside = next(((a, b) for a, b in quoted if a <= match.start() < b), None)
         if inside is not None and (match.start() - 1, match.end() + 1) != inside:

@@ -3,131 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import unified_diff
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 
-from harness.detection.language import Strictness, language
+from harness.detection.language import language
 from harness.detection.plan import operations as ops
 from harness.detection.plan.nodes import Aggregate, Node
-from harness.diagnostics import HarnessError, Source, did_you_mean, mend
+from harness.diagnostics import HarnessError, Source, did_you_mean
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial
-from harness.verdict.study.population import LEAST_SECONDS, WatchedPopulation
+from harness.verdict.study.population import LEAST_SECONDS
 from harness.verdict.tune.allowlist import AllowlistEntry, entries
-from harness.verdict.tune.choice import Candidates, Choice, Objective, Setting, choose, find_knee
+from harness.verdict.tune.choice import Candidates, Choice, Setting, choose, find_knee
 from harness.verdict.tune.grid import grid
 from harness.verdict.tune.groups import select_varied_thresholds
-from harness.verdict.tune.margins import Margin, find_same_range, margins
+from harness.verdict.tune.margins import find_same_range, margins
 from harness.verdict.tune.numbers_in_text import NumberInText, Role, find_numbers
-from harness.verdict.tune.observations import Observations, Point, Surface, observe
+from harness.verdict.tune.observations import Observations, Point, observe
 from harness.verdict.tune.regularity import Opinion, opinions
 from harness.verdict.tune.reruns import Reruns, Tried
+from harness.verdict.tune.result import CaseShare, Explored, Knob, Tuning, Wishes
 from harness.verdict.tune.thresholds import Threshold, find_thresholds
 
 # Chosen, no source: a table that fits on a screen.
 MOST_ON_FRONT = 25
-# Chosen, no source: as long as a person waits for an answer.
-DEFAULT_SECONDS = 60.0
-
-Knob = Threshold | NumberInText
-"""A number of the rule that is varied: a threshold of the grid, or one that takes runs of its own."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What a person may choose: values for numbers by name, values an axis, an objective, how sure, how much besides.
-
-    `seconds` are how long edited texts are run again for numbers that the grid cannot answer for.
-    """
-
-    values: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    steps: int | None = None
-    objective: Objective = field(default_factory=Objective)
-    confidence: float = 0.95
-    seed: int = 0
-    seconds: float = DEFAULT_SECONDS
-    strictness: Strictness = Strictness.LENIENT
-    exclusions: bool = True
-    opinions: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explored:
-    """How many edited texts were run within how many seconds, how many more there were, and each number's values."""
-
-    values: tuple[tuple[float, ...], ...]
-    runs: int
-    left: int
-    failed: int
-    seconds: float
-    allowed: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseShare:
-    """One of several cases: for how long its hosts were watched, and what of the published rule's alerts is its own."""
-
-    name: str
-    host_days: float
-    attacks: int
-    caught: int
-    false_alerts: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """Everything that was found out about a rule's numbers.
-
-    `thresholds` are all comparisons, `varied` the numbers of the grid and behind them those that edited texts were run
-    for. `front` are the points that no other beats, the cheapest first, `knee` the place of its bend. Without an
-    objective there is no `choice`. `ranges` are for each number of the grid between which values the shown points stay
-    as they are: those of the choice, else of the rule as published.
-    """
-
-    rule: Source
-    thresholds: tuple[Threshold, ...]
-    varied: tuple[Knob, ...]
-    population: WatchedPopulation
-    groups: int
-    combinations: int
-    published: Point
-    front: tuple[Point, ...]
-    knee: int | None
-    objective: Objective
-    choice: Choice | None
-    recommended: Point | None
-    ranges: tuple[tuple[float, float], ...]
-    explored: Explored
-    shares: tuple[CaseShare, ...]
-    confidence: float
-    margins: tuple[Margin, ...]
-    exclusions: tuple[AllowlistEntry, ...]
-    opinions: tuple[Opinion, ...]
-    surface: Surface
-    seconds: float
-    grid_seconds: float
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def changes(self) -> tuple[tuple[Knob, float], ...]:
-        """Numbers that the chosen point changes."""
-        if self.recommended is None:
-            return ()
-        pairs = zip(self.varied, self.recommended.values, strict=True)
-        return tuple((k, v) for k, v in pairs if v != k.published)
-
-    @property
-    def mended(self) -> str:
-        """The rule's text with only these numbers changed."""
-        return mend(self.rule, [k.edit(v) for k, v in self.changes])
-
-    @property
-    def diff(self) -> str:
-        """The change of the text, as a patch."""
-        old, new = (text.splitlines(keepends=True) for text in (self.rule.text, self.mended))
-        lines = unified_diff(list(old), list(new), self.rule.name, self.rule.name)
-        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,6 +54,17 @@ class Study:
         """The rule at a setting."""
         found = setting.tried.observed.point(setting.literals, confidence=self.wishes.confidence, seed=self.wishes.seed)
         return replace(found, values=setting.values)
+
+    def exclusions(self, published: Point) -> tuple[AllowlistEntry, ...]:
+        """The best exclusions, each run, where they are wanted and there is something to exclude."""
+        wanted = self.wishes.exclusions and published.false_alerts
+        return entries(self.ensemble.batch, self.root, self.observed) if wanted else ()
+
+    def opinions(self, published: Point) -> tuple[Opinion, ...]:
+        """What statistics of waits find at as many false alerts, where that is wanted."""
+        if not self.wishes.opinions:
+            return ()
+        return opinions(self.ensemble.batch, self.root, self.observed.population, published.false_alerts)
 
 
 def tune(subjects: Sequence[LabelledTrial], wishes: Wishes | None = None) -> Tuning:
@@ -244,13 +154,10 @@ def answer(study: Study, began: float) -> Tuning:
     grid_seconds = perf_counter() - grouped
     tried, explored = explore(study, own)
     candidates = Candidates(tried=tried, grid=axes, published=observed.groups.published, numbers=own.numbers)
-    choice = None
-    if wishes.objective.given:
-        choice = choose(candidates, wishes.objective, observed, wishes.seed, wishes.confidence)
-    published = study.point(Setting(tried=own, literals=observed.groups.published))
+    choice = choose(candidates, wishes.objective, observed, wishes.seed, wishes.confidence)
+    as_written = Setting(tried=own, literals=observed.groups.published)
+    published, shown = study.point(as_written), choice.setting if choice else as_written
     on_front = tuple(study.point(s) for s in candidates.on_front(MOST_ON_FRONT))
-    shown = choice.setting if choice else Setting(tried=own, literals=observed.groups.published)
-    batch, root = study.ensemble.batch, study.root
     return Tuning(
         rule=study.rule,
         thresholds=study.thresholds,
@@ -269,8 +176,8 @@ def answer(study: Study, began: float) -> Tuning:
         shares=tuple(share_cases(study)),
         confidence=wishes.confidence,
         margins=margins(observed),
-        exclusions=entries(batch, root, observed) if wishes.exclusions and published.false_alerts else (),
-        opinions=opinions(batch, root, observed.population, published.false_alerts) if wishes.opinions else (),
+        exclusions=study.exclusions(published),
+        opinions=study.opinions(published),
         surface=own.surface,
         seconds=perf_counter() - began,
         grid_seconds=grid_seconds,

@@ -13,8 +13,9 @@ from harness.verdict.study.ensemble import Ensemble
 from harness.verdict.tune.choice import Objective
 from harness.verdict.tune.groups import select_varied_thresholds
 from harness.verdict.tune.observations import observe
+from harness.verdict.tune.result import Wishes
 from harness.verdict.tune.thresholds import find_thresholds
-from harness.verdict.tune.tune import Wishes, tune
+from harness.verdict.tune.tune import tune
 
 SPL = r"""index=wineventlog EventCode=3 NOT DestinationIp="10.*"
 | eval Hour=strftime(_time, "%Y-%m-%d %H:00:00")
