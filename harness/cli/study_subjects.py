@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, cast
@@ -53,11 +53,30 @@ EVENT_OPTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvents:
+    """What stands in place of scenarios: files or a world, and which of the events are an attack's."""
+
+    paths: tuple[Path, ...] = ()
+    malicious: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.paths)
+
+
 def add_event_options(command: options.Decorated) -> options.Decorated:
-    """The options that put recorded events in place of scenarios."""
+    """The options that put recorded events in place of scenarios, handed on as `recorded`."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, events: tuple[Path, ...], malicious: Mapping[str, str], **named: Any) -> Any:
+        if malicious and not events:
+            raise HarnessError("usage", "--malicious is said of --events", help="add --events PATH")
+        return command(*arguments, recorded=RecordedEvents(paths=events, malicious=malicious), **named)
+
     for option in reversed(EVENT_OPTIONS):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return cast(options.Decorated, wrapped)
 
 
 def plot(command: options.Decorated) -> options.Decorated:
@@ -147,12 +166,11 @@ def subject(bench: Bench, scenario: Scenario, rule: Path, judged: Expectation, *
     return LabelledTrial(name=name, label=scenario.body.activity, trial=trial, scenario=scenario, expectation=judged)
 
 
-def build_recorded_trial(
-    bench: Bench, rule: Path, paths: Sequence[Path], events: Sequence[Path], malicious: Mapping[str, str]
-) -> LabelledTrial:
+def build_recorded_trial(bench: Bench, rule: Path, paths: Sequence[Path], recorded: RecordedEvents) -> LabelledTrial:
     """The rule on a world or on recorded events; those that fit the filter are an attack's, if they do not say so."""
     if paths:
         raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
+    events, malicious = recorded.paths, recorded.malicious
     if any(is_dataset(p) for p in events):
         if malicious:
             message = "a world knows itself which events are an attack's"

@@ -20,8 +20,8 @@ from harness.verdict.study.isolation import filter_scans
 from harness.verdict.study.population import AttackInBatch
 from harness.verdict.study.world import WorldBatch
 
-FIRST, LAST = "@first", "@last"
-LABELS = {ATTACK: ops.gather}
+FIRST_EVENT, LAST_EVENT = "@first", "@last"
+ATTACK_LIST = {ATTACK: ops.gather}
 
 
 def measure_recorded_latency(subject: LabelledTrial, schedule: Schedule) -> Latency:
@@ -39,14 +39,14 @@ def measure_recorded_latency(subject: LabelledTrial, schedule: Schedule) -> Late
         if not spans:
             raise HarnessError("no-attacks", "no attack left an event on this rule's platform")
         runs = schedule.runs(min(low for low, _ in spans.values()), max(high for _, high in spans.values()))
-        alerting = replay_runs(ensemble, subject, schedule, runs)
+        alerting = replay_attacks(ensemble, subject, schedule, runs)
         unlimited = attacks_behind(ensemble.batch, ensemble.plan.node)
-    delays = tuple(describe_delay(a, spans, alerting, unlimited, runs) for a in attacks)
+    delays = tuple(build_delay(a, spans, alerting, unlimited, runs) for a in attacks)
     rule = subject.trial.rule.query
     return Latency(rule=rule, schedule=schedule, delays=delays, seconds=perf_counter() - began, recorded=True)
 
 
-def describe_delay(
+def build_delay(
     attack: AttackInBatch,
     spans: dict[int, tuple[float, float]],
     alerting: dict[int, list[float]],
@@ -76,7 +76,9 @@ def find_attack_spans(batch: Batch) -> dict[int, tuple[float, float]]:
     labelled = batch.isolation({ATTACK: ops.minimum})(Scan(columns={name: Kind.NUMBER}))
     held = Filter(source=labelled, condition=ops.not_(ops.is_null(Column(ATTACK))))
     seconds = ops.divide(Column(name), Literal(UNITS_PER_SECOND[name]))
-    measures = tuple((n, Aggregation(how, (seconds,))) for n, how in ((FIRST, ops.minimum), (LAST, ops.maximum)))
+    measures = tuple(
+        (n, Aggregation(how, (seconds,))) for n, how in ((FIRST_EVENT, ops.minimum), (LAST_EVENT, ops.maximum))
+    )
     rows = batch.rows(Aggregate(source=held, keys=((ATTACK, Column(ATTACK)),), measures=measures))
     return {
         int(float(str(attack))): (float(str(low)), float(str(high)))
@@ -85,7 +87,7 @@ def find_attack_spans(batch: Batch) -> dict[int, tuple[float, float]]:
     }
 
 
-def replay_runs(
+def replay_attacks(
     ensemble: Ensemble, subject: LabelledTrial, schedule: Schedule, runs: Sequence[float]
 ) -> dict[int, list[float]]:
     """For each attack the runs whose alerts rest on it."""
@@ -116,7 +118,7 @@ def conditions_of(batch: Batch, window: tuple[float, float]) -> list[Expression]
 
 def attacks_behind(batch: Batch, node: Node) -> frozenset[int]:
     """The attacks that the rows of a plan rest on."""
-    rows = batch.rows(batch.isolation(LABELS)(node))
+    rows = batch.rows(batch.isolation(ATTACK_LIST)(node))
     cells = rows.column(ATTACK) if ATTACK in rows.columns else ()
     found: set[int] = set()
     for cell in cells:

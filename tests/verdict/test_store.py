@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.commands.query import by_cause, split_census_windows
-from harness.cli.study_subjects import build_recorded_trial
+from harness.cli.study_subjects import RecordedEvents, build_recorded_trial
 from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
@@ -142,7 +142,8 @@ def test_tuning_a_world_counts_its_attacks_and_alerts_as_a_query_does(rule, worl
         caught = {c.name for a in asked.alerts for c in a.causes if c.malicious}
     with Bench(RunOptions()) as bench:
         found = tune(
-            [build_recorded_trial(bench, rule, [], [world], {})], Wishes(exclusions=False, opinions=False, seconds=0)
+            [build_recorded_trial(bench, rule, [], RecordedEvents(paths=(world,)))],
+            Wishes(exclusions=False, opinions=False, seconds=0),
         )
     assert found.published.alerts == len(asked.alerts) > 4
     assert {m.attack.name for m in found.margins if m.caught} == caught

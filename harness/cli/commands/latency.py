@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from harness.cli import study_subjects
 from harness.cli.options import PATH
 from harness.cli.screen import DIFFERS, paper
 from harness.cli.sigma_options import Studied, show_studies
+from harness.cli.study_subjects import RecordedEvents
 from harness.diagnostics import HarnessError
 from harness.report.studies import latency as told
 from harness.report.studies.plots import plot_study
@@ -53,8 +54,7 @@ def command(
     offset: str,
     starts: int,
     within: str,
-    events: tuple[Path, ...],
-    malicious: Mapping[str, str],
+    recorded: RecordedEvents,
     plot: Path | None,
     chosen: RunOptions,
     as_json: bool,
@@ -80,8 +80,8 @@ def command(
         raise HarnessError("wrong-parameter", "--every is a duration above nothing", help="write --every 15m")
     stretch = parse_option_duration(within, "--within")
     moments = [stretch * n / starts for n in range(starts)]
-    measure = partial(measure_recorded, paths=paths, events=events, malicious=malicious, schedule=schedule)
-    if not events:
+    measure = partial(measure_recorded, paths=paths, recorded=recorded, schedule=schedule)
+    if not recorded:
         measure = partial(measure_scenarios, paths=paths, schedule=schedule, moments=moments)
     study = partial(study_latency, measure=measure, plot=plot, chosen=chosen)
     return show_studies(rule, chosen, study, as_json=as_json)
@@ -103,12 +103,11 @@ def measure_recorded(
     rule: Path,
     *,
     paths: Sequence[Path],
-    events: Sequence[Path],
-    malicious: Mapping[str, str],
+    recorded: RecordedEvents,
     schedule: Schedule,
 ) -> Latency:
     """How late one rule is on each attack of a world or of recorded events."""
-    subject = study_subjects.build_recorded_trial(bench, rule, paths, events, malicious)
+    subject = study_subjects.build_recorded_trial(bench, rule, paths, recorded)
     return measure_recorded_latency(subject, schedule)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from harness.cli.options import PATH
 from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import expand_rules
 from harness.cli.study_subjects import (
+    RecordedEvents,
     add_event_options,
     add_study_options,
     build_recorded_trial,
@@ -38,8 +38,7 @@ def command(
     second: Path | None,
     paths: tuple[Path, ...],
     fast: bool,
-    events: tuple[Path, ...],
-    malicious: Mapping[str, str],
+    recorded: RecordedEvents,
     chosen: RunOptions,
     as_json: bool,
 ) -> int:
@@ -54,11 +53,11 @@ def command(
     detlab parity sigma.yml
     """
     pair = choose_pair(first, second, chosen.sigma)
-    if events:
+    if recorded:
         # An engine for each, since each rule's platform shows the events its own way.
         with Bench(chosen) as left, Bench(chosen) as right:
             sides = [
-                build_recorded_trial(bench, rule, paths, events, malicious)
+                build_recorded_trial(bench, rule, paths, recorded)
                 for bench, rule in zip((left, right), pair, strict=True)
             ]
             return show_parity(compare_recorded(*sides, search=not fast), as_json=as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
@@ -14,6 +14,7 @@ from harness.cli import study_subjects
 from harness.cli.options import PATH, Decorated, parse_pairs
 from harness.cli.screen import DIFFERS, paper
 from harness.cli.sigma_options import Studied, show_studies
+from harness.cli.study_subjects import RecordedEvents
 from harness.detection.language import Strictness
 from harness.diagnostics import HarnessError
 from harness.report.studies.plots import plot_study
@@ -85,8 +86,7 @@ def add_wishes(command: Decorated) -> Decorated:
 def command(
     rule: Path,
     paths: tuple[Path, ...],
-    events: tuple[Path, ...],
-    malicious: Mapping[str, str],
+    recorded: RecordedEvents,
     wishes: Wishes,
     write: bool,
     plot: Path | None,
@@ -109,7 +109,7 @@ def command(
         raise HarnessError("usage", message, help="add --budget, --recall or --cost")
     # A fixed seed, so that the same study gives the same intervals.
     wishes = replace(wishes, seed=chosen.seed or 0, strictness=Strictness(chosen.dialect or "lenient"))
-    study = partial(studied_rule, paths=paths, events=events, malicious=malicious, chosen=chosen, wishes=wishes)
+    study = partial(studied_rule, paths=paths, recorded=recorded, chosen=chosen, wishes=wishes)
     # With --write alone the patch goes to stdout, so that it can be applied.
     shown = partial(describe_study, study, plot=plot, write=write)
     return show_studies(rule, chosen, shown, as_json=as_json)
@@ -131,15 +131,14 @@ def describe_study(study: Callable[[Path], Tuning], rule: Path, *, plot: Path | 
 def studied_rule(
     rule: Path,
     paths: Sequence[Path],
-    events: Sequence[Path],
-    malicious: Mapping[str, str],
+    recorded: RecordedEvents,
     chosen: RunOptions,
     wishes: Wishes,
 ) -> Tuning:
     """The study itself."""
     with Bench(chosen) as bench:
-        if events:
-            return tune([study_subjects.build_recorded_trial(bench, rule, paths, events, malicious)], wishes)
+        if recorded:
+            return tune([study_subjects.build_recorded_trial(bench, rule, paths, recorded)], wishes)
         return tune(study_subjects.build_population(bench, rule, paths), wishes)
 
 
