@@ -115,9 +115,10 @@ def require_rule(rule: Path) -> Path:
 
 def build_population(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[LabelledTrial]:
     """The rule on each scenario that a run judges; those with the same telemetry stand for one."""
-    found: dict[tuple[Label, str], LabelledTrial] = {}
+    found: dict[tuple[object, ...], LabelledTrial] = {}
     for trial in build_trials(bench, rule, paths, on_request=False):
-        key = (trial.label, digest_telemetry(trial.lot.telemetry))
+        lot = trial.lot
+        key = (trial.label, *sorted(lot.conditions.items()), digest_telemetry(lot.telemetry))
         known = found.get(key)
         found[key] = trial if known is None else replace(known, same=(*known.same, trial.name))
     return list(found.values())

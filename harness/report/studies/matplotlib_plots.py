@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from harness.verdict.envelope import Axis, Envelope
+from harness.verdict.envelope import Envelope
+from harness.verdict.envelope_axis import Axis
 from harness.verdict.latency import Latency
 from harness.verdict.mutate.mutate import Fate, Mutation
 from harness.verdict.tune.result import Tuning

@@ -34,11 +34,9 @@ def format_mutation(found: Mutation, paper: Paper, *, verbose: bool = False) -> 
         yield f"not used, for the rule itself fails it: {name}"
     if alive:
         yield ""
-        yield from paper.table(
-            ["line", "survivor", "a scenario that kills it"],
-            [format_survivor_row(t) for t in found.survivors],
-            right=frozenset({0}),
-        )
+        names = ["line", "survivor", *([] if found.recorded else ["a scenario that kills it"])]
+        rows = [format_survivor_row(t)[: len(names)] for t in found.survivors]
+        yield from paper.table(names, rows, right=frozenset({0}))
     if verbose:
         rest = [t for t in found.mutants if t.fate is not Fate.SURVIVED]
         yield ""

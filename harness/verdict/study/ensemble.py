@@ -155,6 +155,7 @@ class Variant:
     """What differs from a scenario: parameters of one of its steps, how much later it all begins, and on which host.
 
     `again`, if given, is the same step done once more, with these parameters and, if named, on this other host.
+    `repeats` is how often the step is done in all, each `apart` from the last; `alone` leaves the other steps out.
     """
 
     scenario: Scenario
@@ -164,17 +165,24 @@ class Variant:
     host: str | None = None
     again: Mapping[str, object] | None = None
     other_host: str | None = None
+    repeats: int = 1
+    apart: timedelta = timedelta(0)
+    alone: bool = False
 
     def steps(self, behaviours: Behaviours) -> list[ScheduledAction]:
         """The steps of this variant. Raises HarnessError for parameters that cannot be."""
         found = []
         for number in range(len(self.scenario.body.simulate)):
+            if self.alone and number != self.step:
+                continue
             made = step(self.scenario, number, behaviours)
             if number == self.step and self.given:
                 made = replace(made, given={**made.given, **self.given})
                 # Checked here, so that a variant that cannot be is told before anything is simulated.
                 behaviours[made.behaviour].arguments(made.given)
-            found.append(replace(made, at=made.at + self.later, host=self.host or made.host))
+            moved = replace(made, at=made.at + self.later, host=self.host or made.host)
+            times = self.repeats if number == self.step else 1
+            found += [replace(moved, at=moved.at + n * self.apart) for n in range(times)]
         if self.again is not None:
             first = found[self.step]
             once_more = replace(first, given={**first.given, **self.again}, host=self.other_host or first.host)

@@ -142,3 +142,17 @@ def test_recorded_events_notice_a_mutant_that_alerts_on_others(folder):
     assert found.recorded and found.search is None
     assert fate['`Image="*\\\\zoom.exe"` dropped'] is Fate.KILLED
     assert fate['`Image="*\\\\slack.exe"` dropped'] is Fate.SURVIVED
+
+
+def test_a_rule_that_counts_processes_gets_scenarios_that_start_more_of_them(folder):
+    (folder / "rule.spl").write_text(
+        'index=wineventlog EventCode=1 Image="*\\\\nslookup.exe" | bucket _time span=1m '
+        "| stats count as n by host, _time | where n >= 5"
+    )
+    step = r"  - {behaviour: process, host: WS01, at: %ds, given: {image: 'C:\Windows\System32\nslookup.exe'}}"
+    text = "\n".join(["title: many", "activity: malicious", "simulate:", *(step % n for n in range(8))])
+    (folder / "many.yaml").write_text(text + "\nexpect:\n  - {rule: rule.spl, outcome: true positive}\n")
+    with Bench(RunOptions()) as bench:
+        found = mutate(build_expecting_trials(bench, folder / "rule.spl", [folder / "many.yaml"]))
+    told = {t.mutant.what: t.killer for t in found.survivors}
+    assert told["5 becomes 4"] is not None and told[">= becomes > in `n >= 5`"] is not None
