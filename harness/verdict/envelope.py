@@ -106,7 +106,6 @@ def judge_envelope(
     """
     began = perf_counter()
     scenario = require_varied_scenario(subject)
-    varied = scenario.body.simulate[0]
     check_size(len(x) * len(y) * tries)
     cells = list(product(range(len(x)), range(len(y)))) * tries
     # A host of its own for each variant, or rules would group their events together.
@@ -119,7 +118,7 @@ def judge_envelope(
     told = tuple(explain_variant(subject, x, y, c, lasting, seed) for c in beside_the_edge(seen)[:reasons])
     return Envelope(
         rule=subject.trial.rule.query,
-        behaviour=varied.behaviour,
+        behaviour=scenario.body.simulate[0].behaviour,
         x=x,
         y=y,
         caught=seen,
@@ -128,7 +127,7 @@ def judge_envelope(
         tries=tries,
         reasons=told,
         seconds=perf_counter() - began,
-        fixed=dict(varied.given),
+        fixed=dict(scenario.body.simulate[0].given),
         conditions=dict(subject.trial.conditions),
     )
 

@@ -21,7 +21,7 @@ from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError
 from harness.scratch_folder import ScratchFolder
-from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin, find_arrival
+from harness.telemetry.events.event import CAUSE, TIME, Cause, Events, Telemetry, TelemetryOrigin, find_arrival
 from harness.telemetry.platform import View, platform
 from harness.telemetry.simulation.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
 from harness.verdict.alerts import Alert, GroundTruth
@@ -254,6 +254,11 @@ class WorldStore(TelemetryStore):
         # A study's plans read who caused an event, which is no column of any rule.
         known = {**self.columns, CAUSE: Kind.NUMBER}
         self.attaching.attach_all(folder, files, {n: k for n, k in known.items() if n in names})
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Who did what, by the numbers that events have."""
+        return self.dataset.truth()
 
     def begin(self) -> float:
         """When the world or the window begins, in epoch seconds."""

@@ -48,7 +48,7 @@ class WorldBatch(Batch):
         self.columns = store.load(language(trial.rule.language).platform, trial.conditions, raw=trial.query.raw)
         self.views = store.views
         self.events = store.size(trial.conditions)
-        self.causes = store.dataset.truth()
+        self.causes = store.causes
         self.left: npt.NDArray[np.int64] = store.count_events_by_cause()
         self.truth = GroundTruth(causes=self.causes, by_event=np.empty(0, np.int32))
         # Causes that nobody knows a host of, and events of nobody: then the events have to say where they happened.
