@@ -14,7 +14,7 @@ from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
 from harness.telemetry.events.event import Cause
-from harness.verdict.alerts import Alert
+from harness.verdict.alerts import NOBODY, Alert
 from harness.verdict.explain import Explanation, Labels, explain
 from harness.verdict.judge import Trial
 from harness.verdict.mutate.mutants import Mutant, mutants
@@ -177,6 +177,9 @@ def compare_recorded(first: LabelledTrial, second: LabelledTrial, *, search: boo
     )
 
 
+UNKNOWN_CAUSE = Cause(name=NOBODY, malicious=False)
+
+
 def describe_cause(cause: Cause) -> str:
     """A cause in words."""
     what = "attack" if cause.malicious else "benign"
@@ -187,7 +190,7 @@ def count_alerts_by_cause(alerts: Sequence[Alert]) -> dict[Cause, int]:
     """How many alerts rest on each cause."""
     found: dict[Cause, int] = {}
     for alert in alerts:
-        for cause in alert.causes:
+        for cause in alert.causes or (UNKNOWN_CAUSE,):
             found[cause] = found.get(cause, 0) + 1
     return found
 

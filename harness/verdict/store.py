@@ -21,7 +21,7 @@ from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError
 from harness.scratch_folder import ScratchFolder
-from harness.telemetry.events.event import CAUSE, TIME, Cause, Events, Telemetry, TelemetryOrigin, find_arrival
+from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin, find_arrival
 from harness.telemetry.platform import View, platform
 from harness.telemetry.simulation.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
 from harness.verdict.alerts import Alert, GroundTruth
@@ -194,6 +194,7 @@ class WorldStore(TelemetryStore):
         self.attaching: Attaching = engine
         self.path, self.window = path, window
         self.dataset: WorldDataset = open_dataset(path)
+        self.truth = GroundTruth(causes=self.dataset.truth(), by_event=np.empty(0, np.int32))
         self.folder: ScratchFolder | None = None
         self.presented: tuple[str, Mapping[str, str], bool] = ("", {}, False)
         self.read = self.prepared = 0
@@ -254,11 +255,6 @@ class WorldStore(TelemetryStore):
         # A study's plans read who caused an event, which is no column of any rule.
         known = {**self.columns, CAUSE: Kind.NUMBER}
         self.attaching.attach_all(folder, files, {n: k for n, k in known.items() if n in names})
-
-    @property
-    def causes(self) -> tuple[Cause, ...]:
-        """Who did what, by the numbers that events have."""
-        return self.dataset.truth()
 
     def begin(self) -> float:
         """When the world or the window begins, in epoch seconds."""

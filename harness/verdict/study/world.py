@@ -16,7 +16,6 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import any_of
 from harness.detection.plan.passes.provenance import trace_events
 from harness.telemetry.events.event import CAUSE, UNLABELLED
-from harness.verdict.alerts import GroundTruth
 from harness.verdict.judge import Trial
 from harness.verdict.store import WorldStore, fields_read
 from harness.verdict.study.batch import (
@@ -48,9 +47,9 @@ class WorldBatch(Batch):
         self.columns = store.load(language(trial.rule.language).platform, trial.conditions, raw=trial.query.raw)
         self.views = store.views
         self.events = store.size(trial.conditions)
-        self.causes = store.causes
+        self.causes = store.truth.causes
         self.left: npt.NDArray[np.int64] = store.count_events_by_cause()
-        self.truth = GroundTruth(causes=self.causes, by_event=np.empty(0, np.int32))
+        self.truth = store.truth
         # Causes that nobody knows a host of, and events of nobody: then the events have to say where they happened.
         seen = np.flatnonzero(self.left[:-1])
         self.by_cause = not self.left[-1] and all(self.causes[i].host for i in seen)
