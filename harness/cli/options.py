@@ -130,6 +130,6 @@ verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full
 def add_judging_options(command: Decorated) -> Decorated:
     """The options that say under what a rule is judged."""
     # The last decorator that is applied stands first in the help.
-    for option in (verbose, json_option, add_limits, seed, switch, condition_option, dialect, engine_option):
+    for option in (json_option, add_limits, seed, switch, condition_option, dialect, engine_option):
         command = option(command)
     return command
