@@ -1,13 +1,17 @@
 """Which parts of a stored table a plan can need: a store keeps events of one kind apart, with their constant fields.
 
 A part whose constants alone make a filter above the scan untrue gives no row, so it need not be read or even planned.
-A filter may ask for what the plan derives of constants, as the group of events that a data model takes.
+A filter may ask for what the plan derives of constants, as the group of events that a data model takes. A condition is
+walked once for all parts: parts are looked up by the values of the constants that it names (`PartIndex`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import cast
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Literal, Schema
@@ -41,10 +45,18 @@ class Unknown:
 
 
 UNKNOWN_TRUTH = Unknown()
-KnownValue = bool | str | float | Unknown | None
+ConstantNumber = tuple[str, float]
+"""A number by its spelling: a mapping would take 1.0 for True."""
+KnownValue = bool | str | ConstantNumber | Unknown | None
+Cases = Mapping[KnownValue, int]
+"""What an expression may hold, each with the parts where it does, as the bits of a number."""
 Chain = tuple[Node, ...]
 # What these give of one row depends on no other row, so a part can be left out below them.
 ROW_BY_ROW = (Filter, Sort, Derive, Select)
+# Chosen, no source: a run has a store or two, and a question about parts that nobody keeps must not fill memory.
+MOST_INDEXES = 4
+INDEXES: dict[int, PartIndex] = {}
+"""The last indexes by the identity of their parts, which they hold themselves."""
 
 
 def parts_needed(root: Node, tables: Mapping[str, Sequence[StoredPart]]) -> dict[int, tuple[StoredPart, ...]]:
@@ -58,10 +70,21 @@ def parts_needed(root: Node, tables: Mapping[str, Sequence[StoredPart]]) -> dict
         if scan is not None:
             scans[id(scan)] = scan
             readers.setdefault(id(scan), []).append(chain)
-    return {
-        key: tuple(p for p in tables.get(scans[key].table, ()) if any(may_pass(p, chain) for chain in chains))
-        for key, chains in readers.items()
-    }
+    found: dict[int, tuple[StoredPart, ...]] = {}
+    for key, chains in readers.items():
+        index = index_parts(tables.get(scans[key].table, ()))
+        found[key] = index.select(reduce(or_, (parts_passing(index, chain) for chain in chains)))
+    return found
+
+
+def index_parts(parts: Sequence[StoredPart]) -> PartIndex:
+    """The index of these parts, made once as long as they are the ones that plans ask about."""
+    known = INDEXES.get(id(parts))
+    if known is None:
+        if len(INDEXES) >= MOST_INDEXES:
+            INDEXES.pop(next(iter(INDEXES)))
+        known = INDEXES[id(parts)] = PartIndex(parts)
+    return known
 
 
 def chain_over_scan(node: Node) -> tuple[Scan | None, Chain]:
@@ -73,21 +96,25 @@ def chain_over_scan(node: Node) -> tuple[Scan | None, Chain]:
     return (node if isinstance(node, Scan) else None), tuple(reversed(chain))
 
 
-def may_pass(part: StoredPart, chain: Chain) -> bool:
-    """Whether a row of the part may come through all of the nodes."""
-    known: PartColumns = part
+def parts_passing(index: PartIndex, chain: Chain) -> int:
+    """The parts of which a row may come through all of the nodes."""
+    # What is resolved is remembered for this chain, since rules share parts of their conditions.
+    known: PartColumns = DerivedColumns(index, index, {})
+    passing = index.all
     for node in chain:
         match node:
             case Filter():
                 # One by one: null with something unknown is unknown, and yet never true. Null is not true either.
-                held = [resolve_constant(each, known) for each in list_conjuncts(node.condition)]
-                if any(value is not True and value is not UNKNOWN_TRUTH for value in held):
-                    return False
+                for each in list_conjuncts(node.condition):
+                    cases = known.resolve(each)
+                    passing &= cases.get(True, 0) | cases.get(UNKNOWN_TRUTH, 0)
+                    if not passing:
+                        return 0
             case Derive():
-                known = DerivedColumns(known, {name: resolve_constant(e, known) for name, e in node.columns})
+                known = DerivedColumns(index, known, dict(node.columns))
             case Select():
-                known = DerivedColumns(None, {name: resolve_constant(e, known) for name, e in node.columns})
-    return True
+                known = DerivedColumns(index, None, dict(node.columns), known)
+    return passing
 
 
 def list_conjuncts(condition: Expression) -> Iterator[Expression]:
@@ -100,64 +127,207 @@ def list_conjuncts(condition: Expression) -> Iterator[Expression]:
             yield condition
 
 
-@dataclass(frozen=True, slots=True)
-class DerivedColumns:
+def are_decided_alike(ours: Expression, theirs: Expression, parts: Sequence[StoredPart]) -> bool:
+    """Whether the constants of each part decide both expressions, and give them the same value."""
+    index = index_parts(parts)
+    first, second = index.resolve(ours), index.resolve(theirs)
+    return UNKNOWN_TRUTH not in first and first == second
+
+
+class PartColumns:
+    """What columns and expressions hold in each part at once, so that a condition is walked once and not for each."""
+
+    def __init__(self, index: PartIndex | None) -> None:
+        self.index = index or cast(PartIndex, self)
+        # An expression is kept with what it holds, so that its id cannot be given to another one meanwhile.
+        self.resolved: dict[int, tuple[Expression, Cases]] = {}
+
+    def held(self, name: str) -> Cases:
+        """What a column holds."""
+        raise NotImplementedError
+
+    def folded(self, name: str) -> Cases:
+        """What a column holds, texts in lower case."""
+        raise NotImplementedError
+
+    def resolve(self, expression: Expression) -> Cases:
+        """What an expression holds in the parts, where their constants tell."""
+        known = self.resolved.get(id(expression))
+        if known is None:
+            known = self.resolved[id(expression)] = (expression, self.compute(expression))
+        return known[1]
+
+    def compute(self, expression: Expression) -> Cases:
+        """The same, not remembered."""
+        everywhere = self.index.all
+        match expression:
+            case Literal(bool() | str() | None as value):
+                return {value: everywhere}
+            case Literal(float() as value):
+                return {("number", value): everywhere}
+            case Column(name):
+                return self.held(name)
+            case Call(ops.and_, arguments):
+                return combine_truths(map(self.resolve, arguments), everywhere, absorbing=False)
+            case Call(ops.or_, arguments):
+                return combine_truths(map(self.resolve, arguments), everywhere, absorbing=True)
+            case Call(ops.if_, (condition, then, otherwise)):
+                return self.choose(self.resolve(condition), then, otherwise)
+            case Call(operation, (Column(name), *wanted)) if operation in EQUALITIES and all(
+                isinstance(w, Literal) and isinstance(w.value, str) for w in wanted
+            ):
+                # By the index: a list of hundreds of values is looked up, and not compared with each constant.
+                texts = {str(w.value) for w in wanted if isinstance(w, Literal)}
+                if operation in CASELESS:
+                    return select_cases(self.folded(name), {lower_characters(t) for t in texts})
+                return select_cases(self.held(name), texts)
+            case Call(operation, arguments) if operation in DECIDED:
+                return decide_cases(DECIDED[operation], [self.resolve(a) for a in arguments], everywhere)
+            case Call(operation, arguments) if not operation.takes_null:
+                nulls = reduce(or_, (self.resolve(a).get(None, 0) for a in arguments), 0)
+                return without_empty({None: nulls, UNKNOWN_TRUTH: everywhere & ~nulls})
+            case _:
+                return {UNKNOWN_TRUTH: everywhere}
+
+    def choose(self, condition: Cases, then: Expression, otherwise: Expression) -> Cases:
+        """One of two values; where the condition is unknown their common value."""
+        true, unknown = condition.get(True, 0), condition.get(UNKNOWN_TRUTH, 0)
+        first, second = self.resolve(then), self.resolve(otherwise)
+        found: dict[KnownValue, int] = {}
+        open_parts = unknown
+        for value in {**first, **second}:
+            mine, other = first.get(value, 0), second.get(value, 0)
+            found[value] = mine & true | other & ~true & ~unknown | mine & other & unknown
+            open_parts &= ~found[value]
+        found[UNKNOWN_TRUTH] = found.get(UNKNOWN_TRUTH, 0) | open_parts
+        return without_empty(found)
+
+
+class PartIndex(PartColumns):
+    """The parts of a table by the values of their constants."""
+
+    def __init__(self, parts: Sequence[StoredPart]) -> None:
+        """All columns are looked up when a condition first names them."""
+        super().__init__(None)
+        self.parts = parts
+        self.all = (1 << len(parts)) - 1
+        self.columns: dict[str, Cases] = {}
+        self.lower: dict[str, Cases] = {}
+
+    def resolve(self, expression: Expression) -> Cases:
+        """What an expression holds in the parts; not remembered, as the index outlives the rules that ask it."""
+        return self.compute(expression)
+
+    def held(self, name: str) -> Cases:
+        """What a column holds in which parts."""
+        if name not in self.columns:
+            found: dict[KnownValue, int] = {}
+            for number, part in enumerate(self.parts):
+                value = part.held(name)
+                found[value] = found.get(value, 0) | 1 << number
+            self.columns[name] = found
+        return self.columns[name]
+
+    def folded(self, name: str) -> Cases:
+        """The same, texts in lower case."""
+        if name not in self.lower:
+            self.lower[name] = fold_cases(self.held(name))
+        return self.lower[name]
+
+    def select(self, chosen: int) -> tuple[StoredPart, ...]:
+        """The parts whose bits are set."""
+        return tuple(part for number, part in enumerate(self.parts) if chosen >> number & 1)
+
+
+class DerivedColumns(PartColumns):
     """Columns that the plan makes, over those that a row has without them."""
 
-    under: PartColumns | None
-    made: Mapping[str, KnownValue]
+    def __init__(
+        self,
+        index: PartIndex,
+        under: PartColumns | None,
+        made: Mapping[str, Expression],
+        source: PartColumns | None = None,
+    ) -> None:
+        """`made` reads the columns of `source`, which are those `under` it unless only what is made remains."""
+        super().__init__(index)
+        self.under, self.made, self.source = under, made, source or under
 
-    def held(self, name: str) -> KnownValue:
-        """What a column holds in every row."""
-        if name in self.made:
-            return self.made[name]
-        return self.under.held(name) if self.under is not None else None
+    def held(self, name: str) -> Cases:
+        """What a column holds in which parts."""
+        if name in self.made and self.source is not None:
+            return self.source.resolve(self.made[name])
+        return self.under.held(name) if self.under is not None else {None: self.index.all}
 
-
-PartColumns = StoredPart | DerivedColumns
-
-
-def resolve_constant(expression: Expression, known: PartColumns) -> KnownValue:
-    """What an expression holds in every row of a part, where its constants tell."""
-    match expression:
-        case Literal(bool() | str() | float() | None as held):
-            return held
-        case Column(name):
-            return known.held(name)
-        case Call(ops.and_, arguments):
-            return combine_truths((resolve_constant(a, known) for a in arguments), absorbing=False)
-        case Call(ops.or_, arguments):
-            return combine_truths((resolve_constant(a, known) for a in arguments), absorbing=True)
-        case Call(ops.if_, (condition, then, otherwise)):
-            return merge_known_values(resolve_constant(condition, known), then, otherwise, known)
-        case Call(operation, arguments) if operation in DECIDED:
-            return DECIDED[operation]([resolve_constant(a, known) for a in arguments])
-        case _:
-            return UNKNOWN_TRUTH
+    def folded(self, name: str) -> Cases:
+        """The same, texts in lower case; a stored column's are known to the index."""
+        if name in self.made or self.under is None:
+            return fold_cases(self.held(name))
+        return self.under.folded(name)
 
 
-def merge_known_values(
-    condition: KnownValue, then: Expression, otherwise: Expression, known: PartColumns
-) -> KnownValue:
-    """One of two values; where the condition is unknown their common value."""
-    if condition is not UNKNOWN_TRUTH:
-        return resolve_constant(then if condition is True else otherwise, known)
-    first, second = resolve_constant(then, known), resolve_constant(otherwise, known)
-    # By type too: True == 1 in Python.
-    return first if type(first) is type(second) and first == second else UNKNOWN_TRUTH
+def without_empty(cases: Mapping[KnownValue, int]) -> Cases:
+    """The values that some part has."""
+    return {value: parts for value, parts in cases.items() if parts}
 
 
-def combine_truths(values: Iterable[KnownValue], *, absorbing: bool) -> KnownValue:
-    """Kleene's AND (absorbing False) or OR (absorbing True); values behind the one that decides are not computed."""
-    unknown = null = False
-    for value in values:
-        if value is absorbing:
-            return absorbing
-        unknown = unknown or value is UNKNOWN_TRUTH
-        null = null or value is None
-    if unknown:
-        return UNKNOWN_TRUTH
-    return None if null else not absorbing
+def fold_cases(cases: Cases) -> Cases:
+    """The same with texts in lower case."""
+    found: dict[KnownValue, int] = {}
+    for value, parts in cases.items():
+        lower = lower_characters(value) if isinstance(value, str) else value
+        found[lower] = found.get(lower, 0) | parts
+    return found
+
+
+def select_cases(cases: Cases, texts: set[str]) -> Cases:
+    """Whether a column is one of some texts: unknown where it is, null where it is, and of booleans unknown."""
+    true = false = unknown = 0
+    for value, parts in cases.items():
+        if isinstance(value, str):
+            true |= parts if value in texts else 0
+            false |= 0 if value in texts else parts
+        elif isinstance(value, tuple):
+            true |= parts if str(value[1]) in texts else 0
+            false |= 0 if str(value[1]) in texts else parts
+        elif value is not None:
+            # Booleans become text when compared with one, which is the printer's business.
+            unknown |= parts
+    return without_empty({True: true, False: false, UNKNOWN_TRUTH: unknown, None: cases.get(None, 0)})
+
+
+def combine_truths(values: Iterable[Cases], everywhere: int, *, absorbing: bool) -> Cases:
+    """Kleene's AND (absorbing False) or OR (absorbing True); values behind those that decide are not computed."""
+    decided = unknown = null = 0
+    for cases in values:
+        decided |= cases.get(absorbing, 0)
+        unknown |= cases.get(UNKNOWN_TRUTH, 0)
+        null |= cases.get(None, 0)
+        if decided == everywhere:
+            break
+    unknown &= ~decided
+    null &= ~(decided | unknown)
+    rest = everywhere & ~(decided | unknown | null)
+    return without_empty({absorbing: decided, UNKNOWN_TRUTH: unknown, None: null, not absorbing: rest})
+
+
+def decide_cases(
+    function: Callable[[Sequence[KnownValue]], KnownValue], arguments: Sequence[Cases], everywhere: int
+) -> Cases:
+    """What a function gives of each combination of values that its arguments have together in some part."""
+    combined: list[tuple[tuple[KnownValue, ...], int]] = [((), everywhere)]
+    for cases in arguments:
+        combined = [
+            ((*values, value), both)
+            for values, parts in combined
+            for value, own in cases.items()
+            if (both := parts & own)
+        ]
+    found: dict[KnownValue, int] = {}
+    for values, parts in combined:
+        value = function(values)
+        found[value] = found.get(value, 0) | parts
+    return found
 
 
 def strict(function: Callable[[Sequence[str]], bool]) -> Callable[[Sequence[KnownValue]], KnownValue]:
@@ -170,7 +340,7 @@ def strict(function: Callable[[Sequence[str]], bool]) -> Callable[[Sequence[Know
         if None in values:
             # `x IN (a, NULL)` is true or null, never false.
             return None if values[0] is None or None in values[:2] else UNKNOWN_TRUTH
-        return function([str(v) for v in values])
+        return function([str(v[1]) if isinstance(v, tuple) else str(v) for v in values])
 
     return decided
 
@@ -210,3 +380,5 @@ DECIDED: dict[Operation, Callable[[Sequence[KnownValue]], KnownValue]] = {
     ops.equal_ci: strict(same_but_for_case),
     ops.in_ci: strict(same_but_for_case),
 }
+EQUALITIES = frozenset({ops.equal, ops.in_, ops.equal_ci, ops.in_ci})
+CASELESS = frozenset({ops.equal_ci, ops.in_ci})

@@ -1,0 +1,126 @@
+"""Plans that only filter events, over all kinds of events of a store: how many rows each finds, on which hosts, when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.detection.filters.coded_columns import CodedColumn, EventColumns, Mask
+from harness.detection.filters.evaluation import Scope
+from harness.detection.filters.text_tests import UnsupportedFilterError
+from harness.detection.filters.truth import Truth, combine
+from harness.detection.plan.expressions import Kind, Schema
+from harness.detection.plan.nodes import Derive, Filter, Node, Reverse, Select, Sort
+from harness.detection.plan.passes.partitions import (
+    Chain,
+    PartIndex,
+    StoredPart,
+    chain_over_scan,
+    list_conjuncts,
+    parts_passing,
+)
+from harness.telemetry.platform import UNITS_PER_SECOND, View
+
+HOST_COLUMNS = ("host", "ComputerName", "Computer", "aid")
+"""Columns that say where an event happened; the first that a kind has counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits:
+    """What a rule finds: rows, the hosts that they are of, and the first and last time in epoch seconds."""
+
+    rows: int
+    hosts: frozenset[str] = frozenset()
+    first: float | None = None
+    last: float | None = None
+
+
+def merge_hits(found: Sequence[Hits]) -> Hits:
+    """What is found in several kinds of events."""
+    first = [h.first for h in found if h.first is not None]
+    last = [h.last for h in found if h.last is not None]
+    return Hits(
+        rows=sum(h.rows for h in found),
+        hosts=frozenset().union(*(h.hosts for h in found)),
+        first=min(first, default=None),
+        last=max(last, default=None),
+    )
+
+
+class FilterSet:
+    """The events of a store as columns of codes, over which rules that only filter are evaluated."""
+
+    def __init__(self, views: Sequence[View], kinds: Schema) -> None:
+        """`kinds` are what the plans take the columns of all views for."""
+        self.kinds = kinds
+        self.kinds_of_events = [EventColumns(view) for view in views]
+        self.index = PartIndex(
+            [
+                StoredPart(
+                    name=str(number),
+                    constants=view.constants,
+                    columns=dict.fromkeys(view.columns.column_names, Kind.TEXT),
+                )
+                for number, view in enumerate(views)
+            ]
+        )
+
+    def find(self, node: Node) -> Hits | None:
+        """What a plan finds; None of one that does more than filter, or asks what only an engine can tell."""
+        while isinstance(node, Sort | Reverse):
+            node = node.source
+        scan, chain = chain_over_scan(node)
+        if scan is None or scan.table != "events" or any(isinstance(each, Sort) for each in chain):
+            return None
+        try:
+            parts = parts_passing(self.index, chain)
+            return merge_hits([self.count(e, chain) for n, e in enumerate(self.kinds_of_events) if parts >> n & 1])
+        except UnsupportedFilterError:
+            return None
+
+    def count(self, events: EventColumns, chain: Chain) -> Hits:
+        """What a plan finds among the events of one kind."""
+        scope = Scope(events, self.kinds)
+        conditions: list[Truth | bool | None] = []
+        for node in chain:
+            match node:
+                case Filter():
+                    found = combine(map(scope.truth, list_conjuncts(node.condition)), conjunction=True)
+                    if found is not True and not isinstance(found, Truth):
+                        return Hits(rows=0)
+                    conditions.append(found)
+                case Derive():
+                    scope = scope.derive(dict(node.columns))
+                case Select():
+                    scope = scope.derive(dict(node.columns), closed=True)
+        whole = combine(conditions, conjunction=True)
+        if not isinstance(whole, Truth):
+            return summarize(events, None) if whole is True else Hits(rows=0)
+        return summarize(events, whole.by_row.true) if whole.true.any() else Hits(rows=0)
+
+
+def summarize(events: EventColumns, chosen: Mask | None) -> Hits:
+    """The number of the rows that are chosen, or of all, their hosts and times."""
+    rows = events.rows if chosen is None else int(np.count_nonzero(chosen))
+    if not rows:
+        return Hits(rows=0)
+    name = next((n for n in HOST_COLUMNS if n in events.constants or n in events.table.column_names), None)
+    hosts: set[str] = set()
+    column = events.column(name) if name else None
+    if isinstance(column, CodedColumn) and column.codes is None:
+        hosts = {column.values[0].as_py()}
+    elif isinstance(column, CodedColumn):
+        codes = np.unique(column.codes if chosen is None else column.codes[chosen])  # type: ignore[index]
+        hosts = {v for v in column.values.take(codes).to_pylist() if v is not None}
+    for time, units in UNITS_PER_SECOND.items():
+        if time in events.table.column_names:
+            held = events.table.column(time).to_numpy()
+            own = held if chosen is None else held[chosen]
+            known = own[~np.isnan(own)]
+            if len(known):
+                return Hits(
+                    rows=rows, hosts=frozenset(hosts), first=float(known.min()) / units, last=float(known.max()) / units
+                )
+    return Hits(rows=rows, hosts=frozenset(hosts))
