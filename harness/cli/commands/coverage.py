@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from harness.cli.screen import DIFFERS, INTERRUPTED, ProgressLine, out, paper
 from harness.cli.sigma_options import add_sigma_options
 from harness.detection.content import Content
 from harness.detection.content import read_content as content_of
+from harness.detection.kept_plans import find_cache_folder
 from harness.detection.language import Strictness, list_languages
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import dumps
@@ -33,7 +34,10 @@ from harness.verdict.coverage import LONGEST_RULE, Covered, Trying, cover
 @click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run.")
 @contents
 @add_sigma_options
+@options.condition_option
 @options.engine_option
+@options.jobs_option
+@options.cache_option
 @options.add_limits
 @options.json_option
 @options.verbose
@@ -43,14 +47,19 @@ def command(
     strict: bool,
     content: Content,
     sigma: SigmaChoice,
+    condition: Mapping[str, str],
     engine: str,
+    jobs: int | None,
+    cache: bool,
     limits: Limits,
     as_json: bool,
     verbose: bool,
 ) -> int:
     r"""Tries every rule below PATH: does it parse, plan, compile, and run?
 
-    Each is run on a store that has its fields and no events, and on --events. Rules are files with a
+    Each is run on a store that has its fields and no events, or on --events: then the rules that find something are
+    listed with their hits, hosts, and first and last time. What rules mean over the fields of these events is kept in
+    the user's cache folder for the next run. Rules are files with a
     language for their suffix (`detlab list languages`), Sigma, security_content's YAML, savedsearches.conf, LogScale's
     exports. Macros and lookup tables in PATH are used. The exit code is 1 where a rule does not run. Interrupted, it
     tells what it has found by then.
@@ -66,6 +75,9 @@ def command(
         given=content.over(read_neighbouring_content(paths)),
         dialect=Strictness.STRICT if strict else Strictness.LENIENT,
         events=events,
+        conditions=condition,
+        jobs=jobs,
+        cache=find_cache_folder() if cache else None,
         limits=complete(limits, LONGEST_RULE),
         sigma=sigma,
     )

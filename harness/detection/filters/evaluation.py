@@ -20,9 +20,14 @@ from harness.detection.filters.text_tests import (
 from harness.detection.filters.truth import Known, Truth, be_certain, be_null, combine, negate, read_truth
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Kind, Lambda, LambdaParameter, Literal, Schema
+from harness.detection.plan.value import COMPUTATIONS
 
 Value = CodedColumn | ListColumn | Truth | bool | str | float | None
 """What an expression is: a column of texts, numbers or lists, a truth, or the same in every row."""
+
+LOGIC = (ops.and_, ops.or_, ops.not_, ops.is_true, ops.is_null, ops.if_, ops.list_any, ops.coalesce, ops.to_number)
+EVALUATED = frozenset({*LOGIC, *TESTS, *COMPARISONS, *COMPUTATIONS})
+"""The operations that are evaluated here; of other arguments than these modules take they are left to the engine."""
 
 
 class Scope:

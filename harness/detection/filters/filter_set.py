@@ -1,4 +1,4 @@
-"""Plans that only filter events, over all kinds of events of a store: how many rows each finds, on which hosts, when."""
+"""Plans that only filter, over all kinds of events of a store: how many rows each finds, on which hosts, and when."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.detection.filters.coded_columns import CodedColumn, EventColumns, Mask
-from harness.detection.filters.evaluation import Scope
+from harness.detection.filters.evaluation import EVALUATED, Scope
 from harness.detection.filters.text_tests import UnsupportedFilterError
 from harness.detection.filters.truth import Truth, combine
-from harness.detection.plan.expressions import Kind, Schema
-from harness.detection.plan.nodes import Derive, Filter, Node, Reverse, Select, Sort
+from harness.detection.plan.expressions import Aggregation, Call, Kind, walk_expressions
+from harness.detection.plan.nodes import Derive, Filter, Node, Reverse, Select, Sort, list_node_expressions
 from harness.detection.plan.passes.partitions import (
     Chain,
     PartIndex,
@@ -21,6 +21,7 @@ from harness.detection.plan.passes.partitions import (
     list_conjuncts,
     parts_passing,
 )
+from harness.detection.view_columns import list_view_columns
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 
 HOST_COLUMNS = ("host", "ComputerName", "Computer", "aid")
@@ -52,9 +53,9 @@ def merge_hits(found: Sequence[Hits]) -> Hits:
 class FilterSet:
     """The events of a store as columns of codes, over which rules that only filter are evaluated."""
 
-    def __init__(self, views: Sequence[View], kinds: Schema) -> None:
-        """`kinds` are what the plans take the columns of all views for."""
-        self.kinds = kinds
+    def __init__(self, views: Sequence[View]) -> None:
+        """Columns are coded when a rule first reads them."""
+        self.kinds = list_view_columns(views)
         self.kinds_of_events = [EventColumns(view) for view in views]
         self.index = PartIndex(
             [
@@ -72,7 +73,7 @@ class FilterSet:
         while isinstance(node, Sort | Reverse):
             node = node.source
         scan, chain = chain_over_scan(node)
-        if scan is None or scan.table != "events" or any(isinstance(each, Sort) for each in chain):
+        if scan is None or scan.table != "events" or not all(map(is_evaluable, chain)):
             return None
         try:
             parts = parts_passing(self.index, chain)
@@ -99,6 +100,15 @@ class FilterSet:
         if not isinstance(whole, Truth):
             return summarize(events, None) if whole is True else Hits(rows=0)
         return summarize(events, whole.by_row.true) if whole.true.any() else Hits(rows=0)
+
+
+def is_evaluable(node: Node) -> bool:
+    """Whether all that a node asks can be evaluated here, be it needed for an answer or not."""
+    return all(
+        not isinstance(e, Aggregation) and (not isinstance(e, Call) or e.operation in EVALUATED)
+        for whole in list_node_expressions(node)
+        for e in walk_expressions(whole)
+    )
 
 
 def summarize(events: EventColumns, chosen: Mask | None) -> Hits:
