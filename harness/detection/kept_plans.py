@@ -35,9 +35,13 @@ MEANING = ("detection", "scenario")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPlan:
-    """A plan that only filters, as `filter_encoding` writes it, and how many places of its text were read leniently."""
+    """A plan that only filters, as `filter_encoding` writes it.
+
+    `raw` says that it reads the text of events, `deviations` how many places of the rule were read leniently.
+    """
 
     steps: list[Any]
+    raw: bool = False
     deviations: int = 0
 
 

@@ -23,7 +23,7 @@ from harness.verdict.store import compute_search_now
 
 NewPlan = tuple[str, str, KeptPlan]
 """A plan to be kept: over what, of which rule."""
-CHARACTERS_OF_DEFECTS = (ValueError, KeyError, TypeError, RecursionError)
+NO_PLAN = (ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class RuleSet:
         """`given` is content that comes before what lies beside a rule."""
         self.telemetry, self.given, self.reading, self.cache = telemetry, given, reading, cache
         self.now = compute_search_now(telemetry)
-        self.presented: dict[tuple[str, tuple[tuple[str, str], ...]], Presented] = {}
+        self.presented: dict[tuple[str, tuple[tuple[str, str], ...], bool], Presented] = {}
         self.contents: dict[Path, FolderContent] = {}
 
     def content_for(self, rule: Path) -> FolderContent:
@@ -73,11 +73,11 @@ class RuleSet:
             )
         return self.contents[rule.parent]
 
-    def present(self, name: str, conditions: Mapping[str, str]) -> Presented:
-        """The events as a platform shows them, without their own text."""
-        key = (name, tuple(sorted(conditions.items())))
+    def present(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Presented:
+        """The events as a platform shows them, with their own text where a rule may read it."""
+        key = (name, tuple(sorted(conditions.items())), raw)
         if key not in self.presented:
-            filters = FilterSet(platform(name).present(self.telemetry, conditions))
+            filters = FilterSet(platform(name).present(self.telemetry, conditions, raw=raw))
             columns = without_hidden(filters.kinds)
             kinds = "\n".join(f"{n}\t{k}" for n, k in columns.items())
             self.presented[key] = Presented(filters=filters, columns=columns, digest=digest(repr(key), kinds))
@@ -89,18 +89,19 @@ class RuleSet:
         kept = self.cache.plans(key[0]).get(key[1])
         if kept is None:
             return None
+        if kept.raw:
+            shown, _ = self.place(path, spoken, text, conditions, raw=True)
         try:
-            node = decode_filter_plan(kept.steps, shown.columns)
-        except CHARACTERS_OF_DEFECTS:
+            hits = shown.filters.find(decode_filter_plan(kept.steps, shown.columns), checked=True)
+        # What is kept is whole, but its author may have been another: then the rule's text is read.
+        except NO_PLAN:
             return None
-        hits = shown.filters.find(node)
         return None if hits is None else Found(hits=hits, deviations=kept.deviations)
 
     def find(self, path: Path, spoken: str, query: Query, conditions: Mapping[str, str]) -> Found | None:
         """What a rule finds that only filters; None of any other."""
-        if query.raw:
-            return None
-        shown, key = self.place(path, spoken, query.source, conditions)
+        _, key = self.place(path, spoken, query.source, conditions)
+        shown, _ = self.place(path, spoken, query.source, conditions, raw=query.raw)
         try:
             plan: Plan = query.plan(shown.columns, self.content_for(path).settings)
         except HarnessError:
@@ -113,15 +114,17 @@ class RuleSet:
         if hits is None or steps is None:
             return None
         deviations = len(query.deviations)
-        return Found(hits=hits, deviations=deviations, new=(*key, KeptPlan(steps=steps, deviations=deviations)))
+        return Found(
+            hits=hits, deviations=deviations, new=(*key, KeptPlan(steps=steps, raw=query.raw, deviations=deviations))
+        )
 
     def place(
-        self, path: Path, spoken: str, text: Source, conditions: Mapping[str, str]
+        self, path: Path, spoken: str, text: Source, conditions: Mapping[str, str], *, raw: bool = False
     ) -> tuple[Presented, tuple[str, str]]:
         """The events that a rule sees, and where its plan is kept: by all that it follows from."""
         content = self.content_for(path)
         named = {**content.content.inputs, **conditions}
-        shown = self.present(language(spoken).platform, named)
+        shown = self.present(language(spoken).platform, named, raw=raw)
         return shown, (digest(shown.digest, content.digest), digest(spoken, text.text))
 
 

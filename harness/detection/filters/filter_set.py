@@ -68,12 +68,15 @@ class FilterSet:
             ]
         )
 
-    def find(self, node: Node) -> Hits | None:
-        """What a plan finds; None of one that does more than filter, or asks what only an engine can tell."""
+    def find(self, node: Node, *, checked: bool = False) -> Hits | None:
+        """What a plan finds; None of one that does more than filter, or asks what only an engine can tell.
+
+        `checked` says of a plan that it was once found to be a filter.
+        """
         while isinstance(node, Sort | Reverse):
             node = node.source
         scan, chain = chain_over_scan(node)
-        if scan is None or scan.table != "events" or not all(map(is_evaluable, chain)):
+        if scan is None or scan.table != "events" or not (checked or all(map(is_evaluable, chain))):
             return None
         try:
             parts = parts_passing(self.index, chain)
@@ -121,8 +124,8 @@ def summarize(events: EventColumns, chosen: Mask | None) -> Hits:
     column = events.column(name) if name else None
     if isinstance(column, CodedColumn) and column.codes is None:
         hosts = {column.values[0].as_py()}
-    elif isinstance(column, CodedColumn):
-        codes = np.unique(column.codes if chosen is None else column.codes[chosen])  # type: ignore[index]
+    elif isinstance(column, CodedColumn) and column.codes is not None:
+        codes = np.unique(column.codes[... if chosen is None else chosen])
         hosts = {v for v in column.values.take(codes).to_pylist() if v is not None}
     for time, units in UNITS_PER_SECOND.items():
         if time in events.table.column_names:

@@ -55,6 +55,7 @@ Chain = tuple[Node, ...]
 ROW_BY_ROW = (Filter, Sort, Derive, Select)
 # Chosen, no source: a run has a store or two, and a question about parts that nobody keeps must not fill memory.
 MOST_INDEXES = 4
+MOST_FOUND = 10_000
 INDEXES: dict[int, PartIndex] = {}
 """The last indexes by the identity of their parts, which they hold themselves."""
 
@@ -150,6 +151,10 @@ class PartColumns:
         """What a column holds, texts in lower case."""
         raise NotImplementedError
 
+    def find_nulls(self, name: str) -> Cases:
+        """What an operation on a column gives that is null of a null and else unknown."""
+        raise NotImplementedError
+
     def resolve(self, expression: Expression) -> Cases:
         """What an expression holds in the parts, where their constants tell."""
         known = self.resolved.get(id(expression))
@@ -177,17 +182,22 @@ class PartColumns:
                 isinstance(w, Literal) and isinstance(w.value, str) for w in wanted
             ):
                 # By the index: a list of hundreds of values is looked up, and not compared with each constant.
-                texts = {str(w.value) for w in wanted if isinstance(w, Literal)}
-                if operation in CASELESS:
-                    return select_cases(self.folded(name), {lower_characters(t) for t in texts})
-                return select_cases(self.held(name), texts)
+                return self.find_texts(name, [str(w.value) for w in wanted if isinstance(w, Literal)], operation)
             case Call(operation, arguments) if operation in DECIDED:
                 return decide_cases(DECIDED[operation], [self.resolve(a) for a in arguments], everywhere)
+            case Call(operation, (Column(name), Literal(str()))) if not operation.takes_null:
+                return self.find_nulls(name)
             case Call(operation, arguments) if not operation.takes_null:
                 nulls = reduce(or_, (self.resolve(a).get(None, 0) for a in arguments), 0)
                 return without_empty({None: nulls, UNKNOWN_TRUTH: everywhere & ~nulls})
             case _:
                 return {UNKNOWN_TRUTH: everywhere}
+
+    def find_texts(self, name: str, texts: Sequence[str], operation: Operation) -> Cases:
+        """Whether a column is one of some texts, with or without case."""
+        if operation in CASELESS:
+            return select_cases(self.folded(name), {lower_characters(t) for t in texts})
+        return select_cases(self.held(name), set(texts))
 
     def choose(self, condition: Cases, then: Expression, otherwise: Expression) -> Cases:
         """One of two values; where the condition is unknown their common value."""
@@ -213,6 +223,9 @@ class PartIndex(PartColumns):
         self.all = (1 << len(parts)) - 1
         self.columns: dict[str, Cases] = {}
         self.lower: dict[str, Cases] = {}
+        # What rules of one source ask: which events have this code, that channel.
+        self.found: dict[tuple[str, str, bool], Cases] = {}
+        self.absent: dict[str, Cases] = {}
 
     def resolve(self, expression: Expression) -> Cases:
         """What an expression holds in the parts; not remembered, as the index outlives the rules that ask it."""
@@ -227,6 +240,24 @@ class PartIndex(PartColumns):
                 found[value] = found.get(value, 0) | 1 << number
             self.columns[name] = found
         return self.columns[name]
+
+    def find_texts(self, name: str, texts: Sequence[str], operation: Operation) -> Cases:
+        """Whether a column is one of some texts, with or without case."""
+        if len(texts) > 1:
+            return super().find_texts(name, texts, operation)
+        key = (name, texts[0], operation in CASELESS)
+        if key not in self.found:
+            if len(self.found) >= MOST_FOUND:
+                self.found.clear()
+            self.found[key] = super().find_texts(name, texts, operation)
+        return self.found[key]
+
+    def find_nulls(self, name: str) -> Cases:
+        """What an operation gives that is null of a null and else unknown."""
+        if name not in self.absent:
+            nulls = self.held(name).get(None, 0)
+            self.absent[name] = without_empty({None: nulls, UNKNOWN_TRUTH: self.all & ~nulls})
+        return self.absent[name]
 
     def folded(self, name: str) -> Cases:
         """The same, texts in lower case."""
@@ -258,6 +289,19 @@ class DerivedColumns(PartColumns):
         if name in self.made and self.source is not None:
             return self.source.resolve(self.made[name])
         return self.under.held(name) if self.under is not None else {None: self.index.all}
+
+    def find_texts(self, name: str, texts: Sequence[str], operation: Operation) -> Cases:
+        """Whether a column is one of some texts; what is so of stored columns is known to the index."""
+        if name in self.made or self.under is None:
+            return super().find_texts(name, texts, operation)
+        return self.under.find_texts(name, texts, operation)
+
+    def find_nulls(self, name: str) -> Cases:
+        """What an operation gives that is null of a null and else unknown."""
+        if name in self.made or self.under is None:
+            nulls = self.held(name).get(None, 0)
+            return without_empty({None: nulls, UNKNOWN_TRUTH: self.index.all & ~nulls})
+        return self.under.find_nulls(name)
 
     def folded(self, name: str) -> Cases:
         """The same, texts in lower case; a stored column's are known to the index."""
