@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from harness.detection.plan.nodes import Aggregate, Named, Node
 from harness.detection.plan.schema import columns_of
 from harness.detection.view_columns import without_hidden
 from harness.diagnostics import HarnessError, Source
-from harness.telemetry.events.event import Telemetry
-from harness.telemetry.platform import UNITS_PER_SECOND, platform
+from harness.telemetry.events.event import TIME, Telemetry
+from harness.telemetry.platform import UNITS_PER_SECOND, View, platform
 from harness.verdict.store import compute_search_now
 
 NewPlan = tuple[str, str, KeptPlan]
@@ -77,11 +77,30 @@ class RuleSet:
         """The events as a platform shows them, with their own text where a rule may read it."""
         key = (name, tuple(sorted(conditions.items())), raw)
         if key not in self.presented:
-            filters = FilterSet(platform(name).present(self.telemetry, conditions, raw=raw))
+            filters = self.present_texts(name, conditions) if raw else self.present_fields(name, conditions)
             columns = without_hidden(filters.kinds)
             kinds = "\n".join(f"{n}\t{k}" for n, k in columns.items())
             self.presented[key] = Presented(filters=filters, columns=columns, digest=digest(repr(key), kinds))
         return self.presented[key]
+
+    def present_fields(self, name: str, conditions: Mapping[str, str]) -> FilterSet:
+        """All events without their own text."""
+        return FilterSet(platform(name).present(self.telemetry, conditions))
+
+    def present_texts(self, name: str, conditions: Mapping[str, str]) -> FilterSet:
+        """Events with their own text, which is made only of the kinds that a rule may find: it costs most of all."""
+        place, events = platform(name), self.telemetry.events
+
+        def load(numbers: Sequence[int]) -> Sequence[View]:
+            chosen = [events[n] for n in numbers]
+            # An event without a time has that of the last one of all.
+            if any(each.columns.column(TIME).null_count for each in chosen):
+                every = place.present(self.telemetry, conditions, raw=True)
+                return [every[n] for n in numbers]
+            return place.present(replace(self.telemetry, events=tuple(chosen)), conditions, raw=True)
+
+        empty = tuple(each.with_columns(each.columns.slice(0, 0)) for each in events)
+        return FilterSet(place.present(replace(self.telemetry, events=empty), conditions, raw=True), load)
 
     def find_kept(self, path: Path, spoken: str, text: Source, conditions: Mapping[str, str]) -> Found | None:
         """What a rule finds by a plan of it that was kept; None where there is none."""

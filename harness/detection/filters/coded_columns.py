@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.detection.plan.values.text import lower_characters
 from harness.telemetry.platform import View
 
 Codes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]
@@ -37,9 +38,13 @@ class CodedColumn:
 
 def lower_texts(values: pa.Array) -> pa.Array:
     """Each code point's own lower-case form, as one code point."""
-    # Of U+0130 utf8proc makes two code points, and engines one: see `lower_characters`.
-    dotted = pc.replace_substring(values, "\u0130", "i")
-    return pc.utf8_lower(dotted)
+    lower = pc.ascii_lower(values)
+    # Arrow knows letters of a later Unicode than the engine, and others by another rule: see `lower_characters`.
+    foreign = pc.invert(pc.string_is_ascii(values)).fill_null(False)
+    if not pc.any(foreign).as_py():
+        return lower
+    folded = [lower_characters(text) for text in values.filter(foreign).to_pylist()]
+    return pc.replace_with_mask(lower, foreign, pa.array(folded, pa.string()))
 
 
 class ListColumn:

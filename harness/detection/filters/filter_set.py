@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ from harness.detection.plan.passes.partitions import (
 from harness.detection.view_columns import list_view_columns
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 
+LoadViews = Callable[[Sequence[int]], Sequence[View]]
+"""Gives the views of these numbers with their events."""
 HOST_COLUMNS = ("host", "ComputerName", "Computer", "aid")
 """Columns that say where an event happened; the first that a kind has counts."""
 
@@ -53,9 +55,11 @@ def merge_hits(found: Sequence[Hits]) -> Hits:
 class FilterSet:
     """The events of a store as columns of codes, over which rules that only filter are evaluated."""
 
-    def __init__(self, views: Sequence[View]) -> None:
-        """Columns are coded when a rule first reads them."""
+    def __init__(self, views: Sequence[View], load: LoadViews | None = None) -> None:
+        """Columns are coded when a rule first reads them; with `load` the views are empty, and made when one does."""
         self.kinds = list_view_columns(views)
+        self.load = load
+        self.loaded = 0 if load else (1 << len(views)) - 1
         self.kinds_of_events = [EventColumns(view) for view in views]
         self.index = PartIndex(
             [
@@ -80,9 +84,18 @@ class FilterSet:
             return None
         try:
             parts = parts_passing(self.index, chain)
+            self.require(parts)
             return merge_hits([self.count(e, chain) for n, e in enumerate(self.kinds_of_events) if parts >> n & 1])
         except UnsupportedFilterError:
             return None
+
+    def require(self, parts: int) -> None:
+        """Makes those views that are needed and have not been made."""
+        missing = [n for n in range(len(self.kinds_of_events)) if (parts & ~self.loaded) >> n & 1]
+        if self.load is not None and missing:
+            for number, view in zip(missing, self.load(missing), strict=True):
+                self.kinds_of_events[number] = EventColumns(view)
+            self.loaded |= parts
 
     def count(self, events: EventColumns, chain: Chain) -> Hits:
         """What a plan finds among the events of one kind."""

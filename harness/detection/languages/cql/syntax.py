@@ -226,16 +226,22 @@ def list_syntax_parts(part: Syntax) -> tuple[Syntax, ...]:
     return inside(part) if inside is not None else ()
 
 
-def read_parts(names: tuple[str, ...]) -> Callable[[Any], tuple[Syntax, ...]]:
+def read_part(*names: str) -> Callable[[Any], tuple[Syntax, ...]]:
     """A reader of attributes that hold one part each."""
+    getter: Callable[[Any], Any] = attrgetter(*names)
     # attrgetter gives the value itself of a single name.
-    getter = attrgetter(*names)
     return getter if len(names) > 1 else lambda part: (getter(part),)
 
 
+def read_several(name: str) -> Callable[[Any], tuple[Syntax, ...]]:
+    """A reader of an attribute that holds any number of parts."""
+    getter: Callable[[Any], Any] = attrgetter(name)
+    return lambda part: tuple(getter(part))
+
+
 INSIDE: dict[type, Callable[[Any], tuple[Syntax, ...]]] = {
-    **{kind: lambda part, getter=attrgetter(name): tuple(getter(part)) for kind, name in SEVERAL.items()},
-    **{kind: read_parts(names) for kind, names in CHILD_FIELDS.items()},
+    **{kind: read_several(name) for kind, name in SEVERAL.items()},
+    **{kind: read_part(*names) for kind, names in CHILD_FIELDS.items()},
     Argument: lambda part: (part.value, *part.attributes),
 }
 """What gives the parts inside of one; kinds that have none are not here."""
