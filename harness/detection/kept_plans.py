@@ -35,7 +35,7 @@ MEANING = ("detection", "scenario")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPlan:
-    """A plan that only filters, as `filter_encoding` writes it.
+    """A plan that only filters, as `filter_json` writes it.
 
     `raw` says that it reads the text of events, `deviations` how many places of the rule were read leniently.
     """
@@ -162,7 +162,7 @@ def remove_oldest(folder: Path) -> None:
                 each.rmdir()
 
 
-def digest(*parts: str) -> str:
+def digest_texts(*parts: str) -> str:
     """A name for what these texts say together."""
     found = hashlib.sha256()
     for part in parts:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from harness.detection.content import Content, read_content_beside
 from harness.detection.filters.filter_set import HOST_COLUMNS, FilterSet, Hits
-from harness.detection.kept_plans import KeptPlan, PlanCache, digest
+from harness.detection.kept_plans import KeptPlan, PlanCache, digest_texts
 from harness.detection.language import Plan, Query, Settings, Strictness, language
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Schema
-from harness.detection.plan.filter_encoding import decode_filter_plan, encode_filter_plan
+from harness.detection.plan.filter_json import decode_filter_plan, encode_filter_plan
 from harness.detection.plan.nodes import Aggregate, Named, Node
 from harness.detection.plan.schema import columns_of
 from harness.detection.view_columns import without_hidden
@@ -69,7 +69,7 @@ class RuleSet:
             content = self.given.over(read_content_beside(rule))
             settings = replace(content.settings(Settings()), now=self.now)
             self.contents[rule.parent] = FolderContent(
-                content=content, settings=settings, digest=digest(repr(settings), str(self.reading))
+                content=content, settings=settings, digest=digest_texts(repr(settings), str(self.reading))
             )
         return self.contents[rule.parent]
 
@@ -80,7 +80,7 @@ class RuleSet:
             filters = self.present_texts(name, conditions) if raw else self.present_fields(name, conditions)
             columns = without_hidden(filters.kinds)
             kinds = "\n".join(f"{n}\t{k}" for n, k in columns.items())
-            self.presented[key] = Presented(filters=filters, columns=columns, digest=digest(repr(key), kinds))
+            self.presented[key] = Presented(filters=filters, columns=columns, digest=digest_texts(repr(key), kinds))
         return self.presented[key]
 
     def present_fields(self, name: str, conditions: Mapping[str, str]) -> FilterSet:
@@ -144,7 +144,7 @@ class RuleSet:
         content = self.content_for(path)
         named = {**content.content.inputs, **conditions}
         shown = self.present(language(spoken).platform, named, raw=raw)
-        return shown, (digest(shown.digest, content.digest), digest(spoken, text.text))
+        return shown, (digest_texts(shown.digest, content.digest), digest_texts(spoken, text.text))
 
 
 def summarize_rows(node: Node) -> Aggregate:

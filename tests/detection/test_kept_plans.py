@@ -9,7 +9,7 @@ from harness.detection import kept_plans
 from harness.detection.kept_plans import KeptPlan, PlanCache, find_cache_folder
 from harness.detection.language import Settings, language
 from harness.detection.plan.expressions import Kind
-from harness.detection.plan.filter_encoding import decode_filter_plan, encode_filter_plan
+from harness.detection.plan.filter_json import decode_filter_plan, encode_filter_plan
 from harness.detection.plan.nodes import is_same_plan
 from harness.diagnostics import Source
 

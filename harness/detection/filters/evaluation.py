@@ -11,13 +11,21 @@ import pyarrow.compute as pc
 
 from harness.detection.filters.coded_columns import CodedColumn, EventColumns, ListColumn, Mask
 from harness.detection.filters.text_tests import (
-    COMPARISONS,
+    NUMBER_TESTS,
     TESTS,
     UnsupportedFilterError,
-    compute,
+    compute_distinct,
     read_numbers,
 )
-from harness.detection.filters.truth import Known, Truth, be_certain, be_null, combine, negate, read_truth
+from harness.detection.filters.truth import (
+    Known,
+    Truth,
+    be_certain,
+    be_null,
+    combine_members,
+    negate,
+    read_truth,
+)
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Kind, Lambda, LambdaParameter, Literal, Schema
 from harness.detection.plan.value import COMPUTATIONS
@@ -26,23 +34,23 @@ Value = CodedColumn | ListColumn | Truth | bool | str | float | None
 """What an expression is: a column of texts, numbers or lists, a truth, or the same in every row."""
 
 LOGIC = (ops.and_, ops.or_, ops.not_, ops.is_true, ops.is_null, ops.if_, ops.list_any, ops.coalesce, ops.to_number)
-EVALUATED = frozenset({*LOGIC, *TESTS, *COMPARISONS, *COMPUTATIONS})
+EVALUATED = frozenset({*LOGIC, *TESTS, *NUMBER_TESTS, *COMPUTATIONS})
 """The operations that are evaluated here; of other arguments than these modules take they are left to the engine."""
 
 
-class Scope:
+class FilterScope:
     """The columns that expressions read: those of the events, or those that a rule makes over them."""
 
-    def __init__(self, events: EventColumns, kinds: Schema, under: Scope | None = None) -> None:
+    def __init__(self, events: EventColumns, kinds: Schema, under: FilterScope | None = None) -> None:
         """`kinds` are those that the plan takes the stored columns for."""
         self.events, self.kinds, self.under = events, kinds, under
         self.made: Mapping[str, Expression] = {}
         self.closed = False
         self.evaluated: dict[str, Value] = {}
 
-    def derive(self, made: Mapping[str, Expression], *, closed: bool = False) -> Scope:
+    def derive(self, made: Mapping[str, Expression], *, closed: bool = False) -> FilterScope:
         """A scope with more columns, or with nothing but these."""
-        found = Scope(self.events, self.kinds, self)
+        found = FilterScope(self.events, self.kinds, self)
         found.made, found.closed = made, closed
         return found
 
@@ -89,7 +97,7 @@ class Scope:
         """What an operation's call is."""
         operation, arguments = expression.operation, expression.arguments
         if operation in (ops.and_, ops.or_):
-            return combine(map(self.truth, arguments), conjunction=operation == ops.and_)
+            return combine_members(map(self.truth, arguments), conjunction=operation == ops.and_)
         if operation == ops.not_:
             return negate(self.truth(arguments[0]))
         if operation == ops.is_true:
@@ -97,7 +105,7 @@ class Scope:
         if operation == ops.is_null:
             return find_nulls(self.evaluate(arguments[0]))
         if operation == ops.if_:
-            return choose(self.truth(arguments[0]), self.evaluate(arguments[1]), self.evaluate(arguments[2]))
+            return choose_value(self.truth(arguments[0]), self.evaluate(arguments[1]), self.evaluate(arguments[2]))
         if operation == ops.list_any:
             return self.any_element(arguments[0], arguments[1])
         return self.test(expression)
@@ -116,11 +124,11 @@ class Scope:
         if not all(x is None or isinstance(x, bool | str | float) for x in literals):
             raise UnsupportedFilterError("columns are compared with one another")
         if not isinstance(first, Column) or self.under is not None:
-            return apply(expression, self.evaluate(first), literals)
+            return apply_operation(expression, self.evaluate(first), literals)
         # By type too, since True is 1.0 to a mapping.
         key = (expression.operation, first.name, *((type(x), x) for x in literals))
         if key not in self.events.tested:
-            self.events.tested[key] = apply(expression, self.column(first.name), literals)
+            self.events.tested[key] = apply_operation(expression, self.column(first.name), literals)
         found: Value = self.events.tested[key]
         return found
 
@@ -143,10 +151,10 @@ class Scope:
         return close_lists(true, nulls, lists if isinstance(lists, CodedColumn) else None)
 
 
-class ElementScope(Scope):
+class ElementScope(FilterScope):
     """A scope in which a lambda's parameter is the only element of a list."""
 
-    def __init__(self, outer: Scope, name: str, element: Value) -> None:
+    def __init__(self, outer: FilterScope, name: str, element: Value) -> None:
         super().__init__(outer.events, outer.kinds, outer)
         self.name, self.element = name, element
 
@@ -169,7 +177,7 @@ def close_lists(true: Mask, nulls: Mask, column: CodedColumn | None) -> Truth:
     return Truth(column, true & ~nulls, true | nulls)
 
 
-def apply(expression: Call, first: Value, literals: Sequence[Any]) -> Value:
+def apply_operation(expression: Call, first: Value, literals: Sequence[Any]) -> Value:
     """An operation on a column, or on what is the same in every row, and literals."""
     operation = expression.operation
     if isinstance(first, bool | Truth | ListColumn):
@@ -195,15 +203,15 @@ def apply_to_values(expression: Call, column: CodedColumn, literals: Sequence[An
     text, texts = pa.types.is_string(column.values.type), all(isinstance(x, str) for x in literals)
     if operation in TESTS and text and texts:
         return TESTS[operation](column, *literals)
-    if operation in COMPARISONS and not text and len(literals) == 1 and isinstance(literals[0], float):
-        return COMPARISONS[operation](column.values, literals[0])
+    if operation in NUMBER_TESTS and not text and len(literals) == 1 and isinstance(literals[0], float):
+        return NUMBER_TESTS[operation](column.values, literals[0])
     if operation == ops.to_number and text:
         return read_numbers(column.values)
     wanted = operation.argument_kinds(1 + len(literals))
     given = (Kind.TEXT if text else Kind.NUMBER, *map(find_literal_kind, literals))
     if any(own.kind not in (kind, None) for own, kind in zip(wanted, given, strict=True)):
         raise UnsupportedFilterError(f"{operation} of other kinds")
-    return compute(operation, column, literals)
+    return compute_distinct(operation, column, literals)
 
 
 def find_literal_kind(value: object) -> Kind:
@@ -232,7 +240,7 @@ def fill_nulls(first: Value, literals: Sequence[Any]) -> Value:
     return CodedColumn(first.values.fill_null(other), first.codes)
 
 
-def choose(condition: Truth | Known, then: Value, otherwise: Value) -> Value:
+def choose_value(condition: Truth | Known, then: Value, otherwise: Value) -> Value:
     """One of two values."""
     if not isinstance(condition, Truth):
         return then if condition is True else otherwise
@@ -247,11 +255,17 @@ def choose(condition: Truth | Known, then: Value, otherwise: Value) -> Value:
 
 def choose_truth(condition: Truth, then: Value, otherwise: Value) -> Value:
     """One of two conditions: the one where it holds, the other where it is false or null."""
-    if not all(side is None or isinstance(side, bool | Truth) for side in (then, otherwise)):
-        raise UnsupportedFilterError("a choice by row")
     certain = be_certain(condition)
-    first, second = (combine([a, b], conjunction=True) for a, b in ((certain, then), (negate(certain), otherwise)))  # type: ignore[list-item]
-    return combine([first, second], conjunction=False)
+    first = combine_members([certain, read_known(then)], conjunction=True)
+    second = combine_members([negate(certain), read_known(otherwise)], conjunction=True)
+    return combine_members([first, second], conjunction=False)
+
+
+def read_known(side: Value) -> Truth | Known:
+    """A side of a choice as the condition that it is."""
+    if side is None or isinstance(side, bool | Truth):
+        return side
+    raise UnsupportedFilterError("a choice by row")
 
 
 def read_side(side: Value, column: CodedColumn) -> Any:

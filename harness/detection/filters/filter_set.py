@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.detection.filters.coded_columns import CodedColumn, EventColumns, Mask
-from harness.detection.filters.evaluation import EVALUATED, Scope
+from harness.detection.filters.evaluation import EVALUATED, FilterScope
 from harness.detection.filters.text_tests import UnsupportedFilterError
-from harness.detection.filters.truth import Truth, combine
+from harness.detection.filters.truth import Truth, combine_members
 from harness.detection.plan.expressions import Aggregation, Call, Kind, walk_expressions
 from harness.detection.plan.nodes import Derive, Filter, Node, Reverse, Select, Sort, list_node_expressions
 from harness.detection.plan.passes.partitions import (
@@ -99,12 +99,12 @@ class FilterSet:
 
     def count(self, events: EventColumns, chain: Chain) -> Hits:
         """What a plan finds among the events of one kind."""
-        scope = Scope(events, self.kinds)
+        scope = FilterScope(events, self.kinds)
         conditions: list[Truth | bool | None] = []
         for node in chain:
             match node:
                 case Filter():
-                    found = combine(map(scope.truth, list_conjuncts(node.condition)), conjunction=True)
+                    found = combine_members(map(scope.truth, list_conjuncts(node.condition)), conjunction=True)
                     if found is not True and not isinstance(found, Truth):
                         return Hits(rows=0)
                     conditions.append(found)
@@ -112,7 +112,7 @@ class FilterSet:
                     scope = scope.derive(dict(node.columns))
                 case Select():
                     scope = scope.derive(dict(node.columns), closed=True)
-        whole = combine(conditions, conjunction=True)
+        whole = combine_members(conditions, conjunction=True)
         if not isinstance(whole, Truth):
             return summarize(events, None) if whole is True else Hits(rows=0)
         return summarize(events, whole.by_row.true) if whole.true.any() else Hits(rows=0)

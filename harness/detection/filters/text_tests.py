@@ -49,7 +49,7 @@ def find_regex(column: CodedColumn, pattern: str, flags: str) -> pa.Array:
     """A match anywhere, by RE2 where it can run the pattern."""
     text = re2(pattern, flags or "")
     if text is None:
-        return compute(ops.regex_found, column, (pattern, flags))
+        return compute_distinct(ops.regex_found, column, (pattern, flags))
     return pc.match_substring_regex(column.values, text)
 
 
@@ -77,10 +77,10 @@ ODD_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 def read_numbers(values: pa.Array) -> pa.Array:
     """The numbers that texts are; null of other texts."""
-    return pa.array([read_number(v) for v in values.to_pylist()], pa.float64())
+    return pa.array([parse_plain_number(v) for v in values.to_pylist()], pa.float64())
 
 
-def read_number(text: str | None) -> float | None:
+def parse_plain_number(text: str | None) -> float | None:
     """The number that a text is."""
     if text is None or PLAIN_NUMBER.fullmatch(text):
         return None if text is None else float(text)
@@ -92,7 +92,7 @@ def read_number(text: str | None) -> float | None:
 ARROW_TYPES = {"text": pa.string(), "number": pa.float64(), "boolean": pa.bool_()}
 
 
-def compute(operation: Operation, column: CodedColumn, literals: Sequence[object]) -> pa.Array:
+def compute_distinct(operation: Operation, column: CodedColumn, literals: Sequence[object]) -> pa.Array:
     """What Python gives of each distinct value."""
     if operation not in COMPUTATIONS or operation.result is None or str(operation.result) not in ARROW_TYPES:
         raise UnsupportedFilterError(f"{operation} is computed by the engine")
@@ -100,7 +100,7 @@ def compute(operation: Operation, column: CodedColumn, literals: Sequence[object
     return pa.array(found, ARROW_TYPES[str(operation.result)])
 
 
-COMPARISONS: dict[Operation, Any] = {
+NUMBER_TESTS: dict[Operation, Any] = {
     ops.equal: pc.equal,
     ops.not_equal: pc.not_equal,
     ops.less: pc.less,

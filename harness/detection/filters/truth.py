@@ -73,7 +73,7 @@ def be_null(truth: Truth | Known) -> Truth | Known:
     return Truth(truth.column, null, null)
 
 
-def combine(members: Iterable[Truth | Known], *, conjunction: bool) -> Truth | Known:
+def combine_members(members: Iterable[Truth | Known], *, conjunction: bool) -> Truth | Known:
     """AND or OR; what reads one column is combined by its values, and only then by row."""
     known: Known = conjunction
     columns: dict[int, Truth] = {}

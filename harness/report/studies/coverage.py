@@ -65,11 +65,11 @@ def list_hit_cells(covered: Covered) -> list[str]:
     # One host is worth more by its name than by its number.
     hosts = escape_controls(next(iter(hits.hosts))) if len(hits.hosts) == 1 else f"{len(hits.hosts):,}"
     name = covered.title or covered.subject.path.name
-    times = [format_moment(moment) for moment in (hits.first, hits.last)]
+    times = [format_hit_time(moment) for moment in (hits.first, hits.last)]
     return [escape_controls(name), escape_controls(covered.level), f"{hits.rows:,}", hosts, *times]
 
 
-def format_moment(moment: float | None) -> str:
+def format_hit_time(moment: float | None) -> str:
     """A time in seconds as people and machines read it; nothing where there is none, or none that a calendar has."""
     try:
         return "" if moment is None else datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -159,8 +159,8 @@ def encode_covered(covered: Covered) -> dict[str, Any]:
         "level": covered.level,
         "rows": covered.rows,
         "hosts": sorted(covered.hits.hosts) if covered.hits else None,
-        "first": format_moment(covered.hits.first) if covered.hits and covered.hits.first is not None else None,
-        "last": format_moment(covered.hits.last) if covered.hits and covered.hits.last is not None else None,
+        "first": format_hit_time(covered.hits.first) if covered.hits and covered.hits.first is not None else None,
+        "last": format_hit_time(covered.hits.last) if covered.hits and covered.hits.last is not None else None,
         "deviations": covered.deviations,
         "seconds": round(covered.seconds, 4),
         "error": covered.error.as_json() if covered.error else None,
