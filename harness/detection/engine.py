@@ -131,7 +131,11 @@ DEFAULT_PATIENCE = 600.0
 """Seconds that one plan may run unless somebody says otherwise."""
 
 
-def open_engine(name: str = "duckdb", patience: float = DEFAULT_PATIENCE) -> Engine:
+DEFAULT_ENGINE = "duckdb"
+"""The engine that runs plans unless somebody says otherwise."""
+
+
+def open_engine(name: str = DEFAULT_ENGINE, patience: float = DEFAULT_PATIENCE) -> Engine:
     """A new, empty engine of that name; its module has a function `connect` that makes one."""
     if name not in list_engines():
         hint = did_you_mean(name, list_engines()) or f"engines are {', '.join(list_engines())}"

@@ -23,7 +23,7 @@ from harness.detection.plan.nodes import (
     list_own_parts,
     walk_nodes,
 )
-from harness.detection.plan.passes.partitions import UNKNOWN_TRUTH, StoredPart, resolve_constant
+from harness.detection.plan.passes.partitions import StoredPart, are_decided_alike
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of, most_rows
@@ -95,8 +95,7 @@ def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredP
             right
         ):
             return all(same_condition(x, y, parts) for x, y in zip(left, right, strict=True))
-    known = [(resolve_constant(ours, part), resolve_constant(theirs, part)) for part in parts]
-    return all(a is not UNKNOWN_TRUTH and a == b for a, b in known)
+    return are_decided_alike(ours, theirs, parts)
 
 
 # Ten years in seconds: no search looks further back than that and is meant.
