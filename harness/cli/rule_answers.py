@@ -31,7 +31,8 @@ from harness.telemetry.events.time_text import UNIX_EPOCH
 from harness.telemetry.platform import UNITS_PER_SECOND, platform
 from harness.telemetry.scenario_telemetry import replay
 from harness.telemetry.simulation.world.dataset import is_dataset
-from harness.verdict.explain import Explanation, Labels, explain, format_value
+from harness.verdict.explain import Explanation, explain, format_value
+from harness.verdict.rows_behind import Labels
 from harness.verdict.sigma.opinion import SigmaOpinion, form_opinion
 from harness.verdict.verdict import Broken
 

@@ -21,7 +21,8 @@ from harness.detection.plan.passes.provenance import trace_events
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.verdict.alerts import as_events
-from harness.verdict.explain import Explanation, Labels, explain
+from harness.verdict.explain import Explanation, explain
+from harness.verdict.rows_behind import Labels
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.ensemble import LabelledTrial, Variant, lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
