@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from harness.detection.content import Content
 from harness.detection.content import read_content_beside as content_beside
-from harness.detection.engine import DEFAULT_PATIENCE, Engine, ResultRows, open_engine
+from harness.detection.engine import Engine, ResultRows, open_engine
 from harness.detection.language import (
     Plan,
     Query,
@@ -25,15 +25,14 @@ from harness.detection.language import (
     language,
 )
 from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
+from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import converted_for, expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, list_generators, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
-from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
-from harness.supervisor import Limits, can_supervise, default_memory, mark_place, unit_of_work
+from harness.supervisor import can_supervise, mark_place, unit_of_work
 from harness.telemetry.events.event import Damage, merge_telemetry
-from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
 from harness.telemetry.simulation.behaviour import announce_foreign_python
 from harness.telemetry.simulation.world.dataset import is_dataset
@@ -52,31 +51,6 @@ ScenarioResult = Verdict | Visibility | Broken
 
 # What a person or the system ends a run with is no fault of a scenario.
 Interruption = (KeyboardInterrupt, GeneratorExit)
-
-
-DEFAULT_LIMITS = Limits(seconds=DEFAULT_PATIENCE, memory=default_memory())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """Options of a whole run; they come before a scenario's own settings.
-
-    `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
-    security_content's tests. `plain` says what files of plain text are; without it they are no events. `sigma` says how
-    Sigma rules are converted.
-    """
-
-    engine: str = "duckdb"
-    dialect: str | None = None
-    conditions: Mapping[str, str] = field(default_factory=dict)
-    switches: Mapping[str, str] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
-    seed: int | None = None
-    rules: tuple[Path, ...] = ()
-    attack_data: Path | None = None
-    plain: Input | None = None
-    limits: Limits = DEFAULT_LIMITS
-    sigma: SigmaChoice = DEFAULT_CHOICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Never
@@ -31,6 +32,20 @@ COMPLETION = "_DETLAB_COMPLETE"
 def collect_rarely() -> None:
     """Looks for cycles seldom: plans are many small objects without any, and looking costs a fifth of the planning."""
     gc.set_threshold(100_000, 20, 50)
+
+
+@contextmanager
+def collect_nothing() -> Iterator[None]:
+    """Work that makes only what stays, as importing does: it is not looked at for cycles, now or later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        # Both together: what was made is old from now on, and is looked at in whole collections only. Left frozen it
+        # would never be freed, and the engine's library tells of that at the end.
+        gc.freeze()
+        gc.unfreeze()
+        gc.enable()
 
 
 def list_subcommands() -> list[str]:
@@ -66,7 +81,8 @@ class Commands(click.Group):
         if name not in list_subcommands():
             hint = did_you_mean(name, list_subcommands()) or "`detlab --help` lists them"
             raise HarnessError("unknown-command", f"no subcommand is called `{name}`", help=hint)
-        found: click.Command = import_module(f"harness.cli.commands.{name.replace('-', '_')}").command
+        with collect_nothing():
+            found: click.Command = import_module(f"harness.cli.commands.{name.replace('-', '_')}").command
         return keep_example_lines(found)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -14,7 +14,8 @@ from harness.cli import options
 from harness.cli.rule_options import complete
 from harness.cli.sigma_options import add_sigma_options
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import container
 from harness.scenario.foreign_tests import expand_expectations
 from harness.scenario.pack import find_scenarios, resolve_beside

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from harness.detection.plan.expressions import Schema
-from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.platform import View
+
+if TYPE_CHECKING:
+    from harness.detection.plan.expressions import Schema
+    from harness.detection.plan.nodes import Node
+    from harness.telemetry.platform import View
 
 CellValue = str | float | int | bool | list[str] | None
 

@@ -11,20 +11,18 @@ from itertools import accumulate
 from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Cut, Plan, Query, Settings, Step, language
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Call, Column, Expression, Kind, Literal, Schema, is_hidden
+from harness.detection.plan.expressions import Column, Kind, Literal, Schema, is_hidden
 from harness.detection.plan.nodes import (
     Derive,
-    Filter,
     Node,
     Reverse,
     Scan,
     Select,
     Sort,
     is_same_plan,
-    list_own_parts,
     walk_nodes,
 )
-from harness.detection.plan.passes.partitions import UNKNOWN_TRUTH, StoredPart, resolve_constant
+from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.passes.shared_nodes import SharedNodes
@@ -35,6 +33,7 @@ from harness.scenario.scenario import Label, Outcome
 from harness.supervisor import unit_of_work
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Inquiry, explain
+from harness.verdict.plan_differences import no_effect
 from harness.verdict.rows_behind import NO_ROWS, Labels, find_rows_behind
 from harness.verdict.store import (
     TelemetryStore,
@@ -47,54 +46,6 @@ from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
 from harness.verdict.ties import collect_ties, find_tie_nodes
 from harness.verdict.verdict import Flip, outcome
-
-
-def no_effect(plan: Plan, changed: Plan, parts: Sequence[StoredPart], lost_at: int | None) -> bool:
-    """Whether another reading of a rule surely gives the same outcome.
-
-    It does if the plans are equal, if they first differ after the step that lost the attack, or if they differ only in
-    conditions on fields that are constant in all events of a kind and hold alike there.
-    """
-    if is_same_plan(changed.node, plan.node):
-        return True
-    # Steps up to the loss are equal, so the attack is lost there in both readings.
-    if lost_at is not None and lost_at < first_difference(plan, changed):
-        return True
-    # Each of a rule's other readings has to be run; most differ only on kinds of events that nobody recorded.
-    ours, theirs = list(walk_nodes(plan.node)), list(walk_nodes(changed.node))
-    return len(ours) == len(theirs) and all(is_same_subplan(a, b, parts) for a, b in zip(ours, theirs, strict=True))
-
-
-def first_difference(plan: Plan, changed: Plan) -> int:
-    """The number of the first step that is another."""
-    pairs = zip(plan.steps, changed.steps, strict=False)
-    return next(
-        (i for i, (a, b) in enumerate(pairs) if not is_same_plan(a.node, b.node)),
-        min(len(plan.steps), len(changed.steps)),
-    )
-
-
-def is_same_subplan(ours: Node, theirs: Node, parts: Sequence[StoredPart]) -> bool:
-    """Whether two nodes do the same, whatever they read."""
-    if type(ours) is not type(theirs):
-        return False
-    if isinstance(ours, Filter) and isinstance(theirs, Filter):
-        return same_condition(ours.condition, theirs.condition, parts)
-    return list_own_parts(ours) == list_own_parts(theirs)
-
-
-def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredPart]) -> bool:
-    """Whether two conditions hold alike: equal ones, or such that each part's constants decide both alike."""
-    if ours == theirs:
-        return True
-    match ours, theirs:
-        case Call(ops.and_ | ops.or_ as a, left), Call(ops.and_ | ops.or_ as b, right) if a == b and len(left) == len(
-            right
-        ):
-            return all(same_condition(x, y, parts) for x, y in zip(left, right, strict=True))
-    known = [(resolve_constant(ours, part), resolve_constant(theirs, part)) for part in parts]
-    return all(a is not UNKNOWN_TRUTH and a == b for a, b in known)
-
 
 # Ten years in seconds: no search looks further back than that and is meant.
 LATER = 3.2e8
@@ -403,9 +354,8 @@ class TrialSet:
                 if open_ := [i for i in numbers if not moot[losses.get(i)]]:
                     tried.append((name, used, other, changed, open_))
         found: dict[int, list[Flip]] = {i: [] for i in observed}
-        for (name, used, other, changed, open_), alerts in zip(
-            tried, self.find_alerts([changed for *_, changed, _ in tried]), strict=True
-        ):
+        said = self.find_alerts([changed for *_, changed, _ in tried])
+        for (name, used, other, _, open_), alerts in zip(tried, said, strict=True):
             for i in open_:
                 there = outcome(self.labels[i], alerts[i])
                 if there != observed[i]:

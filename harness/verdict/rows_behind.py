@@ -50,7 +50,8 @@ def find_rows_behind(nodes: Sequence[Node], engine: Engine, cases: Mapping[int, 
     found: list[dict[int, RowsBehind]] = [{} for _ in nodes]
     if not nodes:
         return found
-    first = min(cases, key=lambda case: cases[case].own.start if cases[case].own else 0)
+    starts = {case: labels.own.start if labels.own else 0 for case, labels in cases.items()}
+    first = min(starts, key=lambda case: starts[case])
     rows = engine.run(gather_rows_behind(nodes, apart=len(cases) > 1))
     places = [rows.columns.index(n) for n in (RELATION_COLUMN, CASE_COLUMN, ROWS_COLUMN)]
     events = rows.columns.index(EVENT_COLUMN) if EVENT_COLUMN in rows.columns else None

@@ -8,7 +8,8 @@ import pytest
 from harness.cli.commands.query import by_cause, split_census_windows
 from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.world import read_world
 from harness.telemetry.simulation.world.dataset import telemetry
 from harness.telemetry.simulation.world.simulate_world import simulate_world

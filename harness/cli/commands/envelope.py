@@ -16,7 +16,8 @@ from harness.cli.sigma_options import Studied, show_studies
 from harness.diagnostics import HarnessError, Source
 from harness.report.studies import envelope as told
 from harness.report.studies.plots import plot_study
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.document import convert_document, load
 from harness.scenario.scenario import Scenario, ScenarioBody, judged_by, read_scenario
 from harness.telemetry.simulation.behaviour import parse_duration

@@ -18,8 +18,10 @@ from harness.cli.sigma_options import expand_rules
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 from harness.report.formats.terminal import Terminal
-from harness.report.report import Report, format, list_report_formats
-from harness.run import RunOptions, run_scenarios
+from harness.report.report import Report, format
+from harness.report.report_formats import list_report_formats
+from harness.run import run_scenarios
+from harness.run_options import RunOptions
 from harness.verdict.verdict import Outcomes
 
 TO_STDOUT = ("terminal", "json")

@@ -15,7 +15,8 @@ from harness.cli.sigma_options import Studied, show_studies
 from harness.diagnostics import HarnessError
 from harness.report.studies.plots import plot_study
 from harness.report.studies.tune import encode_tuning, format_tuning
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.verdict.tune.tune import Tuning, Wishes, tune
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.report.console import Paper, format_count, shorten_line
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.verdict.tune.observations import Estimate, Point
 from harness.verdict.tune.thresholds import Threshold, number_in_rule
 from harness.verdict.tune.tune import Margin, Tuning

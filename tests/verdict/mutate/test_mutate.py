@@ -5,7 +5,8 @@ import pytest
 from harness.cli.study_subjects import build_expecting_trials
 from harness.detection.plan.nodes import Scan
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions, run_scenarios
+from harness.run import Bench, run_scenarios
+from harness.run_options import RunOptions
 from harness.verdict.mutate.mutants import Mutant
 from harness.verdict.mutate.mutate import Fate, JudgedMutant, better, mutate
 

@@ -15,7 +15,8 @@ from harness.scenario.pack import behaviour_folders
 from harness.scenario.world import World
 from harness.scratch_folder import ScratchFolder
 from harness.telemetry.events.event import TelemetryOrigin
-from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.platform import sensor_names
+from harness.telemetry.sensor import sensor
 from harness.telemetry.simulation.activity import Activity
 from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.telemetry.simulation.identity import hash_to_number
