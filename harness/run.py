@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from harness.detection.content import Content
 from harness.detection.content import read_content_beside as content_beside
-from harness.detection.engine import Engine, ResultRows, open_engine
+from harness.detection.engine import Engine, ResultRows, import_engine, open_engine
 from harness.detection.language import (
     Plan,
     Query,
@@ -23,8 +23,10 @@ from harness.detection.language import (
     check_scenario_switches,
     check_switches,
     language,
+    list_languages,
 )
 from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
+from harness.garbage import collect_nothing
 from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import converted_for, expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, list_generators, split_on_request
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 
 ScenarioResult = Verdict | Visibility | Broken
 
+FEW_FILES = 8
+"""Files that are looked at for the languages of their rules."""
 # What a person or the system ends a run with is no fault of a scenario.
 Interruption = (KeyboardInterrupt, GeneratorExit)
 
@@ -302,6 +306,19 @@ def judge_files(
     return results
 
 
+def import_ahead(options: RunOptions, found: Sequence[Path]) -> None:
+    """Imports what the scenarios will need, so that it is done once for all processes and outside their limits."""
+    import_engine(options.engine)
+    texts = [str(rule).encode() for rule in options.rules]
+    # A few tell which languages there are; whoever meets another one imports it then.
+    for path in () if texts else found[:FEW_FILES]:
+        with suppress(OSError):
+            texts.append(path.read_bytes())
+    for name in list_languages():
+        if any(f".{name}".encode() in text for text in texts):
+            language(name)
+
+
 def lost_file(path: Path, error: HarnessError) -> ScenarioResult:
     """A file of which nothing could be judged."""
     return Broken(path=str(path), error=error)
@@ -326,6 +343,8 @@ def run_scenarios(
     for folder in list_generators(found):
         announce_foreign_python(folder)
     limits = (options or RunOptions()).limits
+    with collect_nothing():
+        import_ahead(options or RunOptions(), found)
     if can_supervise() and (workers > 1 or limits.isolated):
         crew = SupervisedRun(found, limits, partial(judge_files, options), lost_file, progress)
         judged = crew.judge(workers)

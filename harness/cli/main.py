@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Never
@@ -23,29 +21,11 @@ from harness.cli.screen import (
     show_failure,
 )
 from harness.diagnostics import NO_OUTPUT, HarnessError, did_you_mean
+from harness.garbage import collect_nothing, collect_rarely
 
 COMMANDS_FOLDER = Path(__file__).parent / "commands"
 # The variable that click's completion scripts set, made of the command's name.
 COMPLETION = "_DETLAB_COMPLETE"
-
-
-def collect_rarely() -> None:
-    """Looks for cycles seldom: plans are many small objects without any, and looking costs a fifth of the planning."""
-    gc.set_threshold(100_000, 20, 50)
-
-
-@contextmanager
-def collect_nothing() -> Iterator[None]:
-    """Work that makes only what stays, as importing does: it is not looked at for cycles, now or later."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        # Both together: what was made is old from now on, and is looked at in whole collections only. Left frozen it
-        # would never be freed, and the engine's library tells of that at the end.
-        gc.freeze()
-        gc.unfreeze()
-        gc.enable()
 
 
 def list_subcommands() -> list[str]:

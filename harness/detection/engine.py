@@ -80,6 +80,12 @@ DEFAULT_PATIENCE = 600.0
 """Seconds that one plan may run unless somebody says otherwise."""
 
 
+def import_engine(name: str) -> None:
+    """Imports the module of an engine, if there is one of that name: before a process is forked or a clock runs."""
+    if name in list_engines():
+        import_module(f"harness.detection.engines.{name}")
+
+
 def open_engine(name: str = "duckdb", patience: float = DEFAULT_PATIENCE) -> Engine:
     """A new, empty engine of that name; its module has a function `connect` that makes one."""
     if name not in list_engines():

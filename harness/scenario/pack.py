@@ -126,8 +126,10 @@ def find_behaviours(folders: Sequence[Path]) -> dict[str, Path]:
     for folder in folders:
         for path in sorted(folder.glob("*.py")):
             if not path.stem.startswith("_"):
+                # Only a link leads elsewhere, and asking where costs more than all the rest.
+                inside = refuse_link_out(path, folder) if path.is_symlink() else path
                 # A scenario's own folder comes before the bundled one, so it can put its behaviour in place of ours.
-                found.setdefault(path.stem, refuse_link_out(path, folder))
+                found.setdefault(path.stem, inside)
     return found
 
 

@@ -6,7 +6,7 @@ Nothing here knows a language or judges a row itself: every number comes from ru
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -22,7 +22,7 @@ from harness.detection.plan.expressions import (
     Literal,
     columns_read,
 )
-from harness.detection.plan.nodes import Filter, Limit, Node, Select, list_sources
+from harness.detection.plan.nodes import Filter, Limit, Node, Scan, Select, list_sources
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.provenance import trace_events
 from harness.diagnostics import Span
@@ -130,13 +130,20 @@ class LossPlace:
 class FollowedPlan:
     """What the steps of a plan leave of each case: `left` has it for each of the nodes in `parts`, step by step.
 
-    Of the first step it is only known for its last node at first: what stands below reads every kind of events.
+    Of the first step it is only known for its last node at first: what stands below reads every kind of events. Those
+    in `whole`, by identity, leave all events of every case.
     """
 
     plan: Plan
     cases: Mapping[int, Labels]
     parts: list[list[Node]]
     left: list[list[dict[int, RowsBehind]]]
+    whole: Collection[int]
+
+    def keeps_all(self, node: Node) -> bool:
+        """Whether a node leaves all events of every case."""
+        # A case's attack is what the stored events say of it, so a stored table has all of it.
+        return isinstance(node, Scan) or id(node) in self.whole
 
     def find_passed(self, step: int, case: int) -> frozenset[int]:
         """The events of a case that are behind the rows of a step."""
@@ -160,7 +167,7 @@ class FollowedPlan:
     def find_loss(self, case: int, at: int) -> LossPlace:
         """Where in a step a case lost its attack."""
         bad = self.cases[case].malicious
-        nodes = zip(self.parts[at], self.left[at], strict=True)
+        nodes = ((n, left) for n, left in zip(self.parts[at], self.left[at], strict=True) if not self.keeps_all(n))
         node = next((n for n, left in nodes if left.get(case, NO_ROWS).events.isdisjoint(bad)), None)
         span = self.plan.steps[at].span
         return LossPlace(step=at, span=(node and node.span) or span, node=node)
@@ -169,11 +176,17 @@ class FollowedPlan:
 class Inquiry:
     """What became of the events of many cases in plans that keep them apart; each plan has its cases' labels.
 
-    All together take two statements: one for the steps, one for the conditions that lost somebody's attack.
+    All together take two statements: one for the steps, one for the conditions that lost somebody's attack. `whole` are
+    nodes that are known to leave all events of every case.
     """
 
-    def __init__(self, engine: Engine, plans: Sequence[tuple[Plan, Mapping[int, Labels]]]) -> None:
-        self.engine, self.plans = engine, plans
+    def __init__(
+        self,
+        engine: Engine,
+        plans: Sequence[tuple[Plan, Mapping[int, Labels]]],
+        whole: Collection[int] = (),
+    ) -> None:
+        self.engine, self.plans, self.whole = engine, plans, whole
 
     @cached_property
     def followed(self) -> list[FollowedPlan]:
@@ -181,7 +194,8 @@ class Inquiry:
         made = []
         for plan, cases in self.plans:
             parts = list_plan_nodes(plan)
-            made.append(FollowedPlan(plan=plan, cases=cases, parts=parts, left=[[{} for _ in own] for own in parts]))
+            left: list[list[dict[int, RowsBehind]]] = [[{} for _ in own] for own in parts]
+            made.append(FollowedPlan(plan=plan, cases=cases, parts=parts, left=left, whole=self.whole))
         places = [(own, i, k) for own in made for i, nodes in enumerate(own.parts) for k in range(len(nodes))]
         self.find_left([(own, i, k) for own, i, k in places if i or k == len(own.parts[0]) - 1])
         return made
@@ -217,7 +231,8 @@ class Inquiry:
             for plan, own in zip(self.followed, traces, strict=True)
         ]
         early = [plan for plan, own in zip(self.followed, lost, strict=True) if 0 in own.values()]
-        self.find_left([(plan, 0, k) for plan in early for k in range(len(plan.parts[0]) - 1)])
+        below = [(plan, k) for plan in early for k, n in enumerate(plan.parts[0][:-1]) if not plan.keeps_all(n)]
+        self.find_left([(plan, 0, k) for plan, k in below])
         return [
             {case: plan.find_loss(case, at) for case, at in own.items()}
             for plan, own in zip(self.followed, lost, strict=True)

@@ -310,8 +310,8 @@ class TrialSet:
             steps = plan.steps if lost else plan.steps[: 1 if silent else 0]
             shortened.append(replace(plan, steps=steps))
         cases = [{i: self.cases[i] for i in sorted({*a, *b})} for a, b in zip(missed, quiet, strict=True)]
-        apart = self.apart(shortened, sorted(i for own in cases for i in own))
-        inquiry = Inquiry(self.engine, list(zip(apart, cases, strict=True)))
+        apart, whole = self.apart(shortened, sorted(i for own in cases for i in own))
+        inquiry = Inquiry(self.engine, list(zip(apart, cases, strict=True)), whole)
         passed: dict[int, Collection[int]] = {}
         for followed, silent in zip(inquiry.followed, quiet, strict=True):
             for i in silent:
@@ -319,22 +319,23 @@ class TrialSet:
                 passed[i] = events & self.cases[i].malicious or events
         return {i: e for own in inquiry.explanations(missed) for i, e in own.items()}, passed
 
-    def apart(self, plans: Sequence[Plan], numbers: Sequence[int]) -> list[Plan]:
-        """Plans on the events of some trials, each kept to itself; parts that they share stay shared."""
+    def apart(self, plans: Sequence[Plan], numbers: Sequence[int]) -> tuple[list[Plan], frozenset[int]]:
+        """Plans on the events of some trials, each kept to itself, and the nodes that only leave out other trials.
+
+        Parts that the plans share stay shared.
+        """
         if len(self.trials) == 1:
-            return list(plans)
+            return list(plans), frozenset()
         known: dict[int, Node] = {}
         condition = ops.in_(Column(CASE_COLUMN), *(Literal(float(i)) for i in numbers))
         isolate, share = Isolation(), SharedNodes()
-        return [
-            replace(
-                plan,
-                steps=tuple(
-                    Step(s.span, filter_scans(isolate(share(s.node)), [condition], known), s.name) for s in plan.steps
-                ),
-            )
-            for plan in plans
+        made = [[(s, isolate(share(s.node))) for s in plan.steps] for plan in plans]
+        apart = [
+            replace(plan, steps=tuple(Step(s.span, filter_scans(n, [condition], known), s.name) for s, n in steps))
+            for plan, steps in zip(plans, made, strict=True)
         ]
+        scans = {id(n) for steps in made for _, node in steps for n in walk_nodes(node) if isinstance(n, Scan)}
+        return apart, frozenset(id(n) for scan in scans for n in walk_nodes(known[scan]))
 
     def flips(
         self,
