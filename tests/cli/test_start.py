@@ -57,7 +57,9 @@ def test_help_reads_no_subcommand():
 def test_a_list_of_names_imports_no_language_whole():
     imported = list_imported("list")
     assert "harness.detection.languages.spl.switches" in imported
-    assert {m for m in imported if m.startswith(("harness.telemetry.sensors.", "harness.telemetry.platforms."))} == set()
+    assert {
+        m for m in imported if m.startswith(("harness.telemetry.sensors.", "harness.telemetry.platforms."))
+    } == set()
     languages = {m for m in imported if m.startswith("harness.detection.languages.")}
     assert {m for m in languages if m.endswith((".planner", ".parser", ".registry"))} == set()
 
