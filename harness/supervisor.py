@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from enum import Enum
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import ClassVar, Never
 
+from harness.control_group import list_limit_files
 from harness.diagnostics import HarnessError
 from harness.scratch_folder import ScratchFolder
 
@@ -154,31 +154,11 @@ def default_memory() -> int:
     if not hasattr(os, "sysconf"):
         return LEAST_MEMORY
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for file in list_limit_files(CONTROL_GROUPS, OWN_CONTROL_GROUPS):
+    for file in list_limit_files():
         # "max" stands for none.
         with suppress(OSError, ValueError):
             found.append(int(file.read_text()))
     return max(LEAST_MEMORY, int(min(found) * SHARE_OF_MEMORY))
-
-
-CONTROL_GROUPS, OWN_CONTROL_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-
-
-def list_limit_files(root: Path, own: Path) -> Iterator[Path]:
-    """The files that may limit the memory of this process: those of its control group and of all above it.
-
-    `own` says which groups those are: `0::/a/b` in version 2, `4:memory:/a/b` in version 1.
-    """
-    groups = {root / "memory.max", root / "memory" / "memory.limit_in_bytes"}
-    with suppress(OSError):
-        for line in own.read_text().splitlines():
-            number, controllers, path = line.split(":", 2)
-            if number == "0" or "memory" in controllers.split(","):
-                base, name = (root, "memory.max") if number == "0" else (root / "memory", "memory.limit_in_bytes")
-                # A container may see its own group as the root, and name it by a path outside.
-                group = Path(path.lstrip("/"))
-                groups |= {base / part / name for part in (group, *group.parents) if ".." not in part.parts}
-    yield from sorted(groups)
 
 
 def can_supervise() -> bool:

@@ -13,10 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
 from itertools import islice
+from math import ceil
 from multiprocessing import get_context, parent_process
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from typing import TypeVar
 
 from harness.diagnostics import HarnessError
@@ -34,11 +37,28 @@ FEW = 8
 """With fewer items a process of its own costs more than it saves."""
 
 
-def workers_for(items: int) -> int:
-    """How many processes pay for so many items: one for each processor, one for a handful."""
-    # The processors that this process may use: a container's share is often less than the machine's.
+def workers_for(items: int, jobs: int | None = None) -> int:
+    """How many processes pay for so many items: as many as were asked for, else one a processor, one for a handful."""
+    if jobs is not None:
+        return max(1, min(jobs, items))
+    return max(1, min(count_processors(), items // FEW))
+
+
+def count_processors() -> int:
+    """The processors that this process may use: a container's share is often less than the machine's."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(usable, items // FEW))
+    return max(1, min([usable, *read_processor_quotas(Path("/sys/fs/cgroup"))]))
+
+
+def read_processor_quotas(groups: Path) -> Iterator[int]:
+    """The processors that a control group may use up in a period, if it is bound."""
+    # Version 2 says `max 100000` or `150000 100000`, version 1 has two files and -1 for no bound.
+    for quota, period in (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        with suppress(OSError, ValueError):
+            said = (groups / quota).read_text().split() + ((groups / period).read_text().split() if period else [])
+            if float(said[0]) > 0:
+                # Rounded up: half a processor more is used by one more process.
+                yield ceil(float(said[0]) / float(said[1]))
 
 
 def distribute_work(

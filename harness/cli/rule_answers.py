@@ -16,11 +16,13 @@ from harness.detection.language import list_languages as languages
 from harness.detection.plan.expressions import is_hidden
 from harness.diagnostics import HarnessError, explain_failure
 from harness.report.console import Paper, escape_controls, format_count, one_line
-from harness.report.formats.json import VERSION, broken_object, dumps, explanation_object, row_objects, rule_object
+from harness.report.formats.json import broken_object, explanation_object, row_objects, rule_object
+from harness.report.json_document import VERSION, dumps
 from harness.report.query_steps import alert_lines, collect_evidence, steps_table
 from harness.report.sentences import fault, lenient, locate_finding, reads_absent, why_missed
 from harness.report.sigma_opinion import describe_opinion, encode_opinion
-from harness.run import Answer, Bench, RunOptions
+from harness.run import Answer, Bench
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import Refusal, list_published, list_refusals, rule_paths
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
@@ -31,8 +33,10 @@ from harness.telemetry.events.time_text import UNIX_EPOCH
 from harness.telemetry.platform import UNITS_PER_SECOND, platform
 from harness.telemetry.scenario_telemetry import replay
 from harness.telemetry.store.manifest import is_store
-from harness.verdict.explain import Explanation, Labels, explain, format_value
-from harness.verdict.sigma.opinion import SigmaOpinion, form_opinion
+from harness.verdict.explain import Explanation, explain, format_value
+from harness.verdict.rows_behind import Labels
+from harness.verdict.sigma.evaluation import form_opinion
+from harness.verdict.sigma.opinion import SigmaOpinion
 from harness.verdict.verdict import Broken
 
 # All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;

@@ -18,7 +18,7 @@ from harness.telemetry.store.manifest import StoredKind, StoreManifest
 from harness.telemetry.store.presentation import Presentation, PresentedColumn, PresentedKind, name_computed
 from harness.telemetry.store.reader import CodedStore, TimeStretch
 
-Numbers = npt.NDArray[np.int64]
+EventNumbers = npt.NDArray[np.int64]
 
 
 def compute_arrival(manifest: StoreManifest) -> int:
@@ -125,13 +125,21 @@ class StoredTruth:
     @property
     def malicious(self) -> frozenset[int]:
         """Numbers of the events that an attack left."""
-        bad = [i for i, c in enumerate(self.causes) if c.malicious]
+        return self.find_events([i for i, c in enumerate(self.causes) if c.malicious])
+
+    def find_events(self, causes: Sequence[int]) -> frozenset[int]:
+        """Numbers of the events that these causes left."""
         found: set[int] = set()
-        for numbers, causes in self.pieces() if bad else ():
-            found.update(numbers[np.isin(causes, bad)].tolist())
+        for numbers, own in self.pieces() if causes else ():
+            found.update(numbers[np.isin(own, causes)].tolist())
         return frozenset(found)
 
-    def pieces(self) -> list[tuple[Numbers, npt.NDArray[np.int32]]]:
+    @property
+    def size(self) -> int:
+        """One more than the highest number of an event."""
+        return self.store.manifest.rows
+
+    def pieces(self) -> list[tuple[EventNumbers, npt.NDArray[np.int32]]]:
         """Numbers of events and of their causes."""
         return [
             (rows.column(EVENT_COLUMN).to_numpy(), rows.column(CAUSE).to_numpy())
@@ -154,7 +162,7 @@ class StoredTruth:
             found.append(tuple(self.causes[i] for i in numbers.tolist() if i != UNLABELLED))
         return found
 
-    def look_up(self, file: pq.ParquetFile, group: int, wanted: Numbers, causes: Numbers) -> None:
+    def look_up(self, file: pq.ParquetFile, group: int, wanted: EventNumbers, causes: EventNumbers) -> None:
         """Sets the causes of those of the wanted events that are in a row group."""
         at = file.schema_arrow.get_field_index(EVENT_COLUMN)
         bounds = file.metadata.row_group(group).column(at).statistics
@@ -174,7 +182,7 @@ class StoredTruth:
         return frozenset(np.flatnonzero(count_causes(self.store, self.tables, self.window)[:-1]).tolist())
 
 
-def count_causes(store: CodedStore, tables: Sequence[StoredKind], window: TimeStretch | None) -> Numbers:
+def count_causes(store: CodedStore, tables: Sequence[StoredKind], window: TimeStretch | None) -> EventNumbers:
     """How many events each cause left, by its number; those of nobody stand last."""
     found = np.zeros(store.manifest.causes + 1, np.int64)
     for table in tables:

@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 
 from harness.cli.commands.query import by_cause, split_census_windows
+from harness.cli.study_subjects import RecordedEvents, build_recorded_trial
 from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.world import read_world
 from harness.telemetry.simulation.world.simulate_world import simulate_world
 from harness.telemetry.store.reader import read_stored_telemetry
 from harness.verdict.store import TelemetryStore, fields_read
+from harness.verdict.tune.result import Wishes
+from harness.verdict.tune.tune import tune
 
 ROOT = Path(__file__).parents[2]
 RULES = [ROOT / "scenarios/T1583.004/server.spl", ROOT / "scenarios/T1583.004/server.cql"]
@@ -137,3 +141,20 @@ def test_a_rule_that_asks_for_its_columns_reads_for_the_question_and_for_the_ans
     assert alerts
     assert sorted(rounded(a.fields) for a in streamed.alerts) == sorted(rounded(a.fields) for a in alerts)
     assert [len(a.events) for a in streamed.alerts] == [len(a.events) for a in alerts]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda p: p.suffix)
+def test_tuning_a_world_counts_its_attacks_and_alerts_as_a_query_does(rule, world):
+    with Bench(RunOptions()) as bench:
+        asked = bench.query(rule, [world])
+        caught = {c.name for a in asked.alerts for c in a.causes if c.malicious}
+    with Bench(RunOptions()) as bench:
+        found = tune(
+            [build_recorded_trial(bench, rule, [], RecordedEvents(paths=(world,)))],
+            Wishes(exclusions=False, opinions=False, seconds=0),
+        )
+    assert found.published.alerts == len(asked.alerts) > 4
+    assert {m.attack.name for m in found.margins if m.caught} == caught
+    # On every server that had one, and on none else.
+    assert len(found.population.attacks) == len({(m.attack.name, m.attack.host) for m in found.margins})
+    assert all(m.attack.events for m in found.margins)

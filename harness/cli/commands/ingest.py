@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -14,9 +15,10 @@ from harness.cli.rule_options import build_settings as settings_of
 from harness.cli.screen import ProgressLine, out
 from harness.detection.content import Content
 from harness.report.console import Paper, format_count
-from harness.report.formats.json import VERSION, dumps
-from harness.run import RunOptions
+from harness.report.json_document import VERSION, dumps
+from harness.run_options import RunOptions
 from harness.supervisor import Limits
+from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions
 from harness.telemetry.store.ingest import ingest
 from harness.telemetry.store.manifest import StoreManifest
@@ -62,19 +64,9 @@ def command(
     if code is not None:
         return code
     chosen = add_plain_text_input(RunOptions(settings=settings_of(content)), sourcetype, source, host)
-    progress = ProgressLine()
+    kept = {**content.inputs, **condition}
     began = perf_counter()
-    try:
-        made = ingest(
-            paths,
-            target,
-            plain=chosen.plain,
-            conditions={**content.inputs, **condition},
-            overwrite=overwrite,
-            progress=lambda events: progress.say(f"{events:,} events"),
-        )
-    finally:
-        progress.done()
+    made = ingest_with_progress(paths, target, chosen.plain, kept, overwrite=overwrite)
     took = perf_counter() - began
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file())
     if as_json:
@@ -82,6 +74,24 @@ def command(
     else:
         sys.stderr.write("\n".join(store_lines(made, target, size, took)) + "\n")
     return 0
+
+
+def ingest_with_progress(
+    paths: Sequence[Path], target: Path, plain: Input | None, conditions: Mapping[str, str], *, overwrite: bool
+) -> StoreManifest:
+    """Writes the store; a line on a terminal says how far that is."""
+    progress = ProgressLine()
+    try:
+        return ingest(
+            paths,
+            target,
+            plain=plain,
+            conditions=conditions,
+            overwrite=overwrite,
+            progress=lambda events: progress.say(f"{events:,} events"),
+        )
+    finally:
+        progress.done()
 
 
 # A year: what is not to end at all must be a number too.

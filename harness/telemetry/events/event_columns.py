@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 from harness.telemetry.events.event import parse_plain_microseconds
 from harness.telemetry.events.event_layout import EventLayout
 from harness.telemetry.events.kind_table import repeat_text
+from harness.telemetry.events.text_columns import print_floats
 
 # Below it building columns costs more than reading row by row: 20 us a column against 12 us a row.
 FEWEST_ROWS = 40
 # Columns that miss values; each set of them found is another look at all rows.
-MOST_BITS = 6
+MOST_LACKING = 6
 # Fields that a shape asks for one after the other; chosen, the longest chain seen is provider, channel, number.
 MOST_ROUNDS = 6
 
@@ -87,7 +88,7 @@ class RowsDifferError(Exception):
 class RowReading:
     """How some rows are read: sensor, kind, the fields of the event that are columns, and the others with their value.
 
-    `names` are old and new names.
+    `names` are old and new names, `watched` fields that all this hangs on, by either.
     """
 
     sensor: str
@@ -95,6 +96,7 @@ class RowReading:
     names: Mapping[str, str]
     constants: Mapping[str, str]
     nameless: str
+    watched: frozenset[str] = frozenset()
 
 
 def encode_column(column: pa.Array) -> pa.DictionaryArray | None:
@@ -159,28 +161,13 @@ def print_values(values: pa.Array) -> pa.StringArray | None:
     return None
 
 
-def print_floats(values: pa.Array) -> pa.StringArray:
-    """Numbers as text, without a fraction where none has one: a column of whole numbers that misses one is no other."""
-    present = pc.if_else(pc.is_nan(values), None, values)
-    if pc.all(pc.equal(pc.trunc(present), present)).as_py() and pc.all(pc.less(pc.abs(present), 2.0**53)).as_py():
-        return present.cast(pa.int64()).cast(pa.string())
-    # Arrow goes over to exponents before Python does.
-    small = pc.and_(pc.greater_equal(pc.abs(present), 1e-3), pc.less(pc.abs(present), 1e10))
-    if pc.all(small).as_py():
-        # As Python prints them, which takes three times as long.
-        texts = present.cast(pa.string())
-        whole = pc.equal(pc.trunc(present), present)
-        return pc.if_else(whole, pc.binary_join_element_wise(texts, ".0", ""), texts)
-    return pa.array([None if v is None else repr(v) for v in present.to_pylist()], pa.string())
-
-
 def list_rows_by_presence(texts: Texts, size: int) -> Iterator[Rows]:
     """The numbers of rows that have the same fields, for each such set of fields."""
     bits = [np.asarray(column.indices.is_null()) for column in texts.values() if column.null_count]
     if not bits:
         yield np.arange(size)
         return
-    if len(bits) <= MOST_BITS:
+    if len(bits) <= MOST_LACKING:
         # Few columns lack a value somewhere: a number for each set of them, and no sorting.
         key = np.zeros(size, np.uint16)
         for place, missing in enumerate(bits):
@@ -258,8 +245,11 @@ def read_row(layout: EventLayout, flat: dict[str, str]) -> tuple[RowReading, set
         raise RowsDifferError
     constants = {n: v for n, v in dict.items(fields) if n in fields.written}
     names = {name: new for name, new in layout.names if new in fields and new not in constants}
-    made = RowReading(sensor=sensor, kind=kind, names=names, constants=constants, nameless=nameless)
-    return made, fields.read | event.read
+    watched = fields.read | event.read
+    made = RowReading(
+        sensor=sensor, kind=kind, names=names, constants=constants, nameless=nameless, watched=frozenset(watched)
+    )
+    return made, watched
 
 
 def build_columns(texts: Texts, rows: Rows, read: RowReading) -> dict[str, pa.DictionaryArray]:

@@ -26,7 +26,7 @@ from harness.telemetry.events.event_layout import EventLayout, build_layout
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
 from harness.telemetry.events.kind_table import Placed, PlacedRows, repeat_text
-from harness.telemetry.events.whole_tables import WholeTable, read_whole_table
+from harness.telemetry.events.whole_tables import WholeTable, read_table_of_numbers, read_whole_table
 from harness.telemetry.shape import list_fitting_envelopes
 
 # Layouts are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
@@ -122,6 +122,10 @@ class EventRows:
     def add_batch(self, batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, Any]]]:
         """Adds the rows of a table by its columns; gives those that are read as objects, with their number."""
         base = self.tables.begin_rows(len(batch))
+        streamed = self.tables.streams and len(batch) >= FEWEST_ROWS
+        if streamed and (whole := read_table_of_numbers(batch, self.find_layout)) is not None:
+            self.add_whole(whole, base, len(batch))
+            return
         encoded = {name: encode_column(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
         texts = {name: column for name, column in encoded.items() if column is not None}
         objects: Iterable[Mapping[str, Any]]

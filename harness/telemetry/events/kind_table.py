@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from harness.telemetry.events.event import (
     UNLABELLED,
     Events,
 )
-from harness.telemetry.events.text_columns import map_distinct_values
+from harness.telemetry.events.text_columns import map_distinct_values, print_floats
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
 from harness.telemetry.events.windows_values import restore_values
 
@@ -142,7 +142,7 @@ class KindTable:
         if self.rows or not self.parts:
             self.flush()
         # Parts differ in their fields; what a part lacks is null.
-        table = pa.concat_tables(self.parts, promote_options="default")
+        table = pa.concat_tables(print_number_columns(self.parts, joined=joined), promote_options="default")
         if joined or bool((np.diff(table.column(EVENT_PLACE).to_numpy()) < 0).any()):
             table = table.unify_dictionaries().combine_chunks()
         # Rows that are read alike were taken together, and of equal times the one that was recorded first comes first.
@@ -151,6 +151,24 @@ class KindTable:
         if bool((np.diff(places) < 0).any()):
             table = table.take(pa.array(np.argsort(places, kind="stable")))
         return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
+
+
+def print_number_columns(parts: Sequence[pa.Table], *, joined: bool) -> Sequence[pa.Table]:
+    """The parts with numbers as texts, unless all of a column are numbers and they need not be joined."""
+    numbers = {f.name for part in parts for f in part.schema if pa.types.is_float64(f.type)}
+    if not joined:
+        texts = {f.name for part in parts for f in part.schema if not pa.types.is_float64(f.type)}
+        numbers &= texts
+    return [print_some_columns(part, numbers) for part in parts] if numbers else parts
+
+
+def print_some_columns(part: pa.Table, names: Collection[str]) -> pa.Table:
+    """A part with these columns as texts, where it has them as numbers."""
+    for at, field in enumerate(part.schema):
+        if field.name in names and pa.types.is_float64(field.type):
+            chunks = [print_floats(chunk).dictionary_encode() for chunk in part.column(at).chunks]
+            part = part.set_column(at, field.name, pa.chunked_array(chunks, TEXT_TYPE))
+    return part
 
 
 EVENT_PLACE = "@place"
@@ -184,7 +202,8 @@ def tidy_events(events: Events) -> Events:
     provider = find_constant_value(events, "Provider_Name") if windows else ""
     for name in events.columns.column_names:
         column = events.columns.column(name)
-        if name not in NO_FIELDS:
+        # Numbers of a table that somebody's decoder touched would be texts.
+        if name not in NO_FIELDS and not pa.types.is_float64(column.type):
             restore = restore_values(name, provider, events.kind) if windows else keep_values
             column = map_distinct_values(column, restore)
             if column is None:

@@ -47,6 +47,11 @@ class Dimensions:
         self.room -= dimension.size - size
         return found
 
+    def count_new(self, name: str, texts: pa.StringArray) -> int:
+        """How many of these distinct texts have no code yet."""
+        known = self.by_name.get(name)
+        return len(texts) if known is None else known.count_new(texts)
+
     def write(self, folder: Path) -> dict[str, StoredDimension]:
         """Writes each dimension to a file; says which are where."""
         (folder / "dimensions").mkdir(exist_ok=True)
@@ -73,13 +78,17 @@ class Dimension:
 
     def count_new(self, texts: pa.StringArray) -> int:
         """How many of these texts have no code yet."""
-        return sum(text not in self.codes for text in texts.to_pylist())
+        return list(map(self.codes.get, texts.to_pylist())).count(None)
 
     def encode(self, texts: pa.StringArray) -> Codes:
         """The codes of texts; new ones get the next."""
         codes = self.codes
         before = len(codes)
-        found = np.fromiter((codes.setdefault(text, len(codes)) for text in texts.to_pylist()), np.int32, len(texts))
+        values = texts.to_pylist()
+        known = list(map(codes.get, values))
+        if None in known:
+            known = [codes.setdefault(text, len(codes)) for text in values]
+        found = np.array(known, np.int32)
         if len(codes) > before:
             self.size += BYTES_A_VALUE * (len(codes) - before) + texts.nbytes * (len(codes) - before) // len(texts)
         # With the texts: memory that is given back would be another's, and the place then lies.

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from harness.telemetry.events.event import Events
 from harness.telemetry.store.dimension import Codes, Dimensions, has_marked_text
-from harness.telemetry.store.manifest import StoredField, StoredKind
+from harness.telemetry.store.manifest import Form, StoredField, StoredKind
 from harness.telemetry.store.writer import RowsFile, StoreWriter, open_parquet
 
 DRAFTS = "drafts"
@@ -110,4 +110,4 @@ def describe_final(field: StoredField, final: FinalCodes) -> StoredField:
     """A field of a draft as it is in the store."""
     if not field.coded or field.name in final.codes:
         return field
-    return msgspec.structs.replace(field, coded=False, marked=has_marked_text(final.draft.texts[field.name]))
+    return msgspec.structs.replace(field, form=Form.TEXTS, marked=has_marked_text(final.draft.texts[field.name]))

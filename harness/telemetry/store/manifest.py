@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -20,17 +21,30 @@ EVENT_NUMBER = "@event"
 """The column of files that numbers events: rising in the order of recording, with gaps."""
 
 
+class Form(StrEnum):
+    """How files hold a field: as codes of its texts, as the texts, or as numbers that were never printed."""
+
+    CODES = "codes"
+    TEXTS = "texts"
+    NUMBERS = "numbers"
+
+
 class StoredField(msgspec.Struct, frozen=True, kw_only=True):
-    """A field of a table: whether it is held as codes, whether some events lack it, whether any has text in it.
+    """A field of a table: how files hold it, whether some events lack it, whether any has text in it.
 
     One that is held as text is `marked` where a text is empty or has a character that XML encodes.
     """
 
     name: str
-    coded: bool
+    form: Form
     nulls: bool
     filled: bool
     marked: bool = False
+
+    @property
+    def coded(self) -> bool:
+        """Whether files hold codes."""
+        return self.form is Form.CODES
 
 
 class StoredKind(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from harness.telemetry.events.event import (
     fill_times,
 )
 from harness.telemetry.platform import Platform, View
-from harness.telemetry.store.manifest import EVENT_NUMBER, StoredKind
+from harness.telemetry.store.manifest import EVENT_NUMBER, Form, StoredKind
 from harness.telemetry.store.reader import CodedStore, TimeStretch, make_events
 
 # Any text without a mark: what is done to it is done to the column's own.
@@ -163,6 +163,8 @@ class Presentation:
         if column.origin is None:
             return False
         held = next(f for f in shown.table.fields if f.name == column.origin.name)
+        if held.form is Form.NUMBERS:
+            return True
         return not held.coded and not self.is_unchanged(column.origin, shown.table)
 
     def compute(

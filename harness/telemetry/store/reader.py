@@ -27,9 +27,11 @@ from harness.telemetry.events.event import (
     TelemetryOrigin,
     group_tables,
 )
+from harness.telemetry.events.text_columns import print_floats
 from harness.telemetry.store.manifest import (
     CAUSES_FILE,
     EVENT_NUMBER,
+    Form,
     StoredField,
     StoredKind,
     StoreManifest,
@@ -136,6 +138,8 @@ class CodedStore:
 
     def decode(self, field: StoredField, held: pa.Array) -> pa.DictionaryArray:
         """A column as events have it: only texts that are in it."""
+        if field.form is Form.NUMBERS:
+            return print_floats(held).dictionary_encode()
         if not field.coded:
             return held.dictionary_encode()
         texts = self.texts(field.name)

@@ -22,7 +22,7 @@ from harness.telemetry.events.event import (
 )
 from harness.telemetry.events.text_columns import encode_text
 from harness.telemetry.store.dimension import Dimensions, has_marked_text
-from harness.telemetry.store.manifest import EVENT_NUMBER, StoredField, StoredKind
+from harness.telemetry.store.manifest import EVENT_NUMBER, Form, StoredField, StoredKind
 
 # Two rows a distinct text is chosen: below it codes save nothing.
 ROWS_A_TEXT = 2
@@ -50,7 +50,7 @@ class RowsFile(Protocol):
 class FieldFacts:
     """What is known of a field so far."""
 
-    coded: bool
+    form: Form
     nulls: bool = False
     filled: bool = False
     marked: bool = False
@@ -72,9 +72,9 @@ class KindWriter:
     untimed: bool = False
     file: RowsFile | None = None
 
-    def holds(self, columns: Mapping[str, bool], recorded: bool) -> bool:
-        """Whether events with these columns, each coded or not, can be rows of it."""
-        fits = all(n in self.fields and self.fields[n].coded is coded for n, coded in columns.items())
+    def holds(self, columns: Mapping[str, Form], recorded: bool) -> bool:
+        """Whether events with these columns, each in its form, can be rows of it."""
+        fits = all(n in self.fields and self.fields[n].form is form for n, form in columns.items())
         return fits and recorded is self.recorded
 
     def note_times(self, times: pa.Array) -> None:
@@ -89,7 +89,7 @@ class KindWriter:
     def describe(self) -> StoredKind:
         """The table as a manifest has it."""
         fields = tuple(
-            StoredField(name=n, coded=f.coded, nulls=f.nulls, filled=f.filled, marked=f.marked)
+            StoredField(name=n, form=f.form, nulls=f.nulls, filled=f.filled, marked=f.marked)
             for n, f in self.fields.items()
         )
         return StoredKind(
@@ -106,6 +106,9 @@ class KindWriter:
         )
 
 
+HELD_AS_NUMBERS = (pa.int32(), pa.int64())
+
+
 def open_parquet(path: Path, schema: pa.Schema) -> RowsFile:
     """A file of a store: numbers as differences, codes by their few values, bounds of times and numbers."""
     coded = [f.name for f in schema if f.type == pa.int32()]
@@ -114,7 +117,7 @@ def open_parquet(path: Path, schema: pa.Schema) -> RowsFile:
         path,
         schema,
         # Read by each rule: on codes zstd costs a fifth of the reading and saves a tenth of the bytes.
-        compression={f.name: "zstd" if pa.types.is_string(f.type) else "lz4" for f in schema},
+        compression={f.name: "lz4" if f.type in HELD_AS_NUMBERS else "zstd" for f in schema},
         use_dictionary=coded,
         write_statistics=[EVENT_NUMBER, TIME],
         column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
@@ -164,10 +167,12 @@ class StoreWriter:
     def write_table(self, events: Events) -> None:
         """Adds the events of one table."""
         names = [n for n in events.columns.column_names if n not in NO_FIELDS]
-        columns = {n: encode_text(events.columns.column(n)) for n in names}
+        columns = {n: events.columns.column(n) for n in names}
+        columns = {n: c if pa.types.is_float64(c.type) else encode_text(c) for n, c in columns.items()}
         codes = {n: self.encode(events, n, column) for n, column in columns.items()}
+        forms = {n: find_form(column, codes[n]) for n, column in columns.items()}
         recorded = RECORD_NUMBER in events.columns.column_names
-        table = self.find_table(events, {n: code is not None for n, code in codes.items()}, recorded)
+        table = self.find_table(events, forms, recorded)
         size = len(events)
         times = events.columns.column(TIME).cast(pa.int64()).combine_chunks()
         made: dict[str, pa.Array | pa.ChunkedArray] = {
@@ -188,20 +193,27 @@ class StoreWriter:
     def encode(self, events: Events, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         """The codes of a column; None for one that is held as text."""
         key = (events.sensor, events.kind, name)
-        if key in self.texts:
+        if key in self.texts or pa.types.is_float64(column.type):
             return None
-        distinct = sum(len(chunk.dictionary) for chunk in column.chunks)
-        repeats = distinct * ROWS_A_TEXT <= len(column)
-        told = len(column) >= ROWS_TO_TELL
-        if told and not repeats:
-            self.unlike.add(name)
-        # Of few rows nobody can tell, but for what the same column is in other kinds.
-        if repeats or not (told or name in self.unlike):
+        if self.repeats(name, column):
             parts = [self.encode_chunk(name, chunk) for chunk in column.chunks]
             if all(part is not None for part in parts):
                 return pa.chunked_array(parts, pa.int32())
         self.texts.add(key)
         return None
+
+    def repeats(self, name: str, column: pa.ChunkedArray) -> bool:
+        """Whether codes save anything: texts come several times, or have come before."""
+        if sum(len(chunk.dictionary) for chunk in column.chunks) * ROWS_A_TEXT <= len(column):
+            return True
+        # The last rows of an input are few, and all of their texts may be known.
+        new = sum(self.dimensions.count_new(name, chunk.dictionary) for chunk in column.chunks)
+        if new * ROWS_A_TEXT <= len(column):
+            return True
+        if len(column) >= ROWS_TO_TELL:
+            self.unlike.add(name)
+        # Of few rows nobody can tell, but for what the same column is in other kinds.
+        return name not in self.unlike
 
     def encode_chunk(self, name: str, chunk: pa.DictionaryArray) -> pa.Array | None:
         """The codes of a part of a column; None where there is no room for its texts."""
@@ -221,24 +233,27 @@ class StoreWriter:
         """A field as a file holds it, what is known of it noted."""
         if column is None:
             facts.nulls = True
-            return pa.nulls(size, pa.int32() if facts.coded else pa.string())
+            return pa.nulls(size, HELD_TYPES[facts.form])
         facts.nulls |= column.null_count > 0
+        if facts.form is Form.NUMBERS:
+            facts.filled = True
+            return column
         facts.filled = facts.filled or any(has_text(chunk.dictionary) for chunk in column.chunks)
         if codes is not None:
             return codes
         facts.marked = facts.marked or any(has_marked_text(chunk.dictionary) for chunk in column.chunks)
         return column.cast(pa.string())
 
-    def find_table(self, events: Events, columns: Mapping[str, bool], recorded: bool) -> KindWriter:
+    def find_table(self, events: Events, columns: Mapping[str, Form], recorded: bool) -> KindWriter:
         """The table that these events are rows of; a new one where none has all of their columns."""
         constants = tuple(sorted(events.constants.items()))
         same = self.tables.setdefault((events.sensor, events.kind, constants), [])
         for table in reversed(same):
             if table.holds(columns, recorded):
                 return table
-        before = {n: f.coded for n, f in same[-1].fields.items()} if same else {}
+        before = {n: f.form for n, f in same[-1].fields.items()} if same else {}
         # With the columns of the one before, so that tables become fewer and not more where fields come and go.
-        fields = {n: FieldFacts(coded=coded) for n, coded in {**before, **columns}.items()}
+        fields = {n: FieldFacts(form=form) for n, form in {**before, **columns}.items()}
         made = KindWriter(sensor=events.sensor, kind=events.kind, constants=constants, fields=fields, recorded=recorded)
         same.append(made)
         return made
@@ -281,6 +296,16 @@ def close_file(table: KindWriter) -> None:
         table.file = None
 
 
+HELD_TYPES = {Form.CODES: pa.int32(), Form.TEXTS: pa.string(), Form.NUMBERS: pa.float64()}
+
+
+def find_form(column: pa.ChunkedArray, codes: pa.ChunkedArray | None) -> Form:
+    """How files hold a column."""
+    if pa.types.is_float64(column.type):
+        return Form.NUMBERS
+    return Form.TEXTS if codes is None else Form.CODES
+
+
 def has_text(texts: pa.StringArray) -> bool:
     """Whether a text is not empty."""
     # Distinct texts: of two one is not.
@@ -291,7 +316,7 @@ def merge_stored_kinds(tables: Iterable[StoredKind]) -> tuple[StoredKind, ...]:
     """Tables of the same sensor, kind, constants and columns as one, in order of their names."""
     groups: dict[tuple[object, ...], list[StoredKind]] = {}
     for t in tables:
-        shape = tuple((f.name, f.coded) for f in t.fields)
+        shape = tuple((f.name, f.form) for f in t.fields)
         groups.setdefault((t.sensor, t.kind, tuple(sorted(t.constants.items())), shape, t.recorded), []).append(t)
     return tuple(join_stored_kinds(same) for _, same in sorted(groups.items()))
 
@@ -301,7 +326,7 @@ def join_stored_kinds(same: Sequence[StoredKind]) -> StoredKind:
     fields = tuple(
         StoredField(
             name=held[0].name,
-            coded=held[0].coded,
+            form=held[0].form,
             nulls=any(f.nulls for f in held),
             filled=any(f.filled for f in held),
             marked=any(f.marked for f in held),

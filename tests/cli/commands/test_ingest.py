@@ -177,3 +177,15 @@ def write_rows(rows, out, writer, suffix):
     writer = writer or pq.ParquetWriter(out, table.schema)
     writer.write_table(table)
     return writer
+
+
+@pytest.mark.slow
+def test_what_is_large_is_a_store_in_passing(rule, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    write_large(tmp_path / "large.ndjson", 150)
+    ample, scarce = (
+        measure("query", rule, "--events", "large.ndjson", "--json", "--memory-limit", limit)
+        for limit in ("4GB", "540MB")
+    )
+    assert json.loads(ample.said)["rows"] == json.loads(scarce.said)["rows"] != []
+    assert scarce.megabytes < 540

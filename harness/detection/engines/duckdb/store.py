@@ -21,12 +21,13 @@ from harness.detection.engines.duckdb.statistics import (
     STATISTIC_MACROS,
     find_macros,
 )
-from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
+from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.kept_groups import KeptGroups
 from harness.detection.sql.relation import Stored
+from harness.detection.view_columns import kind_of_type, list_view_columns, without_hidden
 from harness.diagnostics import HarnessError
 from harness.scratch_folder import ScratchFolder
 from harness.supervisor import Board, default_memory, measure_seconds_left, memory_error, time_limit_error
@@ -223,13 +224,7 @@ class DuckDBStore:
         """Replaces the events by these."""
         self.drop()
         self.refill = partial(self.load, views)
-        columns: dict[str, Kind] = {EVENT_COLUMN: Kind.EVENT}
-        for view in views:
-            for name in view.constants:
-                columns[name] = widest(columns.get(name), Kind.TEXT)
-            for field in view.columns.schema:
-                if field.name not in (EVENT_COLUMN, CAUSE):
-                    columns[field.name] = widest(columns.get(field.name), kind_of_type(field.type))
+        columns = list_view_columns(views)
         # In one order for the whole store, so that a name is spelled alike in every part.
         for name in columns:
             self.names(name)
@@ -239,7 +234,7 @@ class DuckDBStore:
     def keep(self, columns: Schema, parts: tuple[StoredPart, ...]) -> Schema:
         """Takes the parts for the table `events` and gives its columns."""
         self.tables = {"events": Stored(name="events", columns=columns, parts=parts)}
-        return {n: k for n, k in columns.items() if not is_hidden(n)}
+        return without_hidden(columns)
 
     def part(self, name: str, view: View) -> StoredPart:
         """One view as a table of its own, which is made when a statement first names it."""
@@ -332,23 +327,6 @@ def cast_stored_column(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
         return column.cast(pa.float64())
     # Arrow's null type would be a type "NULL" in DuckDB; the plan takes such a column for text.
     return column.cast(pa.string()) if pa.types.is_null(column.type) else column
-
-
-def widest(known: Kind | None, kind: Kind) -> Kind:
-    """The kind that a column has over all views."""
-    # A list can hold a text as its only member, and a number can be written as text, but not the other way round.
-    return kind if known in (None, kind) else Kind.LIST if Kind.LIST in (known, kind) else Kind.TEXT
-
-
-def kind_of_type(held: pa.DataType) -> Kind:
-    """The plan's kind of an Arrow type."""
-    if pa.types.is_list(held) or pa.types.is_large_list(held):
-        return Kind.LIST
-    if pa.types.is_boolean(held):
-        return Kind.BOOLEAN
-    if pa.types.is_integer(held) or pa.types.is_floating(held):
-        return Kind.NUMBER
-    return Kind.TEXT
 
 
 def kind_of_text(held: str) -> Kind:
