@@ -6,8 +6,9 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.simulation.activity import Activity, Address, NetworkConnection, TextColumn
+from harness.telemetry.simulation.activity import Activity, Address, NetworkConnection
 from harness.telemetry.simulation.behaviour import Port
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Host
 from harness.telemetry.simulation.network_calls import agent, sizes
 from harness.telemetry.simulation.schedule import convert_seconds, poisson

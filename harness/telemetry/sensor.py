@@ -17,7 +17,8 @@ from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events
 from harness.telemetry.events.text_columns import Times, encode_codes, take_rows
 from harness.telemetry.platform import Condition
-from harness.telemetry.simulation.activity import Activity, BooleanArray, Integers, TextColumn
+from harness.telemetry.simulation.activity import Activity, BooleanArray, Integers
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Process
 
 Causes = npt.NDArray[np.int32]
@@ -134,6 +135,19 @@ class Processes:
         """A column of one text a process; rows without a process have none."""
         places = np.repeat(np.arange(len(self.distinct)), self.sizes)
         return self.column(encode_codes(places, [value(p) for p in self.distinct]))
+
+    def texts(self, value: Callable[[Process], str | TextColumn]) -> pa.DictionaryArray:
+        """A column of a text for each process of an array, or one for all of them; rows without a process have none."""
+        found = [value(p) for p in self.distinct]
+        if all(isinstance(each, str) for each in found):
+            return self.each(lambda p: str(value(p)))
+        values: list[str | None] = []
+        codes = []
+        for each, size in zip(found, self.sizes.tolist(), strict=True):
+            few, own = encode_field(each, size)
+            codes.append(own + len(values))
+            values += few
+        return self.column(encode_codes(np.concatenate(codes), values))
 
     def numbers(self, value: Callable[[Process], Integers | int]) -> Integers:
         """A number for each different process, before it is spelled and given to `column`."""

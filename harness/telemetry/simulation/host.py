@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.telemetry.events.text_columns import Times, is_ipv6
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.identity import Integers, digest_hex, hash_to_number, sid
 
 WELL_KNOWN_USERS = {
@@ -87,12 +88,13 @@ class User:
 class Process:
     """A process, or an array of like ones: then `started`, `sequence` and `pid` are arrays with one element each.
 
-    `sequence` counts the processes of a boot: with the boot's number it is the ProcessStartKey.
+    Like ones may differ in their command lines and have a parent each, an array as long. `sequence` counts the
+    processes of a boot: with the boot's number it is the ProcessStartKey.
     """
 
     host: Host
     image: str
-    command_line: str
+    command_line: str | TextColumn
     user: User
     parent: Process | None
     started: np.datetime64 | Times
@@ -136,7 +138,15 @@ class Process:
         # A single process is the same in every row.
         if np.ndim(self.started) == 0:
             return self
-        return replace(self, started=self.starts[rows], sequence=np.asarray(self.sequence)[rows], pid=self.pids[rows])
+        line = self.command_line
+        return replace(
+            self,
+            command_line=line if isinstance(line, str) else line.take(rows),
+            parent=self.parent and self.parent.take(rows),
+            started=self.starts[rows],
+            sequence=np.asarray(self.sequence)[rows],
+            pid=self.pids[rows],
+        )
 
 
 @dataclass(slots=True)
@@ -226,7 +236,7 @@ class Host:
         self,
         image: str,
         *,
-        command_line: str | None = None,
+        command_line: str | TextColumn | None = None,
         parent: Process | None = None,
         user: User | None = None,
         started: np.datetime64 | Times | None = None,

@@ -8,7 +8,8 @@ from datetime import timedelta
 import numpy as np
 
 from harness.telemetry.events.text_columns import Times
-from harness.telemetry.simulation.activity import Activity, DnsQuery, Integers, NetworkConnection, Text, TextColumn
+from harness.telemetry.simulation.activity import Activity, DnsQuery, Integers, NetworkConnection, Text
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Host, Process
 from harness.telemetry.simulation.schedule import wait
 

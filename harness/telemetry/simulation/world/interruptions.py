@@ -16,8 +16,8 @@ from harness.telemetry.simulation.activity import (
     DnsQuery,
     Integers,
     NetworkConnection,
-    TextColumn,
 )
+from harness.telemetry.simulation.coded_column import AnswerColumn, TextColumn
 from harness.telemetry.simulation.host import ONE_SECOND, Process
 from harness.telemetry.simulation.schedule import convert_seconds
 from harness.telemetry.simulation.world.population import Stretch, WorldClock
@@ -84,10 +84,8 @@ def take_activity_rows(activity: A, which: Integers) -> A:
     changed: dict[str, Any] = {}
     for each in fields(activity):
         held = getattr(activity, each.name)
-        if isinstance(held, Process):
+        if isinstance(held, Process | TextColumn | AnswerColumn):
             changed[each.name] = held.take(which)
-        elif isinstance(held, TextColumn):
-            changed[each.name] = TextColumn(values=held.values, codes=held.codes[which])
         elif isinstance(held, np.ndarray) and held.ndim == 1 and len(held) == count:
             changed[each.name] = held[which]
         elif each.name in TEXT_ATTRIBUTES and isinstance(held, list | tuple) and len(held) == count:
