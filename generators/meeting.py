@@ -21,7 +21,7 @@ def meeting(
     start: np.datetime64,
     random: Generator,
     *,
-    image: str = r"C:\Users\Public\AppData\Roaming\Zoom\bin\Zoom.exe",
+    image: str = r"C:\Users\{user}\AppData\Roaming\Zoom\bin\Zoom.exe",
     servers: tuple[Address, ...] = ("203.0.113.120", "203.0.113.121", "203.0.113.122"),
     port: Port = 443,
     per_hour: float = 0.35,

@@ -15,7 +15,7 @@ from harness.telemetry.simulation.host import Process
 from harness.telemetry.simulation.identity import hash_to_number
 from harness.telemetry.windows_log import types_of
 
-LEVELS = {"Low": "4096", "Medium": "8192", "High": "12288", "System": "16384"}
+LEVELS = {"AppContainer": "4096", "Low": "4096", "Medium": "8192", "High": "12288", "System": "16384"}
 
 
 SUBSYSTEM = {False: "2", True: "3"}

@@ -33,7 +33,8 @@ CHANNEL = Channel(
     level="0",
 )
 
-LABELS = {"Low": 4096, "Medium": 8192, "High": 12288, "System": 16384}
+# A program in a container has the low label and capabilities beside it.
+LABELS = {"AppContainer": 4096, "Low": 4096, "Medium": 8192, "High": 12288, "System": 16384}
 
 
 def record_event_4688(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:

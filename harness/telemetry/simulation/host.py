@@ -149,6 +149,15 @@ class Process:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Neighbour:
+    """Another host of the same organisation and its user, as this one meets them on the network."""
+
+    name: str
+    address: str
+    user: User
+
+
 @dataclass(slots=True)
 class Ledger:
     """What a host has handed out already: process numbers, and processes that exist once."""
@@ -201,6 +210,7 @@ class Host:
     now: np.datetime64
     clock_skew: np.timedelta64 = field(default_factory=lambda: np.timedelta64(0, "us"))
     seed: int = 0
+    neighbours: tuple[Neighbour, ...] = field(default=(), repr=False)
     ledger: Ledger = field(default_factory=Ledger, repr=False)
 
     @property
@@ -248,6 +258,8 @@ class Host:
         Without more it is started now by the user at the desktop; with a system account as its user, by services.exe.
         """
         who = user or (parent.user if parent else self.user)
+        # Programs of a person live under the person's own profile.
+        image = image.replace("{user}", who.name)
         begun = np.asarray(self.now if started is None else started, "datetime64[us]")
         elapsed = (np.atleast_1d(begun) - self.boot) // ONE_SECOND
         # One process a second behind the 300 of a boot: numbers rise with time. The median of 1,966 recorded is 3,190.
