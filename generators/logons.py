@@ -1,6 +1,6 @@
 """Logons at a desktop, over the network and of services, some of them refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.events.text_columns import Times
-from harness.telemetry.simulation.activity import Activity, UserLogoff, UserLogon
+from harness.telemetry.simulation.activity import Activity, Integers, UserLogoff, UserLogon
 from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Host, Neighbour, User
 from harness.telemetry.simulation.identity import hash_to_number
@@ -38,7 +38,22 @@ def logons(
     """
     if desktop:
         yield from log_on_user(host, start, lasts, unlocks_per_hour, random)
-    at = poisson(start, lasts, services_per_hour, random)
+    yield from log_on_services(host, poisson(start, lasts, services_per_hour, random))
+    yield from log_on_neighbours(host, poisson(start, lasts, network_per_hour, random), administrators, random)
+    wrong = poisson(start, lasts, refused_per_hour, random)
+    shares = np.cumsum([share for _, share in REFUSALS])
+    drawn = np.searchsorted(shares, random.random(len(wrong)))
+    for number, (code, _) in enumerate(REFUSALS):
+        # Wrong once, and mostly wrong again within some seconds.
+        first: Times = wrong[drawn == number]
+        again: Times = np.repeat(first, random.geometric(0.5, len(first)))
+        moments = again + convert_seconds(random.uniform(0, 20, len(again)))
+        moments.sort()
+        yield from refuse(host, moments, code, desktop, random)
+
+
+def log_on_services(host: Host, at: Times) -> Iterator[Activity]:
+    """Services that start as SYSTEM."""
     if len(at):
         system = (host.account("SYSTEM"),)
         same = np.zeros(len(at), np.int64)
@@ -52,15 +67,6 @@ def logons(
             logon_type=5,
             privileged=True,
         )
-    yield from log_on_neighbours(host, poisson(start, lasts, network_per_hour, random), administrators, random)
-    wrong = poisson(start, lasts, refused_per_hour, random)
-    shares = np.cumsum([share for _, share in REFUSALS])
-    drawn = np.searchsorted(shares, random.random(len(wrong)))
-    for number, (code, _) in enumerate(REFUSALS):
-        # Wrong once, and mostly wrong again within some seconds.
-        first = wrong[drawn == number]
-        again = np.sort(np.repeat(first, random.geometric(0.5, len(first))))
-        yield from refuse(host, again + convert_seconds(random.uniform(0, 20, len(again))), code, desktop, random)
 
 
 def log_on_user(
@@ -103,32 +109,39 @@ def log_on_neighbours(host: Host, at: Times, administrators: float, random: Gene
     ):
         rows = np.flatnonzero(chosen)
         if len(rows):
-            sessions = random.integers(0x40000, 0x7FFFFFF, len(rows))
-            who = ranks[rows]
-            lsass = host.running("lsass.exe")
-            yield UserLogon(
-                at=at[rows],
-                host=host,
-                process=lsass,
-                accounts=accounts,
-                who=who,
-                logon_ids=sessions,
-                logon_type=3,
-                source_ip=TextColumn(values=[n.address for n in known], codes=who),
-                source_port=random.integers(49152, 65536, len(rows)),
-                privileged=privileged,
-            )
-            ends = at[rows] + convert_seconds(np.minimum(12 * np.exp(1.4 * random.standard_normal(len(rows))), 36_000))
-            order = np.argsort(ends, kind="stable")
-            yield UserLogoff(
-                at=ends[order],
-                host=host,
-                process=lsass,
-                accounts=accounts,
-                who=who[order],
-                logon_ids=sessions[order],
-                logon_type=3,
-            )
+            yield from log_on_and_off(host, at[rows], accounts, ranks[rows], random, privileged=privileged)
+
+
+def log_on_and_off(
+    host: Host, at: Times, accounts: Sequence[User], who: Integers, random: Generator, *, privileged: bool
+) -> Iterator[Activity]:
+    """Sessions of accounts over the network, from their hosts, and the end of each."""
+    sessions = random.integers(0x40000, 0x7FFFFFF, len(at))
+    lsass = host.running("lsass.exe")
+    yield UserLogon(
+        at=at,
+        host=host,
+        process=lsass,
+        accounts=accounts,
+        who=who,
+        logon_ids=sessions,
+        logon_type=3,
+        source_ip=TextColumn(values=[n.address for n in host.neighbours], codes=who),
+        source_port=random.integers(49152, 65536, len(at)),
+        privileged=privileged,
+    )
+    # Twelve seconds in the median, some for hours: chosen.
+    ends = at + convert_seconds(np.minimum(12 * np.exp(1.4 * random.standard_normal(len(at))), 36_000))
+    order = np.argsort(ends, kind="stable")
+    yield UserLogoff(
+        at=ends[order],
+        host=host,
+        process=lsass,
+        accounts=accounts,
+        who=who[order],
+        logon_ids=sessions[order],
+        logon_type=3,
+    )
 
 
 def machine_account(neighbour: Neighbour) -> User:

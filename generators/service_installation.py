@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
+from harness.telemetry.events.text_columns import Times
 from harness.telemetry.simulation.activity import Activity, RegistryChange, ServiceInstallation
 from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Host
@@ -41,31 +42,35 @@ def service_installation(
     if not len(at):
         return
     drawn = draw_ranks(random, len(SERVICES), len(at))
-    services = host.running("services.exe")
     for number, (name, path, kind) in enumerate(SERVICES):
         rows = np.flatnonzero(drawn == number)
-        if not len(rows):
-            continue
-        marks = [f"{n:08x}" for n in random.integers(0, 2**32, len(rows)).tolist()]
-        names = [name.format(mark) for mark in marks]
-        paths = [path.format(mark.upper()) for mark in marks]
-        each = np.arange(len(rows))
-        yield ServiceInstallation(
-            at=at[rows],
-            host=host,
-            process=services,
-            service_name=TextColumn(values=names, codes=each),
-            image_path=TextColumn(values=paths, codes=each),
-            installer=host.account("SYSTEM"),
-            service_type=kind,
-            start_type="demand start" if "driver" in kind else "auto start",
-        )
-        yield RegistryChange(
-            at=at[rows],
-            host=host,
-            process=services,
-            target_object=TextColumn(
-                values=[rf"HKLM\System\CurrentControlSet\Services\{n}\ImagePath" for n in names], codes=each
-            ),
-            details=TextColumn(values=paths, codes=each),
-        )
+        if len(rows):
+            yield from install(host, at[rows], name, path, kind, random)
+
+
+def install(host: Host, at: Times, name: str, path: str, kind: str, random: Generator) -> Iterator[Activity]:
+    """One service, each time it is installed."""
+    services = host.running("services.exe")
+    marks = [f"{n:08x}" for n in random.integers(0, 2**32, len(at)).tolist()]
+    names = [name.format(mark) for mark in marks]
+    paths = [path.format(mark.upper()) for mark in marks]
+    each = np.arange(len(at))
+    yield ServiceInstallation(
+        at=at,
+        host=host,
+        process=services,
+        service_name=TextColumn(values=names, codes=each),
+        image_path=TextColumn(values=paths, codes=each),
+        installer=host.account("SYSTEM"),
+        service_type=kind,
+        start_type="demand start" if "driver" in kind else "auto start",
+    )
+    yield RegistryChange(
+        at=at,
+        host=host,
+        process=services,
+        target_object=TextColumn(
+            values=[rf"HKLM\System\CurrentControlSet\Services\{n}\ImagePath" for n in names], codes=each
+        ),
+        details=TextColumn(values=paths, codes=each),
+    )

@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
+from harness.telemetry.events.text_columns import Times
 from harness.telemetry.simulation.activity import Activity
 from harness.telemetry.simulation.behaviour import Port
 from harness.telemetry.simulation.host import ONE_SECOND, Host
@@ -36,17 +37,7 @@ def web_browsing(
 
     A name resolves through CNAME chains to one or several addresses. Thinking times are lognormal with a Pareto tail.
     """
-    hours = lasts.total_seconds() / 3600
-    expected = check_moment_count(max(0.0, pages_per_hour) * hours)
-    if not expected:
-        return
-    # As in `browsing`, after Barford and Crovella; the parameters are chosen, the shapes are the model's.
-    waits = np.exp(3.4 + 1.1 * random.standard_normal(2 * expected + 20))
-    away = random.random(len(waits)) < 0.08
-    waits[away] = 60 * (1 + random.pareto(1.5, int(away.sum())))
-    waits *= 3600 / pages_per_hour / waits.mean()
-    pages = start + ONE_SECOND + convert_seconds(np.minimum(waits, 86_400).cumsum())
-    pages = pages[pages < start + convert_seconds(lasts.total_seconds())]
+    pages = sample_page_moments(start, lasts, pages_per_hour, random)
     if not len(pages):
         return
     counts = random.geometric(1 / max(1.0, names_per_page), len(pages))
@@ -61,3 +52,18 @@ def web_browsing(
     moments = at[again] + convert_seconds(random.exponential(0.4, len(again)))
     order = np.argsort(moments, kind="stable")
     yield call_names(host, process, moments[order], names.take(again[order]), random, port=port)
+
+
+def sample_page_moments(start: np.datetime64, lasts: timedelta, per_hour: float, random: Generator) -> Times:
+    """Moments at which a page is opened."""
+    expected = check_moment_count(max(0.0, per_hour) * lasts.total_seconds() / 3600)
+    if not expected:
+        return np.empty(0, "datetime64[us]")
+    # As in `browsing`, after Barford and Crovella; the parameters are chosen, the shapes are the model's.
+    waits = np.exp(3.4 + 1.1 * random.standard_normal(2 * expected + 20))
+    away = random.random(len(waits)) < 0.08
+    waits[away] = 60 * (1 + random.pareto(1.5, int(away.sum())))
+    waits *= 3600 / per_hour / waits.mean()
+    pages = start + ONE_SECOND + convert_seconds(np.minimum(waits, 86_400).cumsum())
+    within: Times = pages[pages < start + convert_seconds(lasts.total_seconds())]
+    return within

@@ -78,16 +78,12 @@ def repeat_field_text(value: object, count: int) -> list[str]:
 
 # Values of ProcessRollup2 that recordings have (telemetry.md 3.3 and addenda). 1024 and 0 are 16 and 19 of 35 samples;
 # the shares of the others are chosen.
-CREATE_FLAGS = {"0": 0.5, "1024": 0.42, "4": 0.05, "525324": 0.03}
-
-
-PARAMETER_FLAGS = {"24577": 0.85, "8193": 0.15}
-
-
-TOKEN_TYPES = {"1": 0.96, "2": 0.04}
-
-
-TRANSMISSION_CLASSES = {"3": 0.7, "2": 0.3}
+PROCESS_FLAGS = {
+    "ProcessCreateFlags": {"0": 0.5, "1024": 0.42, "4": 0.05, "525324": 0.03},
+    "ProcessParameterFlags": {"24577": 0.85, "8193": 0.15},
+    "TokenType": {"1": 0.96, "2": 0.04},
+    "EffectiveTransmissionClass": {"3": 0.7, "2": 0.3},
+}
 
 
 def draw_shares(setup: Setup, shares: Mapping[str, float], count: int) -> pa.DictionaryArray:

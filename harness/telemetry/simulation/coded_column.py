@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 Codes = npt.NDArray[np.int64]
 
@@ -14,13 +15,18 @@ Codes = npt.NDArray[np.int64]
 # Codes into few values instead of a text a row: a beacon of a million calls has one address.
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TextColumn:
-    """One text a row, as codes into few values; None is an absent one."""
+    """One text a row, as codes into few values; None is an absent one. Many values stay Arrow's own."""
 
-    values: Sequence[str | None]
+    values: Sequence[str | None] | pa.StringArray
     codes: Codes
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def texts(self) -> list[str]:
+        """The values as texts, an absent one empty."""
+        held = self.values.to_pylist() if isinstance(self.values, pa.Array) else self.values
+        return [v or "" for v in held]
 
     def take(self, rows: Codes) -> TextColumn:
         """These rows, in this order."""

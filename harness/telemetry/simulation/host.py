@@ -79,6 +79,12 @@ class User:
         return f"{self.domain}\\{self.name}"
 
     @property
+    def folder(self) -> str:
+        """Where its programs start."""
+        # As in 712 recorded events 1 of system accounts; people's own folder is one of many recorded.
+        return "C:\\Windows\\system32\\" if self.system else f"C:\\Users\\{self.name}\\"
+
+    @property
     def system(self) -> bool:
         """Whether it is an account of the operating system itself."""
         return self.domain == "NT AUTHORITY"
@@ -88,8 +94,7 @@ class User:
 class Process:
     """A process, or an array of like ones: then `started`, `sequence` and `pid` are arrays with one element each.
 
-    Like ones may differ in their command lines and have a parent each, an array as long. `sequence` counts the
-    processes of a boot: with the boot's number it is the ProcessStartKey.
+    They may differ in command lines and parents. `sequence` counts the processes of a boot: the ProcessStartKey.
     """
 
     host: Host
@@ -269,8 +274,6 @@ class Host:
         alone = begun.ndim == 0
         if alone:
             self.ledger.pids.add(int(pids[0]))
-        # CurrentDirectory of 712 recorded events 1 of system accounts; people's own folder is one of many recorded.
-        home = "C:\\Windows\\system32\\" if who.system else f"C:\\Users\\{who.name}\\"
         return Process(
             host=self,
             image=image,
@@ -281,7 +284,7 @@ class Host:
             sequence=int(sequence[0]) if alone else sequence,
             pid=int(pids[0]) if alone else pids,
             integrity=integrity or who.integrity,
-            current_directory=current_directory or home,
+            current_directory=current_directory or who.folder,
         )
 
     def running(self, name: str) -> Process:

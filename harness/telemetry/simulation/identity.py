@@ -243,9 +243,9 @@ def image(path: str, build: str) -> Image:
     if name in OTHER_IMAGES:
         return build_image(name, *OTHER_IMAGES[name])
     if name in read_more_images():
-        version, description, product, company, original, console = read_more_images()[name]
-        own = BUILDS.get(build, f"{build}.1 (WinBuild.160101.0800)") if version == "-" else version
-        return build_image(name, own, description, product, company, original, console == "yes")
+        release, title, product, company, original_name, kind = read_more_images()[name]
+        own = BUILDS.get(build, f"{build}.1 (WinBuild.160101.0800)") if release == "-" else release
+        return build_image(name, own, title, product, company, original_name, kind == "yes")
     # Windows has far more programs than are listed: whatever runs from System32 counts as one of them.
     if path.lower().startswith("c:\\windows\\system32\\"):
         version = BUILDS.get(build, f"{build}.1 (WinBuild.160101.0800)")

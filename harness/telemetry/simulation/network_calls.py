@@ -174,7 +174,7 @@ def look_up_names(
 ) -> Iterator[Activity]:
     """A process asks for these names, most for both families at once; half of them are in the resolver's cache."""
     answers = AnswerColumn(
-        values=[DnsAnswer() if missing else resolve_name(n or "") for n in names.values], codes=names.codes
+        values=[DnsAnswer() if missing else resolve_name(n) for n in names.texts()], codes=names.codes
     )
     # Shares chosen: 324 of 452 recorded answers are of queries for both families; caches are not recorded.
     drawn = random.random(len(at))
@@ -214,9 +214,11 @@ def call_names(
 ) -> NetworkConnection:
     """Calls to one of the addresses of each name; which of them is the resolver's choice for a while."""
     pool: dict[str, int] = {}
-    starts, counts, flat = [], [], []
-    for name in names.values:
-        own = [a for a in resolve_name(name or "").addresses if ":" not in a]
+    starts: list[int] = []
+    counts: list[int] = []
+    flat: list[int] = []
+    for name in names.texts():
+        own = [a for a in resolve_name(name).addresses if ":" not in a]
         starts.append(len(flat))
         counts.append(len(own))
         flat += [pool.setdefault(a, len(pool)) for a in own]

@@ -24,8 +24,8 @@ from harness.telemetry.simulation.identity import (
 )
 
 # A lower-case word, so that GUIDs in braces are text.
-PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::([^{}]*))?\}")
-LETTERS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789", np.uint8)
+TEMPLATE_WORD = re.compile(r"\{([a-z_]+)(?::([^{}]*))?\}")
+LETTERS_AND_DIGITS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789", np.uint8)
 DIGITS = np.frombuffer(b"0123456789", np.uint8)
 
 # Everyday words: names of documents, projects and tasks are put together of two of them.
@@ -110,7 +110,7 @@ VARYING: Mapping[str, TextMaker] = {
     "hex": lambda scope, argument, count: draw_letters(scope, HEX_LOWER, int(argument or 8), count),
     "upper_hex": lambda scope, argument, count: draw_letters(scope, HEX_UPPER, int(argument or 8), count),
     "digits": lambda scope, argument, count: draw_letters(scope, DIGITS, int(argument or 6), count),
-    "letters": lambda scope, argument, count: draw_letters(scope, LETTERS, int(argument or 8), count),
+    "letters": lambda scope, argument, count: draw_letters(scope, LETTERS_AND_DIGITS, int(argument or 8), count),
     "guid": lambda scope, argument, count: random_guids(scope.random, count),
     "upper_guid": lambda scope, argument, count: pc.utf8_upper(random_guids(scope.random, count)),
     "number": draw_number,
@@ -145,7 +145,7 @@ def template_parts(template: str) -> tuple[tuple[str, str | None, str], ...]:
     """The parts of a template: text before a placeholder, its name, its argument; the last has no name."""
     parts: list[tuple[str, str | None, str]] = []
     end = 0
-    for match in PLACEHOLDER.finditer(template):
+    for match in TEMPLATE_WORD.finditer(template):
         name = match[1]
         if name not in VARYING and name not in FIXED and name != FLEET:
             known = (*VARYING, *FIXED, FLEET)
@@ -181,7 +181,7 @@ def draw_texts(template: str, scope: TemplateScope, count: int) -> pa.Array:
     pieces: list[pa.Array | str] = []
     for before, name, argument in parts:
         pieces.append(before)
-        if name in VARYING:
+        if name is not None and name in VARYING:
             pieces.append(VARYING[name](scope, argument, count))
         elif name is not None:
             pieces.append(choose_of_fleet(argument, scope.fixed["host"]) if name == FLEET else scope.fixed[name])
@@ -192,12 +192,20 @@ def draw_texts(template: str, scope: TemplateScope, count: int) -> pa.Array:
 
 def draw_mixture(templates: Sequence[str], chosen: Codes, scope: TemplateScope) -> TextColumn:
     """For each row a text of the template that is chosen for it."""
-    values: list[str | None] = []
+    if len(templates) == 1:
+        texts = draw_texts(templates[0], scope, len(chosen))
+        alone = np.arange(len(chosen)) if len(texts) > 1 else np.zeros(len(chosen), np.int64)
+        return TextColumn(values=texts, codes=alone)
     codes = np.zeros(len(chosen), np.int64)
-    for number, template in enumerate(templates):
-        rows = np.flatnonzero(chosen == number)
-        if len(rows):
-            texts = draw_texts(template, scope, len(rows)).to_pylist()
-            codes[rows] = len(values) + (np.arange(len(rows)) if len(texts) > 1 else 0)
-            values += texts
-    return TextColumn(values=values, codes=codes)
+    parts: list[pa.Array] = []
+    held = 0
+    # One sort for all templates; the rows of each lie together in it.
+    order = np.argsort(chosen, kind="stable")
+    ends = np.cumsum(np.bincount(chosen, minlength=len(templates)))
+    for template, end, count in zip(templates, ends.tolist(), np.diff(ends, prepend=0).tolist(), strict=True):
+        if count:
+            texts = draw_texts(template, scope, count)
+            codes[order[end - count : end]] = held + (np.arange(count) if len(texts) > 1 else 0)
+            held += len(texts)
+            parts.append(texts)
+    return TextColumn(values=pa.concat_arrays(parts) if len(parts) > 1 else parts[0], codes=codes)
