@@ -35,7 +35,7 @@ def service_installation(
     random: Generator,
     *,
     lasts: timedelta = timedelta(hours=8),
-    per_day: float = 1.2,
+    per_day: float = 24.0,
 ) -> Iterator[Activity]:
     """New services a day, and the value that each leaves below the key of services."""
     at = poisson(start, lasts, per_day / 24, random)

@@ -33,7 +33,9 @@ from harness.telemetry.scenario_telemetry import replay
 from harness.telemetry.simulation.world.dataset import is_dataset
 from harness.verdict.explain import Explanation, Labels, explain, format_value
 from harness.verdict.sigma.opinion import SigmaOpinion, form_opinion
+from harness.verdict.store import WorldStore
 from harness.verdict.verdict import Broken
+from harness.verdict.world_gaps import find_world_gaps
 
 # All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
 # the others keep an answer on two screens.
@@ -292,6 +294,8 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         given = answer.trial.settings.now
         how = "as --now says" if given else "when the events end; --now TIME counts from another"
         yield from sheet.paragraph(f"time is counted from {format_moment(found.now)}, {how}")
+    for gap in describe_world_gaps(answer):
+        yield from sheet.paragraph(gap)
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
     # A sentence for all of them; -v lists each at its place below.
@@ -301,6 +305,16 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         said = f"{finding.message}; {finding.help}" if finding.help else finding.message
         yield from sheet.paragraph(f"{locate_finding(finding, answer.rule.query)}: {said} [{finding.code}]", indent=2)
     yield from damage_remarks(answer, sheet, verbose=verbose)
+
+
+def describe_world_gaps(answer: Answer) -> list[str]:
+    """What a world could not have produced of that which the rule looks for; nothing of other recordings."""
+    store = answer.trial.store
+    if not isinstance(store, WorldStore):
+        return []
+    name, conditions, _ = store.presented
+    gaps = find_world_gaps(answer.plan, name, conditions, store.counts(conditions))
+    return [gaps.sentence] if gaps.missing or gaps.silent else []
 
 
 def damage_remarks(answer: Answer, sheet: Paper, *, verbose: bool) -> Iterator[str]:

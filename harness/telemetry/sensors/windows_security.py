@@ -182,16 +182,16 @@ def record_granted_logons(rows: ActivityRows[UserLogon], setup: Setup) -> Iterat
         "LogonGuid": encode_codes(
             np.where(kerberos, np.arange(len(rows)), len(rows)).astype(np.int64), [*guids.to_pylist(), NULL_GUID]
         ),
-        "TransmittedServices": "-",
-        "LmPackageName": "-",
-        "KeyLength": "0",
+        "TransmittedServices": rows.each(lambda _: "-"),
+        "LmPackageName": rows.each(lambda _: "-"),
+        "KeyLength": rows.each(lambda _: "0"),
         **build_logon_source(rows),
-        "ImpersonationLevel": "%%1833",
-        "RestrictedAdminMode": "-",
-        "TargetOutboundUserName": "-",
-        "TargetOutboundDomainName": "-",
-        "VirtualAccount": "%%1843",
-        "TargetLinkedLogonId": "0x0",
+        "ImpersonationLevel": rows.each(lambda _: "%%1833"),
+        "RestrictedAdminMode": rows.each(lambda _: "-"),
+        "TargetOutboundUserName": rows.each(lambda _: "-"),
+        "TargetOutboundDomainName": rows.each(lambda _: "-"),
+        "VirtualAccount": rows.each(lambda _: "%%1843"),
+        "TargetLinkedLogonId": rows.each(lambda _: "0x0"),
         "ElevatedToken": rows.each(lambda a: "%%1842" if a.privileged or a.logon_type == 5 else "%%1843"),
     }
     at = late(rows.at, setup, least=0.0005, median=0.001)
@@ -200,7 +200,7 @@ def record_granted_logons(rows: ActivityRows[UserLogon], setup: Setup) -> Iterat
     if len(special):
         who = build_logon_target(special)
         named = {f"Subject{name.removeprefix('Target')}": column for name, column in who.items()}
-        columns = {**build_lsass_columns(special, setup), **named, "PrivilegeList": PRIVILEGES}
+        columns = {**build_lsass_columns(special, setup), **named, "PrivilegeList": special.each(lambda _: PRIVILEGES)}
         at = late(special.at, setup, least=0.0005, median=0.001)
         yield CHANNEL.written("4672", columns, at=at, cause=special.cause, task="12548")
 
@@ -221,7 +221,7 @@ def record_refused_logons(rows: ActivityRows[UserLogon], setup: Setup) -> Iterat
         **build_lsass_columns(rows, setup),
         **build_logon_subject(rows),
         # Whoever was refused has no identity: S-1-0-0 in both recorded events.
-        "TargetUserSid": "S-1-0-0",
+        "TargetUserSid": rows.each(lambda _: "S-1-0-0"),
         "TargetUserName": target["TargetUserName"],
         "TargetDomainName": target["TargetDomainName"],
         "Status": rows.each(lambda a: REFUSALS[a.failure or 0][0]),
@@ -231,9 +231,9 @@ def record_refused_logons(rows: ActivityRows[UserLogon], setup: Setup) -> Iterat
         "LogonProcessName": rows.each(lambda a: "NtLmSsp " if a.logon_type == 3 else "User32 "),
         "AuthenticationPackageName": rows.each(lambda a: "NTLM" if a.logon_type == 3 else "Negotiate"),
         "WorkstationName": rows.text(lambda a: a.workstation or "-"),
-        "TransmittedServices": "-",
-        "LmPackageName": "-",
-        "KeyLength": "0",
+        "TransmittedServices": rows.each(lambda _: "-"),
+        "LmPackageName": rows.each(lambda _: "-"),
+        "KeyLength": rows.each(lambda _: "0"),
         **build_logon_source(rows),
     }
     at = late(rows.at, setup, least=0.0005, median=0.001)

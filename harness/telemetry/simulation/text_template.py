@@ -24,7 +24,7 @@ from harness.telemetry.simulation.identity import (
 )
 
 # A lower-case word, so that GUIDs in braces are text.
-TEMPLATE_WORD = re.compile(r"\{([a-z_]+)(?::([^{}]*))?\}")
+TEMPLATE_WORD = re.compile(r"\{([a-z][a-z0-9_]*)(?::([^{}]*))?\}")
 LETTERS_AND_DIGITS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789", np.uint8)
 DIGITS = np.frombuffer(b"0123456789", np.uint8)
 
