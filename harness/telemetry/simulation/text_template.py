@@ -24,7 +24,9 @@ from harness.telemetry.simulation.identity import (
 )
 
 # A lower-case word, so that GUIDs in braces are text.
-TEMPLATE_WORD = re.compile(r"\{([a-z][a-z0-9_]*)(?::([^{}]*))?\}")
+TEMPLATE_WORD = re.compile(r"\{([a-z][a-z0-9_]*)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
+# Bars between the choices of `one`, which may be templates themselves.
+BAR = re.compile(r"\|(?![^{}]*\})")
 LETTERS_AND_DIGITS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789", np.uint8)
 DIGITS = np.frombuffer(b"0123456789", np.uint8)
 
@@ -89,8 +91,12 @@ def draw_number(scope: TemplateScope, argument: str, count: int) -> pa.Array:
 
 def draw_one(scope: TemplateScope, argument: str, count: int) -> pa.Array:
     """One of some words with bars between, the first the most frequent."""
-    pool = pa.array(argument.split("|"), pa.string())
-    return pool.take(pa.array(draw_ranks(scope.random, len(pool), count)))
+    pool = BAR.split(argument)
+    ranks = draw_ranks(scope.random, len(pool), count)
+    if "{" not in argument:
+        return pa.array(pool, pa.string()).take(pa.array(ranks))
+    mixture = draw_mixture(pool, ranks, scope)
+    return pa.array(mixture.values, pa.string()).take(pa.array(mixture.codes))
 
 
 def draw_word(scope: TemplateScope, argument: str, count: int) -> pa.Array:
