@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,10 @@ import numpy.typing as npt
 from harness.telemetry.events.text_columns import Times, is_ipv6
 from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.identity import Integers, digest_hex, hash_to_number, sid
+from harness.telemetry.simulation.process_tree import HOSTED_SERVICES, TREE
+
+if TYPE_CHECKING:
+    from harness.telemetry.simulation.attack import AtomicAttack
 
 WELL_KNOWN_USERS = {
     "SYSTEM": ("S-1-5-18", 0x3E7),
@@ -17,45 +22,6 @@ WELL_KNOWN_USERS = {
     "NETWORK SERVICE": ("S-1-5-20", 0x3E4),
 }
 """Account to its security identifier and logon session."""
-
-SYSTEM32 = r"C:\Windows\System32"
-
-# Parents as on every Windows since Vista; smss.exe and userinit.exe end soon in reality, but nothing asks for their
-# end. Seconds are chosen, in the order of a boot.
-TREE = {
-    "System": ("", "System", "", "SYSTEM", 0.0),
-    "smss.exe": ("System", rf"{SYSTEM32}\smss.exe", r"\SystemRoot\System32\smss.exe", "SYSTEM", 2.0),
-    "wininit.exe": ("smss.exe", rf"{SYSTEM32}\wininit.exe", "wininit.exe", "SYSTEM", 6.0),
-    "winlogon.exe": ("smss.exe", rf"{SYSTEM32}\winlogon.exe", "winlogon.exe", "SYSTEM", 6.5),
-    "services.exe": ("wininit.exe", rf"{SYSTEM32}\services.exe", r"C:\Windows\system32\services.exe", "SYSTEM", 7.0),
-    "lsass.exe": ("wininit.exe", rf"{SYSTEM32}\lsass.exe", r"C:\Windows\system32\lsass.exe", "SYSTEM", 7.2),
-    "userinit.exe": ("winlogon.exe", rf"{SYSTEM32}\userinit.exe", r"C:\Windows\system32\userinit.exe", "", 1.0),
-    "explorer.exe": ("userinit.exe", r"C:\Windows\explorer.exe", r"C:\Windows\Explorer.EXE", "", 2.0),
-    "sysmon": ("services.exe", r"C:\Windows\Sysmon64.exe", r"C:\Windows\Sysmon64.exe", "SYSTEM", 15.0),
-}
-"""Name to parent, image, command line, account ("" is the user at the desktop), seconds after boot or logon."""
-
-# Arguments as recorded (`-k netsvcs -p -s Schedule` in 140 events 1, `-k DcomLaunch -p` in 373); a service alone in its
-# svchost.exe from 3.5 GB of memory on, so one process each.
-HOSTED_SERVICES = {
-    "Schedule": ("SYSTEM", "-k netsvcs -p -s Schedule"),
-    "DcomLaunch": ("SYSTEM", "-k DcomLaunch -p"),
-    "wuauserv": ("SYSTEM", "-k netsvcs -p -s wuauserv"),
-    "BITS": ("SYSTEM", "-k netsvcs -p -s BITS"),
-    "UsoSvc": ("SYSTEM", "-k netsvcs -p -s UsoSvc"),
-    "Winmgmt": ("SYSTEM", "-k netsvcs -p -s Winmgmt"),
-    "gpsvc": ("SYSTEM", "-k netsvcs -p -s gpsvc"),
-    "DiagTrack": ("SYSTEM", "-k utcsvc -p"),
-    "DoSvc": ("NETWORK SERVICE", "-k NetworkService -p -s DoSvc"),
-    "Dnscache": ("NETWORK SERVICE", "-k NetworkService -p -s Dnscache"),
-    "WinRM": ("NETWORK SERVICE", "-k NetworkService -p -s WinRM"),
-    "CryptSvc": ("NETWORK SERVICE", "-k NetworkService -p -s CryptSvc"),
-    "W32Time": ("LOCAL SERVICE", "-k LocalService -s W32Time"),
-    "SSDPSRV": ("LOCAL SERVICE", "-k LocalServiceAndNoImpersonation -p -s SSDPSRV"),
-    "FDResPub": ("LOCAL SERVICE", "-k LocalServiceAndNoImpersonation -p -s FDResPub"),
-}
-"""Service to its account and the arguments of its svchost.exe on Windows 10 1809 and later."""
-
 
 POWERSHELL_IMAGE = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 ONE_SECOND = np.timedelta64(1_000_000, "us")
@@ -194,6 +160,7 @@ class Host:
     """A Windows machine. `now` is the time at which a behaviour begins on it: new processes start then.
 
     `domain` is the DNS domain, "" in a workgroup. `clock_skew` is added to the time of everything the host records.
+    `attack` is the atomic whose command the behaviour at hand runs.
     """
 
     name: str
@@ -217,6 +184,7 @@ class Host:
     seed: int = 0
     neighbours: tuple[Neighbour, ...] = field(default=(), repr=False)
     ledger: Ledger = field(default_factory=Ledger, repr=False)
+    attack: AtomicAttack | None = None
 
     @property
     def computer(self) -> str:
@@ -228,9 +196,9 @@ class Host:
         """Addresses that are this host itself."""
         return ("127.0.0.1", "::1", self.address, self.address_v6)
 
-    def starting(self, now: np.datetime64) -> Host:
-        """The same host at the time at which something begins."""
-        return replace(self, now=now.astype("datetime64[us]"))
+    def starting(self, now: np.datetime64, attack: AtomicAttack | None = None) -> Host:
+        """The same host at the time at which something begins, and the atomic that it is."""
+        return replace(self, now=now.astype("datetime64[us]"), attack=attack)
 
     def source_for(self, destination: str) -> str:
         """The address from which this host calls a destination."""

@@ -18,10 +18,11 @@ from harness.telemetry.simulation.activity import (
     ScriptExecution,
 )
 from harness.telemetry.simulation.coded_column import Codes, TextColumn
-from harness.telemetry.simulation.host import HOSTED_SERVICES, ONE_SECOND, TREE, Host, Process
+from harness.telemetry.simulation.host import ONE_SECOND, Host, Process
 from harness.telemetry.simulation.identity import hash_to_number
 from harness.telemetry.simulation.network_calls import call_names, look_up_names
 from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
+from harness.telemetry.simulation.process_tree import HOSTED_SERVICES, TREE
 from harness.telemetry.simulation.schedule import convert_seconds
 from harness.telemetry.simulation.text_template import (
     TemplateScope,
