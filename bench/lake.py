@@ -1,12 +1,18 @@
-"""A week of Sysmon event 3 in an estate of 5,000 hosts, skewed as real ones are: codes first, text last."""
+"""`python -m bench.lake KIND EVENTS FILE`: weeks of connections in an estate of 5,000 hosts.
+
+KIND is `sysmon` (event 3 under Splunk's names of fields) or `falcon` (NetworkConnectIP4). It is skewed as real estates
+are; FILE is .parquet, .duckdb, .csv or .json, or a folder .lake with a Parquet file for each of ten weeks.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
@@ -17,6 +23,8 @@ HOSTS, IMAGES, ADDRESSES, NAMES, FLOWS, BEACONS = 5_000, 200, 50_000, 10_600, 25
 START = 1_767_571_200.0
 """Monday 2026-01-05, 00:00 UTC."""
 WEEK = 7 * 86_400
+WEEKS = 10
+"""Parts of a folder of files."""
 # Domains and programs that server.spl excludes, so that its filter has work to do: it keeps about a quarter.
 ALLOWED = [
     "microsoft.com",
@@ -118,36 +126,27 @@ def office_hours(random: Generator, count: int) -> NDArray[np.float64]:
     return hours * 3600.0 + random.random(count) * 3600.0
 
 
-def table(events: int, seed: int = 1) -> pa.Table:
-    """So many events in the order of time, text as dictionaries."""
-    random = default_rng(seed)
-    known = flows(random)
+def table(events: int, week: int = 0) -> pa.Table:
+    """So many events of a week in the order of time, text as dictionaries; all weeks are of one estate."""
+    estate = default_rng(1)
+    known = flows(estate)
     # Sizes of flows spread over several powers of ten; 2.2 is chosen, no source.
-    share = random.lognormal(0, 2.2, FLOWS)
-    # 3 % are left for the beacons, so that the sum comes near the number asked for.
-    flow = np.repeat(np.arange(FLOWS), random.poisson(share / share.sum() * events * 0.97)).astype(np.int32)
-    seconds = office_hours(random, len(flow))
-    beacons = random.choice(FLOWS, BEACONS, replace=False)
-    # Periods from a minute to half an hour, as in reference/engine.md 1.
-    every = random.uniform(60, 1800, BEACONS)
-    # A twentieth at most: in a small file a week of beacons would be all there is.
-    counts = np.minimum((WEEK / every).astype(int), max(1, events // (20 * BEACONS)))
-    steady = [
-        start + np.arange(n) * e for start, n, e in zip(random.random(BEACONS) * 3600, counts, every, strict=True)
-    ]
-    flow = np.concatenate([flow, np.repeat(beacons, counts).astype(np.int32)])
-    seconds = np.concatenate([seconds, *steady])
-    order = np.argsort(seconds, kind="stable")
-    flow, seconds = flow[order], seconds[order]
+    share = estate.lognormal(0, 2.2, FLOWS)
     words = {
         "host": [f"WS{i:05}" for i in range(HOSTS)],
         "Image": images(),
-        "DestinationIp": addresses(random),
+        "DestinationIp": addresses(estate),
         "DestinationHostname": names(),
         "DestinationPort": list(PORTS),
     }
+    random = default_rng([1, week])
+    # 3 % are left for the beacons, so that the sum comes near the number asked for.
+    flow = np.repeat(np.arange(FLOWS), random.poisson(share / share.sum() * events * 0.97)).astype(np.int32)
+    flow, seconds = with_beacons(random, flow, events)
+    order = np.argsort(seconds, kind="stable")
+    flow, seconds = flow[order], seconds[order]
     # Milliseconds, as Sysmon writes UtcTime.
-    columns: dict[str, pa.Array] = {"_time": pa.array(np.round(START + seconds, 3))}
+    columns: dict[str, pa.Array] = {"_time": pa.array(np.round(START + week * WEEK + seconds, 3))}
     for name, codes in known.items():
         picked = codes[flow]
         mask = picked < 0
@@ -157,14 +156,74 @@ def table(events: int, seed: int = 1) -> pa.Table:
     return pa.table(columns)
 
 
-def write(path: Path, events: int) -> None:
-    """The world as a Parquet file, or as a table `events` of a .duckdb file."""
-    made = table(events)
-    if path.suffix == ".duckdb":
-        connection = duckdb.connect(str(path))
-        connection.register("made", made)
-        connection.execute("CREATE TABLE events AS SELECT * FROM made")
-        connection.close()
-    else:
-        # Written as lakes hold it: 15 bytes an event, large row groups.
-        pq.write_table(made, path, compression="zstd", row_group_size=1_000_000)
+def with_beacons(random: Generator, flow: Codes, events: int) -> tuple[Codes, NDArray[np.float64]]:
+    """The flows of all events and their seconds: those given in office hours, and steady ones beside them."""
+    seconds = office_hours(random, len(flow))
+    beacons = random.choice(FLOWS, BEACONS, replace=False)
+    # Periods from a minute to half an hour, as in reference/engine.md 1.
+    every = random.uniform(60, 1800, BEACONS)
+    # A twentieth at most: in a small file a week of beacons would be all there is.
+    counts = np.minimum((WEEK / every).astype(int), max(1, events // (20 * BEACONS)))
+    steady = [
+        start + np.arange(n) * e for start, n, e in zip(random.random(BEACONS) * 3600, counts, every, strict=True)
+    ]
+    return np.concatenate([flow, np.repeat(beacons, counts).astype(np.int32)]), np.concatenate([seconds, *steady])
+
+
+def constant(value: str, rows: int) -> pa.DictionaryArray:
+    """A column that holds one text."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([value]))
+
+
+def sysmon_lake(made: pa.Table) -> pa.Table:
+    """The events as a search of Splunk exports them."""
+    fixed = {
+        "Channel": "Microsoft-Windows-Sysmon/Operational",
+        "EventCode": "3",
+        "index": "wineventlog",
+        "sourcetype": "XmlWinEventLog:Microsoft-Windows-Sysmon/Operational",
+    }
+    for name, value in fixed.items():
+        made = made.append_column(name, constant(value, len(made)))
+    return made
+
+
+def falcon_lake(made: pa.Table) -> pa.Table:
+    """The connections as LogScale exports them; it has no names of addresses."""
+    names = ["@timestamp", "ComputerName", "ImageFileName", "RemoteAddressIP4", "RemotePort"]
+    made = made.drop_columns(["DestinationHostname"]).rename_columns(names)
+    milliseconds = pc.cast(pc.round(pc.multiply(made.column("@timestamp"), 1000)), pa.int64())
+    made = made.set_column(0, "@timestamp", milliseconds)
+    return made.append_column("#event_simpleName", constant("NetworkConnectIP4", len(made)))
+
+
+LAKES = {"sysmon": sysmon_lake, "falcon": falcon_lake}
+
+
+def write_parquet(path: Path, made: pa.Table) -> int:
+    """Writes a file as lakes hold it and gives the number of its events."""
+    # 15 bytes an event, large row groups, no word of Arrow's own types in it.
+    pq.write_table(made, path, compression="zstd", row_group_size=1_000_000, store_schema=False)
+    return len(made)
+
+
+def write(path: Path, kind: str, events: int) -> int:
+    """Writes the lake and gives the number of its events."""
+    if path.suffix == ".lake":
+        path.mkdir()
+        parts = (LAKES[kind](table(events // WEEKS, week)) for week in range(WEEKS))
+        return sum(write_parquet(path / f"week-{week}.parquet", made) for week, made in enumerate(parts))
+    made = LAKES[kind](table(events))
+    if path.suffix == ".parquet":
+        return write_parquet(path, made)
+    connection = duckdb.connect(str(path) if path.suffix == ".duckdb" else ":memory:")
+    connection.register("made", made)
+    connection.execute("CREATE TABLE events AS SELECT * FROM made")
+    if path.suffix != ".duckdb":
+        connection.execute(f"COPY events TO '{path}'")
+    connection.close()
+    return len(made)
+
+
+if __name__ == "__main__":
+    print(write(Path(sys.argv[3]), sys.argv[1], int(sys.argv[2])))
