@@ -41,6 +41,8 @@ class Line:
     missing: str | None = None
     broken: bool = False
     """What is missing is missing because a command of detlab ended with an error."""
+    points: Sequence[tuple[float, float]] = ()
+    """Sizes and what each took, of which the value is the slope."""
 
     @property
     def met(self) -> bool | None:

@@ -16,7 +16,7 @@ from bench.process import Cost
 
 # Plots span a hundredth of a bar to a hundred bars.
 DECADES = 2
-WIDTH = 360
+WIDTH, SQUARE = 360, 120
 
 
 def encode_lines(lines: Sequence[Line]) -> dict[str, Any]:
@@ -78,14 +78,30 @@ def position(value: float, bar: float) -> float:
 
 def plot(line: Line) -> str:
     """A bar of SVG from the left to the value, logarithmic, with the line's bar as a rule in the middle."""
-    if line.value is None or line.bar is None:
+    if line.value is None:
         return ""
-    colour = "#888" if not line.judged else "#2a7d4f" if line.met else "#b3361e"
-    width = max(2.0, position(line.value, line.bar) * WIDTH)
+    bar = 1.0 if line.bar is None else line.bar
+    colour = "#88a" if line.bar is None else "#888" if not line.judged else "#2a7d4f" if line.met else "#b3361e"
+    width = max(2.0, position(line.value, bar) * WIDTH)
     return (
-        f'<svg width="{WIDTH}" height="14" role="img" aria-label="{line.value:.3g}, bar {line.bar:g}">'
+        f'<svg width="{WIDTH}" height="14" role="img" aria-label="{line.value:.3g}, bar {bar:g}">'
         f'<rect width="{width:.1f}" height="14" fill="{colour}"/>'
-        f'<line x1="{WIDTH / 2}" x2="{WIDTH / 2}" y1="0" y2="14" stroke="#000" stroke-width="2"/></svg>'
+        f'<line x1="{WIDTH / 2}" x2="{WIDTH / 2}" y1="0" y2="14" stroke="#000" stroke-width="2"/></svg>{curve(line)}'
+    )
+
+
+def curve(line: Line) -> str:
+    """The points of a slope in a square, both sides logarithmic and of the same scale; dashed is a slope of 1."""
+    if len(line.points) < 2:
+        return ""
+    first_x, first_y = line.points[0]
+    places = [(math.log10(x / first_x), math.log10(y / first_y)) for x, y in line.points]
+    scale = SQUARE / max(*(abs(part) for place in places for part in place), 1e-9)
+    marks = " ".join(f"{x * scale:.1f},{SQUARE - y * scale:.1f}" for x, y in places)
+    return (
+        f'<br><svg width="{SQUARE}" height="{SQUARE}" role="img" aria-label="cost by size" style="overflow:visible">'
+        f'<line x1="0" y1="{SQUARE}" x2="{SQUARE}" y2="0" stroke="#999" stroke-dasharray="4"/>'
+        f'<polyline points="{marks}" fill="none" stroke="#1f4e79" stroke-width="2"/></svg>'
     )
 
 

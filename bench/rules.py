@@ -97,6 +97,10 @@ def compare(bench: Bench, language: str) -> Iterator[Line]:
             yield Line(measure=language, subject=fastest, yardstick=name, bar=1.0, missing=str(other))
         elif name != VERBATIM:
             yield hold_against(line, results[fastest], results[name])
+            # Without a bar: how far the field is apart.
+            yield hold_against(
+                Line(measure=language, subject=name, yardstick=VERBATIM), results[name], results[VERBATIM]
+            )
 
 
 def grow(bench: Bench) -> Iterator[Line]:

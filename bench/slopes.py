@@ -116,7 +116,7 @@ def grow(bench: Bench, growth: Growth) -> Line:
         return break_line(line, failure)
     # A millisecond at least: of noise there is no logarithm.
     points = [(size, max(cost.cpu - least.cpu, 1e-3)) for size, cost in zip(sizes[1:], costs, strict=True)]
-    return replace(line, value=fit_slope(points), cost=costs[-1], judged=not bench.quick)
+    return replace(line, value=fit_slope(points), points=points, cost=costs[-1], judged=not bench.quick)
 
 
 def take(bench: Bench) -> Iterator[Line]:

@@ -54,7 +54,7 @@ def test_what_is_not_installed_is_said(quick):
 
 def test_the_page_has_ratios_and_plots_and_no_seconds(quick):
     _, lines, page = quick
-    sql = next(line for line in lines if line["yardstick"] == "best SQL on Parquet")
+    sql = next(line for line in lines if line["subject"] == "best SQL on Parquet")
     assert f"<td>{sql['value']:.3g}</td>" in page
     assert "<svg" in page
     assert f"{sql['cost']['cpu']:.2f} s" not in page
@@ -129,3 +129,9 @@ def test_order_types_and_last_digits_do_not_change_a_digest():
 def test_a_slope_is_that_of_the_logarithms():
     assert fit_slope([(size, 3 * size**1.5) for size in (10, 100, 1000)]) == pytest.approx(1.5)
     assert fit_slope([(size, 7.0) for size in (10, 100, 1000)]) == pytest.approx(0.0)
+
+
+def test_a_slope_is_drawn_beside_the_slope_of_one():
+    page = format_page([line(value=2.0, bar=1.1, points=[(10, 1.0), (100, 100.0)])])
+    # Twice as high as wide, within a square of 120.
+    assert 'points="0.0,120.0 60.0,0.0"' in page
