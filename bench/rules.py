@@ -98,9 +98,8 @@ def compare(bench: Bench, language: str) -> Iterator[Line]:
         elif name != VERBATIM:
             yield hold_against(line, results[fastest], results[name])
             # Without a bar: how far the field is apart.
-            yield hold_against(
-                Line(measure=language, subject=name, yardstick=VERBATIM), results[name], results[VERBATIM]
-            )
+            apart = Line(measure=language, subject=name, yardstick=VERBATIM, judged=judged)
+            yield hold_against(apart, results[name], results[VERBATIM])
 
 
 def grow(bench: Bench) -> Iterator[Line]:
