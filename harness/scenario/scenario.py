@@ -44,14 +44,28 @@ class Outcome(StrEnum):
         return self in (Outcome.FALSE_NEGATIVE, Outcome.FALSE_POSITIVE)
 
 
+class Launch(StrEnum):
+    """What starts an atomic's command: Invoke-AtomicRedTeam at a desktop, a lab over WinRM, or over PSRP."""
+
+    RUNNER = "runner"
+    WINRM = "winrm"
+    PSRP = "psrp"
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that is done: a behaviour on a host with its parameters; `at` is its delay after the start."""
+    """One thing that is done: a behaviour on a host with its parameters; `at` is its delay after the start.
+
+    With `atomic` (a number of the scenario's technique, or an address as `detlab detonate` takes it) its processes run
+    that test's own command, and `launched` says what starts them.
+    """
 
     behaviour: str
     host: str = "WS01"
     given: dict[str, Any] = {}
     at: str = "0s"
     activity: Label | None = None
+    atomic: int | str | None = None
+    launched: Launch = Launch.RUNNER
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,7 +76,10 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Events that must have been recorded: how many of one kind, and what the published page promised instead."""
+    """Events that must have been recorded: how many of one kind, and what the published page promised instead.
+
+    `apart` bounds the seconds from each of them to the next, both included.
+    """
 
     sensor: str
     event: str | int
@@ -70,6 +87,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     exactly: int | None = None
     at_least: int | None = None
     at_most: int | None = None
+    apart: tuple[float, float] | None = None
     promised: int | str | None = None
     because: str = ""
 
@@ -176,6 +194,10 @@ def check_scenario_body(scenario: Scenario) -> None:
     if not 0 <= body.seed <= LARGEST_SEED:
         message = f"a seed is a whole number from 0 to {LARGEST_SEED}, not {body.seed}"
         raise SourceError("wrong-seed", message, scenario.place("seed"))
+    for i, signal in enumerate(body.telemetry):
+        if signal.apart is not None and not 0 <= signal.apart[0] <= signal.apart[1]:
+            message = "`apart` is the fewest and the most seconds between two events"
+            raise SourceError("wrong-bounds", message, scenario.place("telemetry", i, "apart"), help="write [25, 35]")
     possible = POSSIBLE[body.activity]
     for i, expectation in enumerate(body.expect):
         place = scenario.place("expect", i, "outcome")

@@ -55,6 +55,7 @@ def run_document(report: Report) -> dict[str, Any]:
         "summary": {
             "scenarios": outcomes.scenarios,
             "left_out": list(outcomes.left_out),
+            "same_telemetry": outcomes.list_same_telemetry(),
             "verdicts": len(outcomes.verdicts),
             "verdicts_differing": len(report.differing),
             "signals": len(outcomes.visibilities),
@@ -128,9 +129,11 @@ def signal_object(visibility: Visibility) -> dict[str, Any]:
         "exactly": signal.exactly,
         "at_least": signal.at_least,
         "at_most": signal.at_most,
+        "apart": signal.apart,
         "promised": signal.promised,
         "because": signal.because,
         "recorded": visibility.counted,
+        "pauses": visibility.pauses,
         "as_expected": visibility.as_expected,
     }
 
