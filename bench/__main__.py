@@ -63,6 +63,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 def open_bench(given: argparse.Namespace, folder: Path) -> Bench:
     """What all measures share."""
     adopt_orphans()
+    # Not the user's: what is kept there would be measured, and be lost where a measure begins with nothing kept.
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     beside = Path(sys.executable).with_name("detlab")
     command = (
         shlex.split(given.detlab) if given.detlab else [str(beside if beside.exists() else shutil.which("detlab"))]

@@ -63,6 +63,7 @@ def compare_variants(bench: Bench) -> Iterator[Line]:
                     name=f"{language}, variants {number}",
                     commands=[bench.detlab("coverage", folder, "--events", events, "--json")],
                     codes=(0, 1),
+                    fresh=[bench.cache],
                 )
                 for number, folder in folders.items()
             )

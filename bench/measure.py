@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -69,7 +69,7 @@ class Contender:
     rounds: int | None = None
     """At most so many runs, of what takes minutes."""
     codes: Sequence[int] = (0,)
-    folder: Path = ROOT
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -142,6 +142,16 @@ class Bench:
         text = subprocess.run([*self.command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
         return frozenset(line.split()[0] for line in text.splitlines() if line.startswith("  ") and line.split())
 
+    def has_option(self, command: str, option: str) -> bool:
+        """Whether a subcommand has an option."""
+        text = subprocess.run([*self.command, command, "--help"], capture_output=True, text=True, cwd=ROOT).stdout
+        return f" {option}" in text
+
+    @property
+    def cache(self) -> Path:
+        """Where commands keep compiled plans; a measure of what is not kept removes it before each run."""
+        return self.folder / "cache"
+
     def require_command(self, name: str) -> None:
         """Raises Unmeasured where detlab has no such subcommand."""
         if name not in self.subcommands:
@@ -194,7 +204,9 @@ class Bench:
         spent = Cost(cpu=0.0, wall=0.0, memory=0)
         try:
             for command in contender.commands:
-                spent += run(command, output=output, folder=contender.folder, codes=contender.codes)
+                spent += run(
+                    command, output=output, folder=ROOT, codes=contender.codes, environment=contender.environment
+                )
             if contender.digest is not None:
                 result.digests.append(contender.digest(output))
         except CommandFailed as failure:

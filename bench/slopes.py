@@ -105,7 +105,7 @@ def grow(bench: Bench, growth: Growth) -> Line:
             name=f"{growth.name} {size}",
             commands=[growth.command(bench, size)],
             codes=(0, 1),
-            fresh=[bench.folder / "grown-world"],
+            fresh=[bench.folder / "grown-world", bench.cache],
             rounds=3,
         )
         for size in sizes
