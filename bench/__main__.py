@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from bench import languages, readers, rule_sets, rules, sigma, simulation, slopes, start, studies
 from bench.measure import ROOT, Bench, Line, Measure, Unmeasured, break_line
 from bench.page import encode_lines, format_page, format_table
-from bench.process import CommandFailed, adopt_orphans
+from bench.process import CommandFailed
 
 FAMILIES = (rules, readers, rule_sets, sigma, studies, languages, start, simulation, slopes)
 MEASURES: dict[str, Measure] = {each.name: each for family in FAMILIES for each in family.MEASURES}
@@ -62,7 +62,6 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def open_bench(given: argparse.Namespace, folder: Path) -> Bench:
     """What all measures share."""
-    adopt_orphans()
     # Not the user's: what is kept there would be measured, and be lost where a measure begins with nothing kept.
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     beside = Path(sys.executable).with_name("detlab")

@@ -11,9 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
-from bench.process import CommandFailed, Cost, run
+from bench.process import ROOT, CommandFailed, Cost, run
 
-ROOT = Path(__file__).parents[1]
 PACK = ROOT / "scenarios"
 
 

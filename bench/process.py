@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
+import resource
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+ROOT = Path(__file__).parents[1]
 PR_SET_CHILD_SUBREAPER = 36
 # Ten looks a second: smaps_rollup of a process of 1 GB takes the kernel milliseconds, during which it holds its memory.
 LOOK = 0.1
@@ -43,11 +49,6 @@ class Cost:
         return Cost(cpu=self.cpu + after.cpu, wall=self.wall + after.wall, memory=max(self.memory, after.memory))
 
 
-def adopt_orphans() -> None:
-    """Makes this process the parent of grandchildren whose parent ends, so that their CPU is counted as well."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
 def run(
     command: Sequence[str | Path],
     *,
@@ -58,12 +59,53 @@ def run(
 ) -> Cost:
     """Runs a command with its stdout in a file. Raises CommandFailed where its exit code is not among `codes`."""
     errors = output.with_name(output.name + ".stderr")
-    with output.open("wb") as out, errors.open("wb") as err:
+    request = {
+        "command": [str(part) for part in command],
+        "output": str(output),
+        "errors": str(errors),
+        "folder": str(folder),
+        "environment": dict(environment or {}),
+    }
+    runner = open_runner()
+    assert runner.stdin is not None and runner.stdout is not None
+    runner.stdin.write(json.dumps(request) + "\n")
+    runner.stdin.flush()
+    answer = json.loads(runner.stdout.readline())
+    if answer["code"] not in codes:
+        told = errors.read_text("utf-8", "replace").strip() or output.read_text("utf-8", "replace").strip()
+        raise CommandFailed(f"{' '.join(request['command'])} ended with {answer['code']}: {told[-600:]}")
+    return Cost(cpu=answer["cpu"], wall=answer["wall"], memory=answer["memory"])
+
+
+@cache
+def open_runner() -> subprocess.Popen[str]:
+    """The process that starts all commands and waits for them."""
+    # A child's peak begins with what its parent holds when it is started, so the parent is one that stays small.
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.process"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def answer_requests() -> None:
+    """Runs one command after the other, as stdin asks."""
+    adopt_orphans()
+    for line in sys.stdin:
+        print(json.dumps(run_requested(json.loads(line))), flush=True)
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of grandchildren whose parent ends, so that their CPU is counted as well."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def run_requested(request: Mapping[str, Any]) -> dict[str, float]:
+    """Runs a command: its exit code, and what it and all below it took."""
+    with open(request["output"], "wb") as out, open(request["errors"], "wb") as err:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [str(part) for part in command],
-            cwd=folder,
-            env={**os.environ, **(environment or {})},
+            request["command"],
+            cwd=request["folder"],
+            env={**os.environ, **request["environment"]},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
@@ -75,10 +117,7 @@ def run(
     cpu, largest = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
     for orphan in reaped_orphans():
         cpu, largest = cpu + orphan.ru_utime + orphan.ru_stime, max(largest, orphan.ru_maxrss * 1024)
-    if process.returncode not in codes:
-        told = errors.read_text("utf-8", "replace").strip() or output.read_text("utf-8", "replace").strip()
-        raise CommandFailed(f"{' '.join(map(str, command))} ended with {process.returncode}: {told[-600:]}")
-    return Cost(cpu=cpu, wall=wall, memory=max(largest, most[0]))
+    return {"code": process.returncode, "cpu": cpu, "wall": wall, "memory": max(largest, most[0])}
 
 
 @contextlib.contextmanager
@@ -121,7 +160,7 @@ def proportional_set(pid: int) -> int:
     return 0
 
 
-def reaped_orphans() -> Iterator[object]:
+def reaped_orphans() -> Iterator[resource.struct_rusage]:
     """What each process used that a command left behind, once it has ended; those that stay are killed."""
     patience = time.monotonic() + PATIENCE
     while True:
@@ -137,3 +176,7 @@ def reaped_orphans() -> Iterator[object]:
                     os.kill(child, 9)
         else:
             time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    answer_requests()

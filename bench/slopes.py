@@ -14,7 +14,7 @@ from statistics import fmean
 from bench.languages import wide_events, write_variants
 from bench.measure import PACK, Bench, Contender, Line, Measure, break_line
 from bench.process import CommandFailed
-from bench.rules import query
+from bench.rules import BARS_AT, query
 from bench.scenarios import write_pack
 from bench.simulation import simulate
 
@@ -29,6 +29,8 @@ class Growth:
     sizes: Sequence[int]
     quick: Sequence[int]
     command: Callable[[Bench, int], list[str | Path]]
+    scaled: bool = False
+    """Sizes are for ten million events and grow with --events."""
 
 
 def stored(bench: Bench, events: Path) -> Path:
@@ -78,7 +80,7 @@ def ask_world(bench: Bench, size: int) -> list[str | Path]:
 
 
 GROWTHS = (
-    Growth("events", (1_000, 1_000_000, 3_000_000, 10_000_000), (500, 5_000, 10_000), ask_events),
+    Growth("events", (1_000, 1_000_000, 3_000_000, 10_000_000), (500, 5_000, 10_000), ask_events, scaled=True),
     Growth("groups", (1, 1_000, 10_000, 100_000), (1, 10, 100), ask_groups),
     Growth("columns", (30, 120, 250, 500), (30, 60, 120), ask_columns),
     Growth("rules", (1, 20, 60, 180), (1, 2, 4), ask_rules),
@@ -99,6 +101,8 @@ def fit_slope(points: Sequence[tuple[float, float]]) -> float:
 def grow(bench: Bench, growth: Growth) -> Line:
     """The line of one growth."""
     sizes = growth.quick if bench.quick else growth.sizes
+    if growth.scaled and not bench.quick:
+        sizes = [max(1_000, size * bench.events // BARS_AT) for size in sizes]
     line = Line(measure="slopes", subject=f"{growth.name}: {sizes[1]:,} .. {sizes[-1]:,}", yardstick="slope", bar=BAR)
     contenders = [
         Contender(
