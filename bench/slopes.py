@@ -19,6 +19,8 @@ from bench.scenarios import write_pack
 from bench.simulation import simulate
 
 BAR = 1.1
+# Seconds by which two runs of one command differ; what is less has no slope.
+NOISE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,7 @@ def grow(bench: Bench, growth: Growth) -> Line:
         least, *costs = (each.cost for each in bench.race(*contenders).values())
     except CommandFailed as failure:
         return break_line(line, failure)
-    # A millisecond at least: of noise there is no logarithm.
-    points = [(size, max(cost.cpu - least.cpu, 1e-3)) for size, cost in zip(sizes[1:], costs, strict=True)]
+    points = [(size, max(cost.cpu - least.cpu, NOISE)) for size, cost in zip(sizes[1:], costs, strict=True)]
     return replace(line, value=fit_slope(points), points=points, cost=costs[-1], judged=not bench.quick)
 
 
