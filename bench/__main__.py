@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import languages, readers, rule_sets, rules, sigma, simulation, slopes, start, studies
-from bench.measure import ROOT, Bench, Line, Measure, Unmeasured, break_line
+from bench.measure import Bench, Line, Measure, Unmeasured, break_line
 from bench.page import encode_lines, format_page, format_table
-from bench.process import CommandFailed
+from bench.process import ROOT, CommandFailed
 
 FAMILIES = (rules, readers, rule_sets, sigma, studies, languages, start, simulation, slopes)
 MEASURES: dict[str, Measure] = {each.name: each for family in FAMILIES for each in family.MEASURES}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bench.measure import PACK, ROOT, remove
+from bench.measure import PACK, remove
+from bench.process import ROOT
 
 SCENARIO = """title: Beacon number {number}
 technique: T1583.004

@@ -22,7 +22,7 @@ def contenders(bench: Bench) -> list[tuple[Contender, float]]:
     number = bench.size(SCENARIOS, quick=3)
     folder = write_pack(bench.folder, number)
     # The plug-in comes with detlab, so pytest is that of its environment.
-    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder / "scenarios"]
+    pytest: list[str | Path] = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder / "scenarios"]
     commands: tuple[tuple[str, list[str | Path], float], ...] = (
         ("--help", bench.detlab("--help"), 0.1),
         ("list scenarios", bench.detlab("list", "scenarios"), 0.25),
