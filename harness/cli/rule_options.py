@@ -160,7 +160,12 @@ def complete(limits: Limits, seconds: float = DEFAULT_PATIENCE) -> Limits:
 
 
 def add_rule_options(command: options.Decorated) -> options.Decorated:
-    """Adds engine, dialect, conditions, switches, seed, content, Sigma and plain text; all arrive as `chosen`."""
+    """Adds engine, dialect, conditions, switches, seed, content, Sigma, plain text and --verbose."""
+    return add_choice(options.verbose(command))
+
+
+def add_choice(command: options.Decorated) -> options.Decorated:
+    """The same without --verbose; all arrive as `chosen`."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -231,6 +232,8 @@ class Language(Protocol):
 LANGUAGE_MEMBERS = tuple(n for n in (*Language.__annotations__, *vars(Language)) if not n.startswith("_"))
 
 
+# Asked for every rule of a folder, and listing a folder takes as long as reading a short rule.
+@cache
 def list_languages() -> tuple[str, ...]:
     """All languages there are; a language's name is its folder's and its files' suffix."""
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "languages")]) if m.ispkg))

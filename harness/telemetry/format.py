@@ -17,7 +17,8 @@ from harness.telemetry.events.event import Damage, Telemetry
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.indexing import plain_text
 from harness.telemetry.indexing.plain_text import Input
-from harness.telemetry.simulation.world.dataset import is_dataset, telemetry
+from harness.telemetry.store.manifest import is_store
+from harness.telemetry.store.reader import read_stored_telemetry
 
 FORMATS_FOLDER = Path(__file__).parent / "formats"
 # With --sourcetype these alone keep their format: what is text is the log that Splunk would index.
@@ -70,8 +71,8 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
 def read_counted(path: Path, plain: Input | None = None) -> tuple[Telemetry, EventTables]:
     """The events of a file or a folder, even if there is none, and the tables that know which shapes they had."""
     tables = EventTables()
-    if is_dataset(path):
-        tables.take(telemetry(path))
+    if is_store(path):
+        tables.take(read_stored_telemetry(path))
         tables.count_rest(path.name, "detlab", 0)
     else:
         read_folder(path, tables, plain)

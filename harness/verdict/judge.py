@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import accumulate
 
 from harness.detection.engine import Engine, ResultRows
@@ -23,7 +23,7 @@ from harness.detection.plan.nodes import (
     list_own_parts,
     walk_nodes,
 )
-from harness.detection.plan.passes.partitions import UNKNOWN_TRUTH, StoredPart, resolve_constant
+from harness.detection.plan.passes.partitions import StoredPart, are_decided_alike
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of, most_rows
@@ -40,6 +40,7 @@ from harness.verdict.store import (
     compute_search_now,
     find_absent_fields,
     list_alert_fields,
+    list_shown_fields,
 )
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
@@ -94,8 +95,7 @@ def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredP
             right
         ):
             return all(same_condition(x, y, parts) for x, y in zip(left, right, strict=True))
-    known = [(resolve_constant(ours, part), resolve_constant(theirs, part)) for part in parts]
-    return all(a is not UNKNOWN_TRUTH and a == b for a, b in known)
+    return are_decided_alike(ours, theirs, parts)
 
 
 # Ten years in seconds: no search looks further back than that and is meant.
@@ -140,26 +140,30 @@ class Trial:
         """The rows of the rule and who caused them."""
         return alerts_of(self.engine.run(trace_events(plan.node)), self.store.truth)
 
-    def alerts_and_rows(self, plan: Plan) -> tuple[tuple[Alert, ...], ResultRows]:
-        """The alerts, and the rows as the rule itself gives them, of one run: provenance is a column beside theirs."""
-        traced = self.engine.run(trace_events(plan.node))
-        return alerts_of(traced, self.store.truth), traced.select(tuple(columns_of(plan.node)))
+    def rows_and_alerts(self, plan: Plan, *, traced: bool) -> tuple[ResultRows, Callable[[], tuple[Alert, ...]]]:
+        """The rows as the rule itself gives them, and what gives the alerts: where they are `traced`, the same run."""
+        if not traced:
+            # A list of the events behind each group costs more than the groups.
+            return self.engine.run(plan.node), cache(partial(self.alerts, plan))
+        rows = self.engine.run(trace_events(plan.node))
+        return rows.select(tuple(columns_of(plan.node))), cache(lambda: alerts_of(rows, self.store.truth))
 
     def explanation(self, plan: Plan) -> Explanation:
         """What became of the attack's events at each step."""
         truth = self.store.truth
-        return explain(plan, self.engine, Labels(malicious=truth.malicious, total=len(truth.by_event)))
+        total = self.store.size(self.conditions)
+        return explain(plan, self.engine, Labels(malicious=truth.malicious, total=total))
 
-    def absent(self, plan: Plan, alerts: tuple[Alert, ...]) -> tuple[str, ...]:
+    def absent(self, plan: Plan, rows: ResultRows, find_alerts: Callable[[], tuple[Alert, ...]]) -> tuple[str, ...]:
         """Fields that the rule reads but none of the events has that it looks at.
 
         Those are the events behind its alerts, or where there are none the attack's that pass its first step.
         """
         # Events of a world are gone after a query; its schema says what no kind has.
-        expected = collect_expected_fields(plan) - list_alert_fields(alerts)
+        expected = collect_expected_fields(plan) - list_shown_fields(rows)
         if self.store.streamed:
             return self.store.absent(expected, ())
-        events = {e for a in alerts for e in a.events}
+        events = {e for a in find_alerts() for e in a.events}
         if not events and plan.steps:
             first = set().union(*events_behind([plan.steps[0].node], self.engine)[0])
             events = first & self.store.truth.malicious or first

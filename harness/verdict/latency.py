@@ -105,12 +105,13 @@ class Delay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """What a schedule does to a rule."""
+    """What a schedule does to a rule; `recorded` attacks happened when they did, others begin at several moments."""
 
     rule: Source
     schedule: Schedule
     delays: tuple[Delay, ...]
     seconds: float
+    recorded: bool = False
 
 
 def measure_latency(subjects: Sequence[LabelledTrial], schedule: Schedule, starts: Sequence[timedelta]) -> Latency:

@@ -9,7 +9,8 @@ from harness.diagnostics import HarnessError
 from harness.run import Bench, RunOptions
 from harness.scenario.pack import behaviour_folders
 from harness.telemetry.simulation.behaviour import load_behaviours
-from harness.verdict.envelope import judge_envelope, parse_axis
+from harness.verdict.envelope import judge_envelope
+from harness.verdict.envelope_axis import parse_axis
 
 RULE = r"""index=wineventlog EventCode=3
 | eval Hour=strftime(_time, "%H")

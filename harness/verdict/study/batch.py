@@ -10,11 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.detection.engine import Engine, ResultRows
+from harness.detection.engine import CellValue, Engine, ResultRows
 from harness.detection.language import Ask, Plan
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import EVENT_COLUMN, Column, Expression, Literal, Schema, columns_read
 from harness.detection.plan.nodes import Node, Scan, is_same_plan, walk_nodes
+from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
@@ -96,6 +97,18 @@ class Batch:
         self.events = sum(len(v.columns) for v in self.views)
         self.truth = merge_lot_truth(self.lots, self.views)
         self.columns: Schema = {n: k for n, k in engine.load(self.views).items() if n not in STUDY_COLUMNS}
+
+    def isolation(self, carried: Mapping[str, Operation]) -> Isolation:
+        """The rewriting that keeps cases apart, if there are several, and carries what studies need of each event."""
+        return Isolation(by=(CASE_COLUMN,) if self.size > 1 else (), carried=carried)
+
+    def rows(self, node: Node) -> ResultRows:
+        """The rows of a rewritten plan."""
+        return self.engine.run(node)
+
+    def host_name(self, value: CellValue) -> str:
+        """The host that a cell of `@host_number` means."""
+        return tuple(self.hosts)[int(float(str(value)))]
 
     def narrow(self, nodes: Sequence[Node]) -> None:
         """Loads again only the fields that these plans read: a statement over few columns is planned much faster.
