@@ -18,6 +18,7 @@ from harness.telemetry.simulation.command_effects.files import FILE_EFFECTS, wri
 from harness.telemetry.simulation.command_effects.network import NETWORK_EFFECTS, call_methods
 from harness.telemetry.simulation.command_effects.program_call import ProgramCall, list_calls
 from harness.telemetry.simulation.command_effects.registry import REGISTRY_EFFECTS
+from harness.telemetry.simulation.command_effects.services import SERVICE_EFFECTS
 from harness.telemetry.simulation.command_effects.tasks import TASK_EFFECTS
 from harness.telemetry.simulation.host import POWERSHELL_IMAGE, Host, Process
 from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime, to_milliseconds
@@ -57,7 +58,7 @@ def find_inner_text(call: ProgramCall) -> str | None:
 def collect_effects() -> Mapping[str, tuple[Effect, ...]]:
     """What each program and cmdlet does."""
     found: dict[str, tuple[Effect, ...]] = {}
-    for family in (FILE_EFFECTS, REGISTRY_EFFECTS, NETWORK_EFFECTS, TASK_EFFECTS):
+    for family in (FILE_EFFECTS, REGISTRY_EFFECTS, NETWORK_EFFECTS, SERVICE_EFFECTS, TASK_EFFECTS):
         for name, effect in family.items():
             found[name] = (*found.get(name, ()), effect)
     return found
