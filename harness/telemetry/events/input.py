@@ -206,6 +206,15 @@ class EventTables:
         self._record = self._next * MEMBERS_OF_RECORD if keep else None
         self._next += 1
 
+    def begin_records(self, records: int) -> int:
+        """Called before as many records of one event each are added in any order; gives the number of the first."""
+        self._next += records
+        return self._next - records
+
+    def put_record(self, number: int | None) -> None:
+        """Says in which record of the file the next event is; with None in one whose text is not kept."""
+        self._record = None if number is None else number * MEMBERS_OF_RECORD
+
     def begin_rows(self, rows: int) -> int:
         """Called before rows of a table are added in any order; gives the place of the first among all events."""
         self._place += rows
