@@ -5,6 +5,7 @@ from __future__ import annotations
 from fuzz.cell_targets import CELL_TARGETS
 from fuzz.file_targets import FILE_TARGETS
 from fuzz.promise import Target
+from fuzz.psrp_target import PSRP_TARGETS
 from fuzz.run_targets import RUN_TARGETS
 from fuzz.sigma_target import SIGMA_TARGETS
 from fuzz.text_targets import TEXT_TARGETS
@@ -14,6 +15,7 @@ TARGETS: dict[str, Target] = {
     **TEXT_TARGETS,
     **FILE_TARGETS,
     **WIRE_TARGETS,
+    **PSRP_TARGETS,
     **RUN_TARGETS,
     **CELL_TARGETS,
     **SIGMA_TARGETS,

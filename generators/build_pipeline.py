@@ -1,4 +1,4 @@
-"""A build agent whose jobs fetch artifacts with curl."""
+"""A build agent whose jobs fetch artifacts with curl, or packages with msiexec."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -42,7 +42,9 @@ def build_pipeline(
     moments = (jobs[:, None] + pauses).ravel()
     # The account that GitHub's runner installs its service under on Windows.
     parent = host.daemon(runner, account="NETWORK SERVICE")
-    line = f"curl.exe -fsSL -O https://{endpoint or servers[0]}/artifact.zip"
+    source = f"https://{endpoint or servers[0]}"
+    installs = image.lower().endswith("\\msiexec.exe")
+    line = f"msiexec.exe /i {source}/package.msi /qn" if installs else f"curl.exe -fsSL -O {source}/artifact.zip"
     process = host.process(image, command_line=line, parent=parent, user=parent.user, started=moments)
     yield from sample_process_lifetime(process, moments + convert_seconds(random.uniform(0.8, 1.4, len(moments))))
     at = moments + convert_seconds(random.uniform(0.12, 0.4, len(moments)))

@@ -1,4 +1,4 @@
-"""A security tool that fetches indicators with curl."""
+"""A security tool that fetches indicators with curl or PowerShell."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -29,13 +29,16 @@ def threat_intel_feed(
     endpoint: str | None = "feed.intel.example",
     ptr: str | None = None,
 ) -> Iterator[Activity]:
-    """Every quarter of an hour a task starts curl.exe, which fetches a list of indicators."""
+    """Every quarter of an hour a task starts curl.exe or PowerShell, which fetches a list of indicators."""
     moments = periodic(start, every, rounds(lasts, every), random, jitter=jitter)
     parent, system = host.service("Schedule"), host.account("SYSTEM")
     address = f"https://{endpoint or servers[0]}/indicators.csv"
-    line = f"curl.exe -sS --fail -o C:\\ProgramData\\intel\\indicators.csv {address}"
+    kept = "C:\\ProgramData\\intel\\indicators.csv"
+    script = f"Invoke-WebRequest -UseBasicParsing -Uri '{address}' -OutFile {kept}"
+    scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
+    line = f'"{image}" -NoProfile -Command "{script}"' if scripted else f"curl.exe -sS --fail -o {kept} {address}"
     process = host.process(image, command_line=line, parent=parent, user=system, started=moments)
     ended = moments + convert_seconds(random.uniform(0.9, 2.5, len(moments)))
-    yield from sample_process_lifetime(process, ended)
+    yield from sample_process_lifetime(process, ended, script=script if scripted else None)
     at = moments + convert_seconds(random.uniform(0.15, 0.5, len(moments)))
     yield from agent(host, process, at, random, servers=servers, port=port, name=endpoint, ptr=ptr)

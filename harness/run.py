@@ -42,7 +42,7 @@ from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
 from harness.verdict.judge import Trial, TrialSet, find_reached_limits
 from harness.verdict.store import TelemetryStore, TimeStretch, WorldStore
 from harness.verdict.ties import find_ties
-from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, measure_signal
 from harness.workers import workers_for
 
 if TYPE_CHECKING:
@@ -183,9 +183,7 @@ class Bench:
         check_scenario_switches(scenario)
         store = self.store(scenario)
         telemetry = store.telemetry({**scenario.body.conditions, **self.options.conditions})
-        seen: list[ScenarioResult] = [
-            Visibility(scenario=scenario, signal=s, counted=count_signal(telemetry, s)) for s in scenario.body.telemetry
-        ]
+        seen: list[ScenarioResult] = [measure_signal(scenario, s, telemetry) for s in scenario.body.telemetry]
         cases: list[tuple[int, ExpectedCase]] = []
         broken: list[ScenarioResult] = []
         for number, expectation in enumerate(scenario.body.expect):

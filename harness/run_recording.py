@@ -22,7 +22,7 @@ from harness.telemetry.events.windows_event import map_windows_sensors
 from harness.telemetry.recording import RecordedTest, Recording
 from harness.telemetry.sensor import sensor, sensor_names
 from harness.verdict.store import TelemetryStore
-from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_signal
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, measure_signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class RecordedBench(Bench):
             yield Broken(path=str(scenario.path), error=error)
             return
         for signal in body.telemetry:
-            yield Visibility(scenario=scenario, signal=signal, counted=count_signal(own, signal))
+            yield measure_signal(scenario, signal, own)
         if not body.expect:
             return
         # The signals were counted above, so the bench must not count them over all events again.

@@ -9,8 +9,10 @@ from secrets import token_hex
 from shutil import rmtree
 from tempfile import gettempdir
 
-# Windows has no such locks; there a killed process leaves its folder to the cleaning of the system.
-if sys.platform != "win32":
+# Both kinds of lock end with the process that holds them, however it ends.
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
 
 LOCK = ".lock"
@@ -37,8 +39,7 @@ class ScratchFolder:
     def release(self) -> None:
         """Gives up the folder's lock: what it holds has become something else, or is gone."""
         if self.lock >= 0:
-            beside(self.path).unlink(missing_ok=True)
-            os.close(self.lock)
+            drop_lock(beside(self.path), self.lock)
             self.lock = -1
 
     def remove(self) -> None:
@@ -55,10 +56,8 @@ def beside(folder: Path) -> Path:
 def lock_file(path: Path) -> int:
     """A lock's number, made and held; -1 where another process was faster."""
     number = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    if sys.platform == "win32":
-        return number
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hold_lock(number)
         # Between the two calls another may have taken it for abandoned and removed it.
         if path.exists() and os.fstat(number).st_ino == path.stat().st_ino:
             return number
@@ -68,17 +67,33 @@ def lock_file(path: Path) -> int:
     return -1
 
 
+def hold_lock(number: int) -> None:
+    """Locks an open file for this process. Raises OSError where another has it."""
+    if sys.platform == "win32":
+        msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def drop_lock(path: Path, number: int) -> None:
+    """Removes a lock that this process holds."""
+    # Windows removes no file that is open; elsewhere it goes while it is held, so that nobody takes it in between.
+    if sys.platform == "win32":
+        os.close(number)
+        path.unlink(missing_ok=True)
+    else:
+        path.unlink(missing_ok=True)
+        os.close(number)
+
+
 def remove_abandoned_folders(prefix: str, parent: Path) -> None:
     """Removes the folders of that prefix whose process has ended without doing so."""
-    if sys.platform == "win32":
-        return
     for lock in parent.glob(f"{prefix}*{LOCK}"):
         try:
             number = lock_file(lock)
+            if number >= 0:
+                rmtree(lock.with_name(lock.name.removesuffix(LOCK)), ignore_errors=True)
+                drop_lock(lock, number)
         # Another user's, or gone by now.
         except OSError:
             continue
-        if number >= 0:
-            rmtree(lock.with_name(lock.name.removesuffix(LOCK)), ignore_errors=True)
-            lock.unlink(missing_ok=True)
-            os.close(number)

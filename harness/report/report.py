@@ -39,7 +39,8 @@ def describe_bounds(signal: Signal) -> str:
         parts.append(f"at least {signal.at_least}")
     if signal.at_most is not None:
         parts.append(f"at most {signal.at_most}")
-    return " and ".join(parts) or "at least 1"
+    rhythm = f", {signal.apart[0]:g} to {signal.apart[1]:g} s apart" if signal.apart else ""
+    return (" and ".join(parts) or "at least 1") + rhythm
 
 
 def describe_fields(signal: Signal) -> str:

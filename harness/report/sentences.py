@@ -169,8 +169,16 @@ def describe_lines(findings: Sequence[Finding]) -> str:
 def describe_visibility(visibility: Visibility) -> str:
     """The signal's count, and its bounds where it is outside of them."""
     signal = visibility.signal
-    wanted = "" if visibility.as_expected else f", expected {describe_bounds(signal)}"
+    wanted = "" if visibility.as_expected else f"{describe_pauses(visibility)}, expected {describe_bounds(signal)}"
     return f"{visibility.counted:,} recorded{wanted}"
+
+
+def describe_pauses(visibility: Visibility) -> str:
+    """How far apart the events are, where the signal asks."""
+    if visibility.signal.apart is None:
+        return ""
+    least, most = visibility.pauses or (None, None)
+    return " with no pause to measure" if least is None else f" {least:.4g} to {most:.4g} s apart"
 
 
 def describe_differences(verdict: Verdict) -> Iterator[str]:
@@ -223,7 +231,7 @@ def promise(visibility: Visibility) -> str:
     signal = visibility.signal
     fields = f" ({describe_fields(signal)})" if signal.where else ""
     promised = f"page promises {signal.promised}, " if signal.promised is not None else ""
-    wanted = "" if visibility.as_expected else f", expected {describe_bounds(signal)}"
+    wanted = "" if visibility.as_expected else f"{describe_pauses(visibility)}, expected {describe_bounds(signal)}"
     because = f": {one_line(signal.because)}" if signal.because else ""
     return f"{describe_signal_kind(signal)}{fields}: {promised}host records {visibility.counted:,}{wanted}{because}"
 

@@ -62,7 +62,10 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Events that must have been recorded: how many of one kind, and what the published page promised instead."""
+    """Events that must have been recorded: how many of one kind, and what the published page promised instead.
+
+    `apart` bounds the seconds from each of them to the next, both included.
+    """
 
     sensor: str
     event: str | int
@@ -70,6 +73,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     exactly: int | None = None
     at_least: int | None = None
     at_most: int | None = None
+    apart: tuple[float, float] | None = None
     promised: int | str | None = None
     because: str = ""
 
@@ -176,6 +180,10 @@ def check_scenario_body(scenario: Scenario) -> None:
     if not 0 <= body.seed <= LARGEST_SEED:
         message = f"a seed is a whole number from 0 to {LARGEST_SEED}, not {body.seed}"
         raise SourceError("wrong-seed", message, scenario.place("seed"))
+    for i, signal in enumerate(body.telemetry):
+        if signal.apart is not None and not 0 <= signal.apart[0] <= signal.apart[1]:
+            message = "`apart` is the fewest and the most seconds between two events"
+            raise SourceError("wrong-bounds", message, scenario.place("telemetry", i, "apart"), help="write [25, 35]")
     possible = POSSIBLE[body.activity]
     for i, expectation in enumerate(body.expect):
         place = scenario.place("expect", i, "outcome")

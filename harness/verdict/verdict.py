@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from harness.diagnostics import Finding, HarnessError, Span
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
-from harness.telemetry.events.event import Damage, Events, Telemetry, TelemetryOrigin
+from harness.telemetry.events.event import TIME, Damage, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.alerts import Alert, describe_field_differences
 from harness.verdict.explain import Explanation
@@ -64,17 +64,23 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visibility:
-    """Whether a host recorded what it should have, apart from whether a rule flagged it."""
+    """Whether a host recorded what it should have, apart from whether a rule flagged it.
+
+    `pauses` are the fewest and the most seconds from one event to the next; None of fewer than two with times.
+    """
 
     scenario: Scenario
     signal: Signal
     counted: int
+    pauses: tuple[float, float] | None = None
 
     @property
     def as_expected(self) -> bool:
         """Whether the count is within the signal's bounds; without bounds at least one event is needed."""
         signal = self.signal
         bounds = (signal.exactly, signal.at_least, signal.at_most)
+        if signal.apart is not None and not self.in_rhythm(*signal.apart):
+            return False
         # A signal without a number asks whether it is recorded at all.
         if all(b is None for b in bounds):
             return self.counted > 0
@@ -83,6 +89,10 @@ class Visibility:
             and (signal.at_least is None or self.counted >= signal.at_least)
             and (signal.at_most is None or self.counted <= signal.at_most)
         )
+
+    def in_rhythm(self, least: float, most: float) -> bool:
+        """Whether every pause between two events is within bounds; without a pause nobody can say."""
+        return self.pauses is not None and least <= self.pauses[0] and self.pauses[1] <= most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +160,21 @@ def count_signal(telemetry: Telemetry, signal: Signal) -> int:
     """How many recorded events are of the signal's kind and have its fields."""
     kinds = telemetry.of(signal.sensor, str(signal.event))
     return sum(int(np.count_nonzero(matches_fields(events, signal.where))) for events in kinds)
+
+
+def measure_signal(scenario: Scenario, signal: Signal, telemetry: Telemetry) -> Visibility:
+    """What was recorded of a signal."""
+    pauses = find_pauses(telemetry, signal) if signal.apart is not None else None
+    return Visibility(scenario=scenario, signal=signal, counted=count_signal(telemetry, signal), pauses=pauses)
+
+
+def find_pauses(telemetry: Telemetry, signal: Signal) -> tuple[float, float] | None:
+    """The shortest and the longest time in seconds between two events of a signal that follow one another."""
+    kinds = telemetry.of(signal.sensor, str(signal.event))
+    moments = [e.columns.column(TIME).filter(pa.array(matches_fields(e, signal.where))).drop_null() for e in kinds]
+    micros = np.sort(np.concatenate([np.empty(0, np.int64), *(m.cast(pa.int64()).to_numpy() for m in moments)]))
+    pauses = np.diff(micros) / 1e6
+    return (float(pauses.min()), float(pauses.max())) if len(pauses) else None
 
 
 def matches_fields(events: Events, where: Mapping[str, Any]) -> BooleanArray:

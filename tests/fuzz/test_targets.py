@@ -99,7 +99,7 @@ def test_a_failure_is_shrunk_to_what_causes_it():
 
 def test_every_parser_reader_and_language_has_a_target():
     assert {
-        *("spl", "cql", "run_spl", "run_cql", "yaml", "conf", "page", "inventory", "guard", "soap", "http"),
+        *("spl", "cql", "run_spl", "run_cql", "yaml", "conf", "page", "inventory", "guard", "soap", "http", "psrp"),
         *("evtx", "xml", "ndjson", "json_shapes", "fdr", "parquet", "parquet_layout", "recording", "journal", "ledger"),
     } <= set(TARGETS)
     assert ("sigma" in TARGETS) == (find_spec("sigma") is not None)

@@ -1,5 +1,7 @@
 """The PowerShell remoting transport against the protocol over real HTTPS."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -35,6 +37,16 @@ def test_a_command_gives_its_output_errors_and_exit_code(psrp, auth):
     assert "unable to find the specified registry key" in ended.stderr
     remote.close()
     assert made.server.shells == {}
+
+
+def test_the_client_prints_nothing_of_a_message_that_it_cannot_read():
+    # In a process of its own, since pytest has filters of its own.
+    script = (
+        "import warnings, harness.telemetry.lab.psrp, pypsrp.messages\n"
+        "warnings.warn_explicit('\\x1b[2J', UserWarning, pypsrp.messages.__file__, 1, module='pypsrp.messages')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stderr == b""
 
 
 def test_long_output_and_long_scripts_arrive_whole(psrp):

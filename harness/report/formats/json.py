@@ -128,9 +128,11 @@ def signal_object(visibility: Visibility) -> dict[str, Any]:
         "exactly": signal.exactly,
         "at_least": signal.at_least,
         "at_most": signal.at_most,
+        "apart": signal.apart,
         "promised": signal.promised,
         "because": signal.because,
         "recorded": visibility.counted,
+        "pauses": visibility.pauses,
         "as_expected": visibility.as_expected,
     }
 

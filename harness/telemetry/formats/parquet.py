@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter
-from dataclasses import asdict
 from typing import IO, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,6 +27,25 @@ LARGEST_PARQUET = 8 << 30
 """A file whose columns say that they hold more bytes than this is not read."""
 
 
+class TableLayout(msgspec.Struct, frozen=True, kw_only=True):
+    """Which columns of so many rows are a table of events, and what is the same in all of them."""
+
+    sensor: str
+    kind: str
+    constants: dict[str, str]
+    columns: list[str]
+    rows: int
+
+
+class FileLayout(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of a file are which table, one below the other."""
+
+    format: int
+    origin: TelemetryOrigin
+    causes: list[Cause]
+    tables: list[TableLayout]
+
+
 def recognises(head: bytes) -> bool:
     """Whether content that begins so is Parquet."""
     return head.startswith(MAGIC)
@@ -43,10 +61,10 @@ def read(stream: Stream, tables: EventTables) -> None:
             raise HarnessError("too-large", f"{stream.name} holds {held >> 20} MiB, more than {LARGEST_PARQUET >> 20}")
         metadata = file.schema_arrow.metadata or {}
         if LAYOUT in metadata:
-            restore(file, json.loads(metadata[LAYOUT]), tables)
+            restore(file, msgspec.json.decode(metadata[LAYOUT], type=FileLayout), tables)
         else:
             add_foreign_rows(file, stream, tables)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (pa.ArrowException, msgspec.DecodeError, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         message = str(error).split("\n")[0]
         raise HarnessError("damaged-parquet", f"{stream.name} cannot be read as Parquet: {message}") from error
 
@@ -56,24 +74,22 @@ def open_parquet(stream: Stream) -> Any:
     return io.BytesIO(stream.whole(LARGEST_PARQUET)) if stream.packed else str(stream.path)
 
 
-def restore(file: pq.ParquetFile, layout: dict[str, Any], tables: EventTables) -> None:
+def restore(file: pq.ParquetFile, layout: FileLayout, tables: EventTables) -> None:
     """Takes the tables of a file of ours."""
     whole = file.read()
     whole.validate(full=True)
-    shared = Counter(n for table in layout["tables"] for n in table["columns"])
+    shared = Counter(n for table in layout.tables for n in table.columns)
     first = 0
     events = []
-    for table in layout["tables"]:
-        rows = whole.slice(first, table["rows"])
-        first += table["rows"]
+    for table in layout.tables:
+        rows = whole.slice(first, table.rows)
+        first += table.rows
         # A tool that rewrote the file may have changed types.
         fixed = {TIME: rows.column(TIME).cast(TIME_TYPE), CAUSE: rows.column(CAUSE).cast(pa.int32())}
-        texts = {n: of_its_own(rows.column(n), shared[n]) for n in table["columns"]}
-        kind = {"sensor": str(table["sensor"]), "kind": str(table["kind"])}
+        texts = {n: of_its_own(rows.column(n), shared[n]) for n in table.columns}
         one = pa.table({**fixed, **texts}).unify_dictionaries().combine_chunks()
-        events.append(Events(**kind, constants=dict(table["constants"]), columns=one))
-    causes = tuple(Cause(**cause) for cause in layout["causes"])
-    tables.take(Telemetry(events=tuple(events), causes=causes, origin=TelemetryOrigin(layout["origin"])))
+        events.append(Events(sensor=table.sensor, kind=table.kind, constants=table.constants, columns=one))
+    tables.take(Telemetry(events=tuple(events), causes=tuple(layout.causes), origin=layout.origin))
 
 
 def of_its_own(column: pa.ChunkedArray, tables: int) -> pa.ChunkedArray:
@@ -111,28 +127,24 @@ def write(telemetry: Telemetry, out: IO[bytes]) -> int:
     tables = [tidy(events) for events in telemetry.events] or [pa.schema([(TIME, TIME_TYPE)]).empty_table()]
     # One wide table: a real recording has hundreds of kinds, and a schema for each made files twelve times as large.
     whole = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
-    about = {LAYOUT: json.dumps(describe_layout(telemetry), ensure_ascii=False).encode()}
+    about = {LAYOUT: msgspec.json.encode(describe_layout(telemetry))}
     pq.write_table(whole.replace_schema_metadata(about), out, compression="zstd", row_group_size=ROWS_IN_GROUP)
     return len(telemetry)
 
 
-def describe_layout(telemetry: Telemetry) -> dict[str, Any]:
-    """The layout: origin, causes, and for each table its kind, constants, columns and number of rows."""
-    return {
-        "format": 1,
-        "origin": str(telemetry.origin),
-        "causes": [asdict(cause) for cause in telemetry.causes],
-        "tables": [
-            {
-                "sensor": events.sensor,
-                "kind": events.kind,
-                "constants": dict(events.constants),
-                "columns": list_field_columns(events),
-                "rows": len(events),
-            }
-            for events in telemetry.events
-        ],
-    }
+def describe_layout(telemetry: Telemetry) -> FileLayout:
+    """The layout of a file of these events."""
+    tables = [
+        TableLayout(
+            sensor=events.sensor,
+            kind=events.kind,
+            constants=dict(events.constants),
+            columns=list_field_columns(events),
+            rows=len(events),
+        )
+        for events in telemetry.events
+    ]
+    return FileLayout(format=1, origin=telemetry.origin, causes=list(telemetry.causes), tables=tables)
 
 
 def list_field_columns(events: Events) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+import warnings
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -34,6 +35,9 @@ from harness.telemetry.lab.wsman import (
     poll_seconds,
     translate_transport_error,
 )
+
+# pypsrp prints what it cannot read of a host's message, in that host's own words, past all that screens are spared.
+warnings.filterwarnings("ignore", module=r"pypsrp\.")
 
 # The host kills at the time-out; this is how much longer we wait for it to say so. Chosen.
 GRACE = 15.0

@@ -90,8 +90,10 @@ class SearchGrammar:
         start = reader.skip()
         parts: list[SearchCondition] = []
         while not reader.done() and not reader.peek(")") and not self.stopped():
-            if parts or self.dangling():
-                self.keyword("AND")
+            at = reader.skip()
+            if (parts or self.dangling()) and self.keyword("AND") and self.stopped():
+                self.end_without_operand(at)
+                break
             parts.append(self.any_of())
         return parts[0] if len(parts) == 1 else All(tuple(parts), reader.span(start, max(start, self.before())))
 
@@ -107,6 +109,13 @@ class SearchGrammar:
                 reader.source.deviation("missing-operand", message, at, at + len(word), f"drop `{word}`")
                 reader.at += len(word)
         return False
+
+    def end_without_operand(self, at: int) -> None:
+        """Tells of an AND before the word that ends the condition, forgiven where macros leave one behind."""
+        message = "`AND` has nothing after it"
+        if self.reader.source.strict:
+            raise self.reader.error("missing-operand", message, at, at + len("AND"))
+        self.reader.source.deviation("missing-operand", message, at, at + len("AND"), "drop `AND`")
 
     def before(self) -> int:
         """The end of the last thing read."""

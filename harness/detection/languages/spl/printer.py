@@ -187,7 +187,9 @@ def statistics_text(arguments: StatisticsArguments) -> str:
     parts = [option_text(o) for o in arguments.options]
     parts += [measure_text(m) for m in arguments.measures]
     if arguments.dataset is not None:
-        parts.append(f"from {word_text(arguments.dataset)}")
+        # Before a name `datamodel` is a word of the clause, so a model that is called so needs it.
+        named = arguments.dataset.text.lower() == "datamodel" and not arguments.dataset.quoted
+        parts.append(f"from {'datamodel=' if named else ''}{word_text(arguments.dataset)}")
     if arguments.where is not None:
         parts.append(f"where {condition_text(arguments.where)}")
     if arguments.over is not None:
