@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from harness.telemetry.events.event_columns import (
     FEWEST_ROWS,
@@ -26,7 +27,6 @@ from harness.telemetry.events.event_layout import EventLayout, build_layout
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
 from harness.telemetry.events.kind_table import Placed, PlacedRows, repeat_text
-from harness.telemetry.shape import list_fitting_envelopes
 
 # Layouts are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
 MOST_LAYOUTS = 20_000
@@ -125,7 +125,8 @@ class EventRows:
         texts = {name: column for name, column in encoded.items() if column is not None}
         objects: Iterable[Mapping[str, Any]]
         if len(texts) == len(encoded):
-            left = sorted(self.add_groups(texts, base, len(batch)))
+            placed = PlacedRows(pa.array(np.arange(base, base + len(batch))))
+            left = sorted(self.add_groups(texts, placed))
             objects = list_row_fields(texts, np.array(left, np.int64))
         else:
             # A value with parts becomes several fields, whose names may be others in each row.
@@ -135,19 +136,31 @@ class EventRows:
             yield row, {name: value for name, value in fields.items() if value is not None}
         self.tables.put_at(None)
 
-    def add_groups(self, texts: Texts, base: int, size: int) -> Iterator[int]:
-        """Adds rows that are read alike, where there are enough of them; gives the numbers of all others."""
-        for rows in list_rows_by_presence(texts, size):
+    def add_groups(self, texts: Texts, placed: PlacedRows, *, nested: bool = False) -> Iterator[int]:
+        """Adds rows that are read alike, where there are enough of them; gives the numbers of all others.
+
+        With `nested` they were objects with objects in them, of which one may be the event.
+        """
+        for rows in list_rows_by_presence(texts, len(placed.places)):
             if len(rows) < FEWEST_ROWS:
                 yield from map(int, rows)
                 continue
             there = {name: column for name, column in texts.items() if column.indices[int(rows[0])].is_valid}
             try:
-                if list_fitting_envelopes(tuple(there)):
-                    raise RowsDifferError
-                self.add_alike(there, rows, PlacedRows(pa.array(rows + base)))
+                self.check_held_events(there, nested=nested)
+                self.add_alike(there, rows, take_placed(placed, rows))
             except RowsDifferError:
                 yield from map(int, rows)
+
+    def check_held_events(self, texts: Texts, *, nested: bool) -> None:
+        """Raises RowsDifferError where a field of events of no known shape may hold the event."""
+        layout = self.find_texts_layout(texts)
+        if not layout.known and (nested or any(may_hold_event(texts[name]) for name in layout.texts)):
+            raise RowsDifferError
+
+    def find_texts_layout(self, texts: Texts) -> EventLayout:
+        """How rows with these fields are read."""
+        return self.find_layout({name: column.dictionary[0].as_py() for name, column in texts.items()})
 
     def add_alike(
         self,
@@ -161,10 +174,10 @@ class EventRows:
 
         `times` are those of the envelopes, for rows without their own.
         """
-        layout = self.find_layout({name: column.dictionary[0].as_py() for name, column in texts.items()})
+        layout = self.find_texts_layout(texts)
         # An event of our own names its sensor and kind itself, and an unknown one may hold an event in a text.
         several = any(len(texts[name].dictionary) > 1 for name in ("@sensor", "@kind") if name in texts)
-        if several or layout.prefix or not layout.time_names or not layout.known:
+        if several or layout.prefix or not layout.time_names:
             raise RowsDifferError
         for some, read in list(list_readings(texts, rows, layout)):
             found, unzoned = find_times(texts, some, layout)
@@ -174,8 +187,7 @@ class EventRows:
             self.tell(layout, texts, len(some), nameless=read.nameless, unzoned=unzoned, shape=label.shape)
             columns = build_columns(texts, some, read)
             columns |= {name: repeat_text(value, len(some)) for name, value in label.metadata.items()}
-            at = pa.array(np.searchsorted(rows, some))
-            own = PlacedRows(placed.places.take(at), None if placed.records is None else placed.records.take(at))
+            own = take_placed(placed, np.searchsorted(rows, some))
             self.tables.add_columns(read.sensor, read.kind, found, own, columns)
 
     def add_row(self, flat: Flat, label: Label, placed: Placed) -> None:
@@ -215,6 +227,19 @@ class EventRows:
         if self.unzoned:
             self.tables.misread(self.name, f"{self.unzoned} times name no zone; they are read as UTC")
         self.tables.count_shapes(self.name, self.shapes, self.unknown)
+
+
+def take_placed(placed: PlacedRows, rows: Rows) -> PlacedRows:
+    """Where some of the rows belong."""
+    if len(rows) == len(placed.places):
+        return placed
+    at = pa.array(rows)
+    return PlacedRows(placed.places.take(at), None if placed.records is None else placed.records.take(at))
+
+
+def may_hold_event(column: pa.DictionaryArray) -> bool:
+    """Whether a text looks like an event in XML or JSON."""
+    return bool(pc.any(pc.match_substring_regex(column.dictionary, r"<Event|^\s*\{")).as_py())
 
 
 def fill_times(found: pa.Array, times: list[str | None]) -> tuple[pa.Array, int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import IO
 
@@ -332,7 +333,7 @@ class EventTables:
 
     def telemetry(self) -> Telemetry:
         """Everything taken, a table a kind, in the order in which kinds first came."""
-        records = tuple(kind.events() for kind in self._kinds.values())
+        records = tuple(kind.events() for kind in sorted(self._kinds.values(), key=attrgetter("first")))
         parts = [*self._whole, Telemetry(events=records, origin=TelemetryOrigin.REPLAYED)] if records else self._whole
         origins = {part.origin for part in parts}
         origin = origins.pop() if len(origins) == 1 else TelemetryOrigin.REPLAYED
