@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from harness.telemetry.events.binary_values import BINARY_XML, FIXED_SIZES, READ_KINDS
 from harness.telemetry.events.binary_xml import FRAGMENT, TEMPLATE_HEADER, Templates
-from harness.telemetry.events.text_slices import Bytes, Places, gather_bytes, gather_numbers
+from harness.telemetry.events.text_slices import Places, gather_bytes, gather_numbers
+from harness.telemetry.simulation.identity import Bytes
 
 # The format's own sizes (libyal/libevtx).
 CHUNK, CHUNK_HEADER = 65536, 512

@@ -18,7 +18,6 @@ from harness.telemetry.events.text_columns import (
     number_distinct,
 )
 from harness.telemetry.events.text_slices import (
-    Bytes,
     Places,
     gather_bytes,
     gather_numbers,
@@ -26,7 +25,7 @@ from harness.telemetry.events.text_slices import (
     text_bytes,
     text_offsets,
 )
-from harness.telemetry.simulation.identity import build_fixed_width_texts, hex_digits
+from harness.telemetry.simulation.identity import Bytes, build_fixed_width_texts, hex_digits
 
 # From 1601, where FILETIME counts from, to 1970, in its ticks of 100 ns; and the year 9999, the last of Python's.
 EPOCH_TICKS, LAST_TICKS = 116_444_736_000_000_000, 2_650_467_743_999_999_999
@@ -41,7 +40,7 @@ NUMBER_KINDS: Mapping[int, str] = {
     0x08: "<u4",
     0x09: "<i8",
 }
-TEXT, UNSIGNED_64, TRUTH, GUID, FILE_TIME, SID = 0x01, 0x0A, 0x0D, 0x0F, 0x11, 0x13
+WIDE_TEXT, UNSIGNED_64, TRUTH, GUID, FILE_TIME, SID = 0x01, 0x0A, 0x0D, 0x0F, 0x11, 0x13
 HEXADECIMAL_32, HEXADECIMAL_64, BINARY_XML = 0x14, 0x15, 0x21
 FIXED_SIZES: Mapping[int, int] = {
     **{kind: int(name[2]) for kind, name in NUMBER_KINDS.items()},
@@ -54,7 +53,7 @@ FIXED_SIZES: Mapping[int, int] = {
 }
 """Kinds of values of one size."""
 
-READ_KINDS = frozenset({*FIXED_SIZES, TEXT, SID})
+READ_KINDS = frozenset({*FIXED_SIZES, WIDE_TEXT, SID})
 """Kinds that are read here; records with others are left to the library."""
 
 
@@ -71,7 +70,7 @@ NONE_ODD: Places = np.empty(0, np.int64)
 
 def print_binary_values(data: Bytes, kind: int, at: Places, sizes: Places) -> BinaryColumn:
     """The values of one kind that lie at these places."""
-    if kind == TEXT:
+    if kind == WIDE_TEXT:
         return print_texts(data, at, sizes)
     if kind == SID:
         return print_sids(data, at, sizes)
@@ -107,14 +106,14 @@ def decode_texts(
     mask = np.zeros(len(wide), bool)
     mask[unusual] = True
     encoded = wide.take(pa.array(unusual)).dictionary_encode()
-    found = pa.array([decode_text(value) for value in encoded.dictionary.to_pylist()], pa.string())
+    found = pa.array([decode_letters(value) for value in encoded.dictionary.to_pylist()], pa.string())
     texts = found.take(encoded.indices)
     plain = pc.if_else(pa.array(mask), pa.scalar(None, pa.binary()), build_texts(low, offsets, pa.binary()))
     odd = unusual[np.asarray(texts.is_null())]
     return pc.replace_with_mask(plain.cast(pa.string()), pa.array(mask), texts), odd
 
 
-def decode_text(value: bytes) -> str | None:
+def decode_letters(value: bytes) -> str | None:
     """One text; None for what is left to the library."""
     try:
         text = value.decode("utf-16-le").partition("\0")[0]

@@ -28,8 +28,6 @@ LARGEST_TEMPLATE = 1 << 15
 # Logs of Windows have some 1,300 templates in all; a bound for input that never repeats one.
 MOST_TEMPLATES = 4_000
 
-Bytes = npt.NDArray[np.uint8]
-
 
 class UnknownBinaryXmlError(Exception):
     """Binary XML of a form that is left to the library."""

@@ -27,6 +27,7 @@ from harness.telemetry.events.event_layout import EventLayout, build_layout
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
 from harness.telemetry.events.kind_table import Placed, PlacedRows, repeat_text
+from harness.telemetry.shape import list_fitting_envelopes
 
 # Layouts are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
 MOST_LAYOUTS = 20_000
@@ -136,10 +137,13 @@ class EventRows:
             yield row, {name: value for name, value in fields.items() if value is not None}
         self.tables.put_at(None)
 
-    def add_groups(self, texts: Texts, placed: PlacedRows, *, nested: bool = False) -> Iterator[int]:
+    def add_groups(
+        self, texts: Texts, placed: PlacedRows, *, nested: bool = False, opened: bool = False
+    ) -> Iterator[int]:
         """Adds rows that are read alike, where there are enough of them; gives the numbers of all others.
 
-        With `nested` they were objects with objects in them, of which one may be the event.
+        With `nested` they were objects with objects in them, of which one may be the event; with `opened` no envelope
+        is around them, whatever their names.
         """
         for rows in list_rows_by_presence(texts, len(placed.places)):
             if len(rows) < FEWEST_ROWS:
@@ -147,6 +151,8 @@ class EventRows:
                 continue
             there = {name: column for name, column in texts.items() if column.indices[int(rows[0])].is_valid}
             try:
+                if not opened and list_fitting_envelopes(tuple(there)):
+                    raise RowsDifferError
                 self.check_held_events(there, nested=nested)
                 self.add_alike(there, rows, take_placed(placed, rows))
             except RowsDifferError:

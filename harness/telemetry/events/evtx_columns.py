@@ -29,8 +29,9 @@ from harness.telemetry.events.event_columns import FEWEST_ROWS
 from harness.telemetry.events.input import MEMBERS_OF_RECORD, EventTables
 from harness.telemetry.events.kind_table import PlacedRows, repeat_text
 from harness.telemetry.events.record_layout import RecordLayout, learn_layout
-from harness.telemetry.events.text_slices import Bytes, Places, gather_numbers
+from harness.telemetry.events.text_slices import Places, gather_numbers
 from harness.telemetry.events.windows_event import sensor_of
+from harness.telemetry.simulation.identity import Bytes
 
 CHUNK_MAGIC = b"ElfChnk\0"
 # NO_CRC32 in the evtx package's words: the chunk's checksums mean nothing.

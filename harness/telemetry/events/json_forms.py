@@ -7,29 +7,26 @@ the byte, so values are taken out of many lines at once, and none of them become
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from harness.telemetry.events.json_values import DEEPEST_OBJECT, flat
-from harness.telemetry.events.text_slices import Bytes, Places, slice_texts, text_bytes
+from harness.telemetry.events.json_values import DEEPEST_OBJECT
+from harness.telemetry.events.marked_lines import MarkedLines
+from harness.telemetry.events.text_slices import Places, have_text
 
 # A fraction stays the text that was written: 1.10 is not 1.1 in a log.
 DECODE_JSON = msgspec.json.Decoder(float_hook=str)
-DECODE_TEXTS = msgspec.json.Decoder(list[str])
 
 TOKEN = re.compile(rb'(?P<text>"(?:[^"\\]|\\.)*+")|(?P<mark>[{}\[\]:,])|(?P<plain>[^\s"{}\[\]:,]+)|\s+', re.S)
-QUOTE, BACKSLASH, LINE_END, RETURN = b'"\\\n\r'
-# Numbers that print as they are written; -0 and what a machine's word does not hold are printed otherwise.
-PLAIN_NUMBER = r"^(?:0|-?[1-9]\d{0,17}|-?(?:0|[1-9]\d*)(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+))$"
 # The widest of 138 forms in 10,015 events has 61 values; a bound for input made to grow.
-MOST_VALUES = 2_000
+MOST_LINE_VALUES = 2_000
+# Some 2 MB of marks and text.
+LINES_AT_ONCE = 4_096
 # A form costs as much as some ten lines that are read as objects.
 MOST_RARE_FORMS = 500
 
@@ -49,109 +46,74 @@ class LineValue:
     end_offset: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LineForm:
     """Lines with the same keys: their values, the text before each and behind the last, one of them as an object."""
 
     values: tuple[LineValue, ...]
     between: tuple[bytes, ...]
     sample: dict[str, Any]
+    marks: int
+
+    @cached_property
+    def begins(self) -> tuple[Places, Places]:
+        """The marks before values and the distance of each value from its mark."""
+        return list_columns((value.start, value.start_offset) for value in self.values)
+
+    @cached_property
+    def ends(self) -> tuple[Places, Places]:
+        """The marks behind values, and the distance of each value's end."""
+        return list_columns((value.end, value.end_offset) for value in self.values)
+
+    @cached_property
+    def texts(self) -> list[tuple[int, int, int, int, bytes]]:
+        """Each text between values: the mark before it, how far, the mark behind it, how far apart both are."""
+        before = [(0, 0), *((value.end, value.end_offset) for value in self.values)]
+        behind = [*((value.start, value.start_offset) for value in self.values), (self.marks - 1, 0)]
+        return [
+            (first, offset, last, offset + len(text) - other, text)
+            for (first, offset), (last, other), text in zip(before, behind, self.between, strict=True)
+        ]
 
     def match(self, lines: MarkedLines, rows: Places) -> tuple[Places, Places, Places]:
         """Which of some lines with as many quotes are of this form, and where their values begin and end.
 
         Places are a row a value.
         """
+        blocks = [self.match_block(lines, rows[at : at + LINES_AT_ONCE]) for at in range(0, len(rows), LINES_AT_ONCE)]
+        if len(blocks) == 1:
+            return blocks[0]
+        found, starts, ends = zip(*blocks, strict=True)
+        return np.concatenate(found), np.concatenate(starts, axis=1), np.concatenate(ends, axis=1)
+
+    def match_block(self, lines: MarkedLines, rows: Places) -> tuple[Places, Places, Places]:
+        """The same of lines that are few enough to lie in a processor's own memory."""
         marks = lines.list_marks(rows)
-        starts = np.stack([marks[each.start] + each.start_offset for each in self.values])
-        ends = np.stack([marks[each.end] + each.end_offset for each in self.values])
-        sizes = np.array([*map(len, self.between)])[:, None]
-        befores = np.concatenate((marks[:1], ends))
-        behinds = np.concatenate((starts, marks[-1:]))
-        fits = (behinds - befores == sizes).all(axis=0) & (ends >= starts).all(axis=0)
-        chosen = np.flatnonzero(fits)
-        for before, text in zip(befores, self.between, strict=True):
-            chosen = chosen[lines.have_text(before[chosen], text)]
-            if not len(chosen):
+        fits = np.ones(len(rows), bool)
+        for first, _, last, distance, _ in self.texts:
+            fits &= marks[last] - marks[first] == distance
+        for value in self.values:
+            if not value.text:
+                fits &= marks[value.end] - marks[value.start] > value.start_offset - value.end_offset
+        # Texts are looked at where they lie within their lines for sure.
+        if not fits.all():
+            rows, marks = rows[fits], marks[:, fits]
+            fits = np.ones(len(rows), bool)
+        for first, offset, _, _, text in self.texts:
+            if not fits.any():
                 break
-        return rows[chosen], starts[:, chosen], ends[:, chosen]
+            fits &= have_text(lines.data, marks[first] + offset, text)
+        if not fits.all():
+            rows, marks = rows[fits], marks[:, fits]
+        begins, begin_offsets = self.begins
+        ends, end_offsets = self.ends
+        return rows, marks[begins] + begin_offsets[:, None], marks[ends] + end_offsets[:, None]
 
 
-@dataclass(slots=True)
-class MarkedLines:
-    """Whole lines with the places of their quotes; those that hold more than plain JSON text are not `sound`."""
-
-    data: Bytes
-    begins: Places
-    ends: Places
-    quotes: Places
-    first_quotes: Places
-    counts: Places
-    sound: npt.NDArray[np.bool_]
-
-    def list_marks(self, rows: Places) -> Places:
-        """The beginning, the quotes and the end of lines that have as many of them; a row a mark."""
-        count = int(self.counts[rows[0]])
-        quotes = self.quotes[self.first_quotes[rows] + np.arange(count)[:, None]]
-        return np.concatenate((self.begins[rows][None], quotes, self.ends[rows][None]))
-
-    def have_text(self, at: Places, text: bytes) -> npt.NDArray[np.bool_]:
-        """At which places a text stands."""
-        kind = np.dtype(f"S{len(text)}")
-        windows = np.ndarray((len(self.data) - len(text) + 1,), kind, self.data, 0, (1,))
-        found: npt.NDArray[np.bool_] = windows[at] == text
-        return found
-
-    def list_filled(self) -> Places:
-        """The numbers of lines that are not blank."""
-        filled = self.ends > self.begins
-        for row in np.flatnonzero(filled & (self.counts == 0)).tolist():
-            filled[row] = bool(self.line(row).strip())
-        return np.flatnonzero(filled)
-
-    def line(self, row: int) -> bytes:
-        """The bytes of one line."""
-        return self.data[self.begins[row] : self.ends[row]].tobytes()
-
-
-def mark_lines(piece: bytes) -> MarkedLines:
-    """The lines of a text that ends with a line, blank ones left out."""
-    data = np.frombuffer(piece, np.uint8)
-    stops = np.flatnonzero(data == LINE_END)
-    begins = np.concatenate(([0], stops[:-1] + 1))
-    ends = stops - (data[np.maximum(stops - 1, 0)] == RETURN) * (stops > begins)
-    quotes = find_quotes(data)
-    strange = find_strange(piece, data)
-    bounds = np.searchsorted(quotes, np.append(begins, len(data)))
-    sound = np.ones(len(begins), bool)
-    sound[np.searchsorted(begins, strange, side="right") - 1] = False
-    return MarkedLines(data, begins, ends, quotes, bounds[:-1], np.diff(bounds), sound)
-
-
-def find_quotes(data: Bytes) -> Places:
-    """The places of all quotes that begin or end a text."""
-    quotes = np.flatnonzero(data == QUOTE)
-    escaped = quotes[data[np.maximum(quotes - 1, 0)] == BACKSLASH]
-    if not len(escaped):
-        return quotes
-    # An odd number of backslashes before a quote makes it a letter of the text.
-    slashes = np.flatnonzero(data == BACKSLASH)
-    run_begins = slashes[np.diff(slashes, prepend=-2) != 1]
-    begin = run_begins[np.searchsorted(run_begins, escaped, side="left") - 1]
-    return np.setdiff1d(quotes, escaped[(escaped - begin) & 1 == 1], assume_unique=True)
-
-
-def find_strange(piece: bytes, data: Bytes) -> Places:
-    """Places of bytes that JSON does not allow, or only as blanks, and of those that are no UTF-8."""
-    strange = np.flatnonzero((data < 0x20) & (data != LINE_END) & (data != RETURN))
-    returns = np.flatnonzero(data == RETURN)
-    alone = returns[data[np.minimum(returns + 1, len(data) - 1)] != LINE_END]
-    found = [strange, alone]
-    try:
-        piece.decode()
-    except UnicodeDecodeError:
-        found.append(np.flatnonzero(data >= 0x80))
-    return np.concatenate(found)
+def list_columns(pairs: Iterable[tuple[int, int]]) -> tuple[Places, Places]:
+    """The first and the second members of pairs."""
+    first, second = np.array([*pairs], np.int64).reshape(-1, 2).T
+    return first, second
 
 
 class FormReader:
@@ -171,7 +133,7 @@ class FormReader:
             sample = DECODE_JSON.decode(self.line)
         except (msgspec.DecodeError, RecursionError):
             return None
-        if not isinstance(sample, dict) or len(self.tokens) > 6 * MOST_VALUES:
+        if not isinstance(sample, dict) or len(self.tokens) > 6 * MOST_LINE_VALUES:
             return None
         try:
             self.read_value("", 0)
@@ -180,7 +142,7 @@ class FormReader:
         names = [value.name for value in self.values]
         if not names or len(set(names)) < len(names):
             return None
-        return LineForm(tuple(self.values), (*self.between, self.line[self.done :]), sample)
+        return LineForm(tuple(self.values), (*self.between, self.line[self.done :]), sample, self.quote + 2)
 
     def take(self) -> re.Match[bytes]:
         """The next token."""
@@ -294,76 +256,3 @@ class FormTable:
                 self.credit += 1
                 yield form, found, begin, end
             rows = np.setdiff1d(rows, found, assume_unique=True)
-
-
-def read_values(
-    form: LineForm, data: Bytes, begin: Places, end: Places
-) -> tuple[dict[str, pa.DictionaryArray], npt.NDArray[np.bool_]]:
-    """The values of lines of a form by name, and which lines have one that cannot be read."""
-    columns: dict[str, pa.DictionaryArray] = {}
-    wrong = np.zeros(begin.shape[1], bool)
-    for value, starts, ends in zip(form.values, begin, end, strict=True):
-        read = read_text_values if value.text else read_plain_values
-        columns[value.name], odd = read(data, starts, ends)
-        if len(odd):
-            wrong |= odd
-    return columns, wrong
-
-
-def read_text_values(data: Bytes, begin: Places, end: Places) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_]]:
-    """Texts between quotes, and which of them cannot be read."""
-    encoded = slice_texts(data, begin, end).dictionary_encode()
-    values = encoded.dictionary
-    if BACKSLASH not in text_bytes(values):
-        return encoded, np.zeros(0, bool)
-    escaped = pc.match_substring(values, "\\")
-    written = values.filter(escaped).to_pylist()
-    try:
-        read: list[str | None] = [*DECODE_TEXTS.decode('["' + '","'.join(written) + '"]')]
-    except msgspec.DecodeError:
-        read = [decode_text(text) for text in written]
-    # Two spellings of one text are one value.
-    return replace_values(encoded, pc.replace_with_mask(values, escaped, pa.array(read, pa.string())))
-
-
-def decode_text(written: str) -> str | None:
-    """The text behind its spelling; None where that is wrong."""
-    try:
-        return DECODE_TEXTS.decode(f'["{written}"]')[0]
-    except msgspec.DecodeError:
-        return None
-
-
-def replace_values(encoded: pa.DictionaryArray, values: pa.Array) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_]]:
-    """A column with other distinct values, of which some may be equal; and the rows of those that are null."""
-    again = values.dictionary_encode()
-    codes = again.indices.take(encoded.indices)
-    wrong = np.asarray(codes.is_null()) if codes.null_count else np.zeros(0, bool)
-    return pa.DictionaryArray.from_arrays(codes, again.dictionary), wrong
-
-
-def read_plain_values(data: Bytes, begin: Places, end: Places) -> tuple[pa.DictionaryArray, npt.NDArray[np.bool_]]:
-    """Numbers and words as text, null for JSON's null; and which of them are none."""
-    encoded = slice_texts(data, begin, end).dictionary_encode()
-    values = encoded.dictionary
-    plain = pc.match_substring_regex(values, PLAIN_NUMBER)
-    if pc.all(plain).as_py():
-        return encoded, np.zeros(0, bool)
-    odd = pc.invert(plain)
-    printed = [print_plain_value(text) for text in values.filter(odd).to_pylist()]
-    wrong_values = np.zeros(len(values), bool)
-    wrong_values[np.flatnonzero(np.asarray(odd))[[p is None for p in printed]]] = True
-    texts = pa.array([p[0] if p else None for p in printed], pa.string())
-    column, _ = replace_values(encoded, pc.replace_with_mask(values, odd, texts))
-    return column, wrong_values[encoded.indices.to_numpy()]
-
-
-def print_plain_value(written: str) -> tuple[str | None] | None:
-    """A number or a word as text, with None for null; nothing for what is neither."""
-    try:
-        value = DECODE_JSON.decode(written)
-    except msgspec.DecodeError:
-        return None
-    if isinstance(value, str | dict | list):
-        return None
-    return (next((text for _, text in flat("", value, None, 0)), None),)

@@ -85,13 +85,13 @@ class KindTable:
     def note_names(self, names: Iterable[str], place: int) -> None:
         """Notes the fields of an event and its place among all."""
         for order, name in enumerate(names):
-            if (place, order) < self.names.get(name, LAST):
+            if (place, order) < self.names.get(name, BEHIND_ALL):
                 self.names[name] = (place, order)
 
     @property
     def first(self) -> int:
         """The place of the first event that has a field."""
-        return min(self.names.values(), default=LAST)[0]
+        return min(self.names.values(), default=BEHIND_ALL)[0]
 
     def flush(self) -> None:
         """Turns the records held so far into a part of the table."""
@@ -149,7 +149,7 @@ class KindTable:
 
 
 EVENT_PLACE = "@place"
-LAST = (1 << 62, 0)
+BEHIND_ALL = (1 << 62, 0)
 """Behind all places."""
 RESERVED_NAMES = NO_FIELDS | {EVENT_PLACE}
 """Columns of events that are no fields."""

@@ -14,11 +14,12 @@ import msgspec
 import numpy as np
 
 from harness.telemetry.events.binary_records import CHUNK, AlikeRecords, RecordBatch, Values
-from harness.telemetry.events.binary_values import FILE_TIME, SID, TEXT, TRUTH, print_binary_values
+from harness.telemetry.events.binary_values import FILE_TIME, SID, TRUTH, WIDE_TEXT, print_binary_values
 from harness.telemetry.events.event_xml import holds_more_than_data
 from harness.telemetry.events.evtx_records import decode_event, list_chunk_records
-from harness.telemetry.events.text_slices import Bytes, Places
+from harness.telemetry.events.text_slices import Places
 from harness.telemetry.events.windows_event import from_rendered
+from harness.telemetry.simulation.identity import Bytes
 
 # Two values that differ are equal by chance in one of 52^8 cases, the fewest, which texts of one letter have.
 SAMPLES = 8
@@ -84,7 +85,7 @@ def overwrite_values(data: Bytes, values: Sequence[Values]) -> None:
 
 def make_value(kind: int, size: int, random: Random, *, truth: bool) -> bytes:
     """A value of a kind, or its end where only that may be anything."""
-    if kind == TEXT:
+    if kind == WIDE_TEXT:
         return "".join(random.choices(ascii_letters, k=size // 2)).encode("utf-16-le")
     if kind == TRUTH:
         return struct.pack("<I", truth)

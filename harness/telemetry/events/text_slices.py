@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Bytes: TypeAlias = npt.NDArray[np.uint8]
+from harness.telemetry.simulation.identity import Bytes
+
 Places: TypeAlias = npt.NDArray[np.int64]
+
+
+# What lies in a processor's own memory is looked at several times faster.
+BYTES_AT_ONCE = 1 << 18
 
 
 def slice_texts(buffer: Bytes, starts: Places, ends: Places, kind: pa.DataType | None = None) -> pa.Array:
@@ -21,7 +27,34 @@ def slice_texts(buffer: Bytes, starts: Places, ends: Places, kind: pa.DataType |
     offsets[0:-1:2], offsets[1::2] = starts, ends
     offsets[-1] = ends[-1] if rows else 0
     both = pa.Array.from_buffers(kind or pa.string(), 2 * rows, [None, pa.py_buffer(offsets), pa.py_buffer(buffer)])
-    return both.take(pa.array(np.arange(0, 2 * rows, 2, dtype=np.int32)))
+    return both.take(list_even_numbers(rows))
+
+
+@lru_cache(maxsize=4)
+def list_even_numbers(count: int) -> pa.Array:
+    """The first even numbers; those of a column serve the next one too."""
+    return pa.array(np.arange(0, 2 * count, 2, dtype=np.int32))
+
+
+def find_bytes(buffer: Bytes, byte: int) -> Places:
+    """All places of a byte."""
+    parts = range(0, len(buffer), BYTES_AT_ONCE)
+    found = [np.flatnonzero(buffer[at : at + BYTES_AT_ONCE] == byte) + at for at in parts]
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def have_text(buffer: Bytes, at: Places, text: bytes) -> npt.NDArray[np.bool_]:
+    """At which places a text stands; each must lie that far before the end."""
+    right = np.ones(len(at), bool)
+    done = 0
+    while done < len(text):
+        # Words of a machine, the last of which may overlap the one before it: texts are compared ten times slower.
+        width = next(width for width in (8, 4, 2, 1) if width <= len(text))
+        done = min(done, len(text) - width)
+        wanted = int.from_bytes(text[done : done + width], "little")
+        right &= gather_numbers(buffer, at + done if done else at, f"<u{width}") == wanted
+        done += width
+    return right
 
 
 def gather_bytes(buffer: Bytes, at: Places, width: int) -> Bytes:

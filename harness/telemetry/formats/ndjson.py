@@ -15,9 +15,11 @@ from harness.telemetry.events.event_columns import FEWEST_ROWS, take_texts
 from harness.telemetry.events.input import LONGEST_RECORD, MEMBERS_OF_RECORD, EventTables, Stream
 from harness.telemetry.events.json_event_texts import list_event_texts
 from harness.telemetry.events.json_events import JsonEvents
-from harness.telemetry.events.json_forms import FormTable, LineForm, MarkedLines, mark_lines, read_values
+from harness.telemetry.events.json_forms import FormTable, LineForm
+from harness.telemetry.events.json_line_values import read_values
 from harness.telemetry.events.kind_table import PlacedRows
 from harness.telemetry.events.line_pieces import LinePiece, list_line_pieces
+from harness.telemetry.events.marked_lines import MarkedLines, mark_lines
 from harness.telemetry.events.raw_text import json_texts, stamp_fields, write_lines
 from harness.telemetry.events.text_slices import Places
 
@@ -115,7 +117,7 @@ class LineReader:
             columns = {name: take_texts(column, kept) for name, column in columns.items()}
         placed = PlacedRows(pa.array(places[rows[kept]]), pa.array(records[rows[kept]] * MEMBERS_OF_RECORD))
         nested = any(isinstance(value, dict) for value in form.sample.values())
-        others = [*self.events.rows.add_groups(columns, placed, nested=nested)]
+        others = [*self.events.rows.add_groups(columns, placed, nested=nested, opened=True)]
         return np.concatenate((rows[wrong], rows[kept[others]]))
 
 
