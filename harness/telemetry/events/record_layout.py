@@ -25,6 +25,8 @@ from harness.telemetry.simulation.identity import Bytes
 SAMPLES = 8
 # In ticks of 100 ns since 1601: the year 2001 and 20 years.
 FIRST_MADE_TIME, MADE_TIMES = 126_227_808_000_000_000, 6_311_520_000_000_000
+# S-1-5, with the number of parts behind it in its second byte.
+SID_START = b"\x01\x00\x00\x00\x00\x00\x00\x05"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +82,20 @@ def overwrite_values(data: Bytes, values: Sequence[Values]) -> None:
         for sample, (at, size) in enumerate(zip(each.at.tolist(), each.sizes.tolist(), strict=True)):
             # Truth has two values only, so each has a pattern of its own over the samples.
             new = make_value(each.kind, size, random, truth=bool(truths >> sample % SAMPLES & 1))
-            data[at + size - len(new) : at + size] = np.frombuffer(new, np.uint8)
+            data[at : at + len(new)] = np.frombuffer(new, np.uint8)
 
 
 def make_value(kind: int, size: int, random: Random, *, truth: bool) -> bytes:
-    """A value of a kind, or its end where only that may be anything."""
+    """A value of a kind."""
     if kind == WIDE_TEXT:
         return "".join(random.choices(ascii_letters, k=size // 2)).encode("utf-16-le")
     if kind == TRUTH:
         return struct.pack("<I", truth)
     if kind == FILE_TIME:
         return struct.pack("<Q", FIRST_MADE_TIME + random.randrange(MADE_TIMES))
-    return random.randbytes(min(size, 4) if kind == SID else size)
+    if kind == SID and size > len(SID_START):
+        return SID_START[:1] + bytes(((size - 8) // 4,)) + SID_START[2:] + random.randbytes(size - 8)
+    return random.randbytes(size)
 
 
 def list_events(header: bytes, chunk: Bytes, ordinals: Sequence[int]) -> Iterator[Any]:
