@@ -7,10 +7,10 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.simulation.activity import Activity, Address
+from harness.telemetry.simulation.attack import start_attack
 from harness.telemetry.simulation.behaviour import Count, Fraction, Port
 from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host
 from harness.telemetry.simulation.network_calls import connect_to_server
-from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
 from harness.telemetry.simulation.schedule import JitterShape, periodic
 
 
@@ -41,10 +41,9 @@ def beacon(
     script = f"1..{times} | ForEach-Object {{ {request} | Out-Null; Start-Sleep -Seconds {seconds:g} }}"
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
     line = f'"{image}" -NoProfile -Command "{script}"' if scripted else None
-    process = host.process(image, command_line=line)
+    given = {"server": server, "port": port, "count": times, "interval": f"{seconds:g}"}
+    attack = start_attack(host, image, given, line=line, script=script if scripted else None)
     # PowerShell takes a second or two until its script runs (telemetry.md 1.6).
     at = periodic(start + 2 * ONE_SECOND, every, times, random, jitter=jitter, shape=shape)
-    yield from sample_process_lifetime(
-        process, at[-1] + ONE_SECOND if len(at) else None, script=script if scripted else None
-    )
-    yield connect_to_server(host, process, at, server=server, port=port, ptr=ptr, listener=listener)
+    yield from attack.sample_lifetime(at[-1] + ONE_SECOND if len(at) else None)
+    yield connect_to_server(host, attack.process, at, server=server, port=port, ptr=ptr, listener=listener)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.simulation.activity import Activity, Address, DnsQuery, TextColumn
+from harness.telemetry.simulation.attack import start_attack
 from harness.telemetry.simulation.behaviour import Count
 from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host
 from harness.telemetry.simulation.network_calls import look_up_name
-from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
 from harness.telemetry.simulation.schedule import periodic
 
 # Names of the pack's own test: RFC 2606 reserves both zones, so that nobody is asked.
@@ -46,12 +46,14 @@ def dns_lookups(
     names = ",".join(domains)
     script = f"'{names}'.Split(',') | ForEach-Object {{ Resolve-DnsName -Name $_ -Type A -DnsOnly }}"
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
-    process = host.process(image, command_line=f'"{image}" -NoProfile -Command "{script}"' if scripted else None)
+    line = f'"{image}" -NoProfile -Command "{script}"' if scripted else None
+    given = {"domains": names, "interval": f"{every.total_seconds():g}"}
+    attack = start_attack(host, image, given, line=line, script=script if scripted else None)
     at = periodic(start + 2 * ONE_SECOND, every, times * len(domains), random)
-    yield from sample_process_lifetime(
-        process, at[-1] + 2 * ONE_SECOND if len(at) else None, script=script if scripted else None
-    )
+    yield from attack.sample_lifetime(at[-1] + 2 * ONE_SECOND if len(at) else None)
     asked = TextColumn(values=domains, codes=np.tile(np.arange(len(domains)), times))
-    for activity in look_up_name(host, process, at, name=asked, answers=answers, status=status, query_type=query_type):
+    for activity in look_up_name(
+        host, attack.process, at, name=asked, answers=answers, status=status, query_type=query_type
+    ):
         if packets or isinstance(activity, DnsQuery):
             yield activity

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.simulation.activity import Activity, Address
+from harness.telemetry.simulation.attack import start_attack
 from harness.telemetry.simulation.behaviour import Count, Port
 from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host
 from harness.telemetry.simulation.network_calls import connect_to_server
-from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
 from harness.telemetry.simulation.schedule import check_moment_count, convert_seconds, periodic
 
 
@@ -36,7 +36,9 @@ def port_probe(
         f"'{listed}'.Split(',') | ForEach-Object {{ (New-Object Net.Sockets.TcpClient).Connect('{server}', [int]$_) }}"
     )
     scripted = image.lower().endswith(("\\powershell.exe", "\\pwsh.exe"))
-    process = host.process(image, command_line=f'"{image}" -NoProfile -Command "{script}"' if scripted else None)
+    line = f'"{image}" -NoProfile -Command "{script}"' if scripted else None
+    given = {"server": server, "ports": listed}
+    attack = start_attack(host, image, given, line=line, script=script if scripted else None)
     check_moment_count(times * len(ports))
     rounds = periodic(start + 2 * ONE_SECOND, every, times, random)
     refused = listener is False or (listener is None and server.startswith("127."))
@@ -45,8 +47,6 @@ def port_probe(
         random.uniform(1.0, 2.1, (times, len(ports))) if refused else random.uniform(0.02, 0.2, (times, len(ports)))
     )
     at = (rounds[:, None] + convert_seconds(np.cumsum(pauses, axis=1))).ravel()
-    yield from sample_process_lifetime(
-        process, at[-1] + 2 * ONE_SECOND if len(at) else None, script=script if scripted else None
-    )
+    yield from attack.sample_lifetime(at[-1] + 2 * ONE_SECOND if len(at) else None)
     numbers = np.tile(np.array(ports, np.int64), times)
-    yield connect_to_server(host, process, at, server=server, port=numbers, ptr=ptr, listener=listener)
+    yield connect_to_server(host, attack.process, at, server=server, port=numbers, ptr=ptr, listener=listener)

@@ -1,6 +1,6 @@
 """A folder of atomics, found by technique, number, GUID or name; expected signals in a file beside.
 
-`T1053.005/T1053.005.signals.yaml` (or `signals.yaml` in the same folder):
+`T1053.005/T1053.005.signals.yaml`:
 
     '2':                                  # a test's number, or its GUID
       - {sensor: windows_security, event: 4698, at_least: 1}
@@ -115,11 +115,8 @@ def is_technique(path: Path) -> bool:
 
 def expected_signals(atomic: Atomic) -> Scenario | None:
     """A scenario that only says what a host should record of an atomic; nothing where no file beside it does."""
-    home = Path(atomic.document.source.name).parent
-    for path in (home / f"{atomic.technique}.signals.yaml", home / "signals.yaml"):
-        if path.is_file():
-            return signals_in(path, atomic)
-    return None
+    path = Path(atomic.document.source.name).parent / f"{atomic.technique}.signals.yaml"
+    return signals_in(path, atomic) if path.is_file() else None
 
 
 def signals_in(path: Path, atomic: Atomic) -> Scenario | None:

@@ -44,14 +44,28 @@ class Outcome(StrEnum):
         return self in (Outcome.FALSE_NEGATIVE, Outcome.FALSE_POSITIVE)
 
 
+class Launch(StrEnum):
+    """What starts an atomic's command: Invoke-AtomicRedTeam at a desktop, a lab over WinRM, or over PSRP."""
+
+    RUNNER = "runner"
+    WINRM = "winrm"
+    PSRP = "psrp"
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that is done: a behaviour on a host with its parameters; `at` is its delay after the start."""
+    """One thing that is done: a behaviour on a host with its parameters; `at` is its delay after the start.
+
+    With `atomic` (a number of the scenario's technique, or an address as `detlab detonate` takes it) its processes run
+    that test's own command, and `launched` says what starts them.
+    """
 
     behaviour: str
     host: str = "WS01"
     given: dict[str, Any] = {}
     at: str = "0s"
     activity: Label | None = None
+    atomic: int | str | None = None
+    launched: Launch = Launch.RUNNER
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError, SourceError, Span, did_you_mean
-from harness.scenario.pack import behaviour_folders
+from harness.scenario.atomic import Atomic
+from harness.scenario.atomic_library import Library, is_technique
+from harness.scenario.pack import behaviour_folders, find_pack_root
 from harness.scenario.scenario import Label, Scenario
 from harness.telemetry.events.event import CAUSE, TIME, Cause, Events, Telemetry, merge_telemetry, parse_microseconds
 from harness.telemetry.events.text_columns import Field, encode_text, list_event_fields
@@ -25,6 +27,7 @@ from harness.telemetry.platform import Condition, platform, platform_names
 from harness.telemetry.recording import is_recording, open_recording
 from harness.telemetry.sensor import sensor, sensor_names
 from harness.telemetry.simulation.activity import BooleanArray
+from harness.telemetry.simulation.attack import AtomicAttack
 from harness.telemetry.simulation.behaviour import Behaviours, ParameterError, convert_to_annotation, load_behaviours
 from harness.telemetry.simulation.simulate import ScheduledAction, simulate
 
@@ -187,7 +190,45 @@ def step(scenario: Scenario, number: int, behaviours: Behaviours) -> ScheduledAc
         at=delay,
         malicious=activity is Label.MALICIOUS,
         detail=scenario.body.title,
+        attack=find_attack(scenario, number),
     )
+
+
+def find_attack(scenario: Scenario, number: int) -> AtomicAttack | None:
+    """The atomic whose command an action runs, if it names one. Raises SourceError for one that there is not."""
+    written = scenario.body.simulate[number]
+    if written.atomic is None:
+        return None
+    address = str(written.atomic)
+    if isinstance(written.atomic, int) or address.isdecimal():
+        address = f"{scenario.body.technique}-{address}"
+    try:
+        found = find_atomic(find_atomics_folder(scenario.path), address)
+    except HarnessError as error:
+        raise locate_error(error, scenario.place("simulate", number, "atomic")) from error
+    return AtomicAttack(atomic=found, launched=written.launched)
+
+
+def find_atomic(folder: Path, address: str) -> Atomic:
+    """The one test at an address in a folder. Raises HarnessError where there is none, or are several."""
+    files = tuple(Library((folder,)).files())
+    return find_atomic_once(folder, address, tuple((p, p.stat().st_mtime_ns) for p in files))
+
+
+@lru_cache(64)
+def find_atomic_once(folder: Path, address: str, stamps: tuple[tuple[Path, int], ...]) -> Atomic:
+    """The same, once for files as they are now: many scenarios of a pack name few tests, and YAML takes long."""
+    found = Library((folder,)).find(address)
+    if len(found) != 1:
+        raise HarnessError("several-atomics", f"`{address}` names {len(found)} tests", help="name one by its number")
+    return found[0]
+
+
+def find_atomics_folder(path: Path) -> Path:
+    """The folder with atomics for a scenario: the nearest of a technique that holds it, else that of its pack."""
+    root = find_pack_root(path)
+    above = [p for p in path.resolve().parents if p.is_relative_to(root)]
+    return next((p for p in above if is_technique(p)), root / "atomics")
 
 
 def locate_error(error: HarnessError, span: Span) -> SourceError:

@@ -124,6 +124,23 @@ class Outcomes:
             and all(v.as_expected for v in self.visibilities)
         )
 
+    def list_same_telemetry(self) -> list[list[str]]:
+        """Paths of scenarios that record the same and hold the same rules to it: only one of them says something."""
+        found: dict[object, list[str]] = {}
+        scenarios = [*(v.scenario for v in self.verdicts), *(v.scenario for v in self.visibilities)]
+        for scenario in {s.path: s for s in scenarios}.values():
+            found.setdefault(identify_recorded(scenario), []).append(str(scenario.path))
+        return [paths for paths in found.values() if len(paths) > 1]
+
+
+def identify_recorded(scenario: Scenario) -> object:
+    """What tells whether two scenarios record the same for the same rules: everything but what people read."""
+    body = scenario.body
+    actions = [(a.behaviour, a.host, str(a.given), a.at, a.atomic, a.launched) for a in body.simulate]
+    replayed = [(str(scenario.path.parent / r.path), str(r.malicious)) for r in body.replay]
+    rules = sorted((e.rule, str(e.conditions), str(e.switches), e.dialect) for e in body.expect)
+    return str((actions, replayed, body.start, body.seed, sorted(body.conditions.items()), rules))
+
 
 def outcome(activity: Label, alerts: tuple[Alert, ...]) -> Outcome:
     """The cell of the confusion matrix: for an attack an alert that it contributed to counts, else any alert."""

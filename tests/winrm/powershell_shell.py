@@ -11,9 +11,10 @@ from psrpcore import PSRPPayload, StreamType
 
 from tests.winrm import soap
 from tests.winrm.soap import NS, Fault, tag
-from tests.winrm.windows_machine import CMD
 
 HOST = r"C:\Windows\System32\wsmprovhost.exe"
+# What %ComSpec% is; .NET puts quotes around the name of what it starts.
+COMSPEC = r"C:\Windows\system32\cmd.exe"
 
 
 class Collected:
@@ -72,9 +73,9 @@ class PowerShellShell:
 
     def execute(self, pipeline, line, io, seconds, most):
         code = []
+        whole = f'"{COMSPEC}" /d /s /c "{line}"'
         worker = threading.Thread(
-            target=lambda: code.append(self.server.machine.prompt(line, f'{CMD} /d /s /c "{line}"', self.process, io)),
-            daemon=True,
+            target=lambda: code.append(self.server.machine.prompt(line, whole, self.process, io)), daemon=True
         )
         worker.start()
         worker.join(seconds)

@@ -233,7 +233,8 @@ class Machine:
             r"C:\Windows\system32\WinrsHost.exe -Embedding",
             stopped=command.stopped,
         )
-        line = f"{CMD} /C {command.text}"
+        # As in LM_winrm_exec_sysmon_1_winrshost.evtx.
+        line = rf"C:\Windows\system32\cmd.exe /C {command.text}"
         try:
             if len(line) > 8191:
                 command.err("The command line is too long.\r\n")
@@ -303,8 +304,10 @@ class Machine:
                 f"'{words[0]}' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n"
             )
             return UNKNOWN
+        # cmd.exe passes two blanks on.
+        line = f"{words[0]}  {rest}" if rest else words[0]
         child = self.started(
-            process, PS if name == "powershell" else rf"C:\Windows\System32\{name}.exe", bare, stopped=io.stopped
+            process, PS if name == "powershell" else rf"C:\Windows\System32\{name}.exe", line, stopped=io.stopped
         )
         try:
             return program(rest, child, io)
@@ -469,7 +472,9 @@ class Machine:
 
     def run_task(self, action):
         io = Silent()
-        process = self.started(self.schedule, PS, action)
+        # The service puts quotes around the program of a task.
+        program, _, rest = action.partition(" ")
+        process = self.started(self.schedule, PS, f'"{program}" {rest}')
         self.script(action.partition("-Command ")[2], process, io)
         self.exited(process)
 
@@ -501,6 +506,8 @@ class Machine:
                 "Path": "",
             },
             task=2,
+            # PowerShell itself writes it.
+            pid=process.pid,
         )
         script = script.removeprefix("$ProgressPreference='SilentlyContinue'\n").strip()
         if "[DateTime]::UtcNow" in script:

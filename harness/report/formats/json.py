@@ -55,6 +55,7 @@ def run_document(report: Report) -> dict[str, Any]:
         "summary": {
             "scenarios": outcomes.scenarios,
             "left_out": list(outcomes.left_out),
+            "same_telemetry": outcomes.list_same_telemetry(),
             "verdicts": len(outcomes.verdicts),
             "verdicts_differing": len(report.differing),
             "signals": len(outcomes.visibilities),

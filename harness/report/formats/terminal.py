@@ -108,6 +108,8 @@ class Terminal:
         yield ""
         for line in self.paper.paragraph(f"{text}; {outcomes.seconds:.1f} s"):
             yield self.paper.paint(line, "good" if outcomes.as_expected else "bad")
+        for paths in outcomes.list_same_telemetry():
+            yield from self.paper.paragraph(f"the same telemetry for the same rules: {', '.join(paths)}")
         if outcomes.left_out:
             yield from self.paper.paragraph(f"judged when they are named: {', '.join(outcomes.left_out)}")
 

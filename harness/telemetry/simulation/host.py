@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.telemetry.events.text_columns import Times, is_ipv6
 from harness.telemetry.simulation.identity import Integers, digest_hex, hash_to_number, sid
+
+if TYPE_CHECKING:
+    from harness.telemetry.simulation.attack import AtomicAttack
 
 WELL_KNOWN_USERS = {
     "SYSTEM": ("S-1-5-18", 0x3E7),
@@ -170,6 +174,7 @@ class Host:
     """A Windows machine. `now` is the time at which a behaviour begins on it: new processes start then.
 
     `domain` is the DNS domain, "" in a workgroup. `clock_skew` is added to the time of everything the host records.
+    `attack` is the atomic whose command the behaviour at hand runs.
     """
 
     name: str
@@ -192,6 +197,7 @@ class Host:
     clock_skew: np.timedelta64 = field(default_factory=lambda: np.timedelta64(0, "us"))
     seed: int = 0
     ledger: Ledger = field(default_factory=Ledger, repr=False)
+    attack: AtomicAttack | None = None
 
     @property
     def computer(self) -> str:
@@ -203,9 +209,9 @@ class Host:
         """Addresses that are this host itself."""
         return ("127.0.0.1", "::1", self.address, self.address_v6)
 
-    def starting(self, now: np.datetime64) -> Host:
-        """The same host at the time at which something begins."""
-        return replace(self, now=now.astype("datetime64[us]"))
+    def starting(self, now: np.datetime64, attack: AtomicAttack | None = None) -> Host:
+        """The same host at the time at which something begins, and the atomic that it is."""
+        return replace(self, now=now.astype("datetime64[us]"), attack=attack)
 
     def source_for(self, destination: str) -> str:
         """The address from which this host calls a destination."""

@@ -21,6 +21,9 @@ from harness.telemetry.simulation.identity import hash_to_number, image
 # Chain and command lines of LM_winrm_exec_sysmon_1_winrshost.evtx (telemetry.md 4).
 WINRSHOST = r"C:\Windows\System32\winrshost.exe"
 WINRSHOST_LINE = r"C:\Windows\system32\WinrsHost.exe -Embedding"
+# What a session of PowerShell remoting runs in.
+WSMPROVHOST = r"C:\Windows\System32\wsmprovhost.exe"
+WSMPROVHOST_LINE = r"C:\Windows\system32\wsmprovhost.exe -Embedding"
 CMD = r"C:\Windows\System32\cmd.exe"
 CONHOST = r"C:\Windows\System32\conhost.exe"
 # As in all 295 recorded events of it; 178 have cmd.exe as their parent, 16 powershell.exe.
@@ -60,20 +63,23 @@ def sample_process_lifetime(
             yield ProcessTermination(at=until, host=host, process=ended)
 
 
-def remote_shell(host: Host, at: np.datetime64, line: str, until: np.datetime64) -> tuple[Process, list[Activity]]:
-    """The cmd.exe in which WinRM runs a command line, and what starting it leaves.
+def remote_session(host: Host, at: np.datetime64, image: str = WINRSHOST, line: str = WINRSHOST_LINE) -> Process:
+    """The process that svchost.exe of DCOM starts for a shell over WinRM, or for PowerShell remoting.
 
-    svchost.exe of DCOM starts winrshost.exe, that starts cmd.exe: session 0, high integrity, a network logon. Seen in
-    recordings of WinRM shells; clients of the PSRP kind run scripts in wsmprovhost.exe instead.
+    Session 0, high integrity, a network logon, as seen in recordings of WinRM shells.
     """
     # A session of its own for each remote shell, which starts with it.
     logon = 0x100000 + hash_to_number("winrm", host.aid, at) % 0x4000000
     user = replace(host.user, session=0, integrity="High", logon_id=logon, logged_on=at)
-    launcher = host.service("DcomLaunch")
-    shell = host.process(WINRSHOST, command_line=WINRSHOST_LINE, parent=launcher, user=user, started=at)
+    return host.process(image, command_line=line, parent=host.service("DcomLaunch"), user=user, started=at)
+
+
+def remote_shell(host: Host, at: np.datetime64, line: str, until: np.datetime64) -> tuple[Process, list[Activity]]:
+    """The cmd.exe in which WinRM runs a command line, and what starting it leaves."""
+    shell = remote_session(host, at)
     begun = at + to_milliseconds(60)
     cmd = host.process(
-        CMD, command_line=rf"C:\Windows\system32\cmd.exe /C {line}", parent=shell, user=user, started=begun
+        CMD, command_line=rf"C:\Windows\system32\cmd.exe /C {line}", parent=shell, user=shell.user, started=begun
     )
     return cmd, [activity for process in (shell, cmd) for activity in sample_process_lifetime(process, until)]
 

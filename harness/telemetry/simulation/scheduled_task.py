@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
 
 import numpy as np
 
+from harness.diagnostics import HarnessError
+from harness.scenario.command_prompt import split_rows
 from harness.telemetry.simulation.activity import (
     Activity,
     FileCreation,
@@ -16,6 +20,7 @@ from harness.telemetry.simulation.activity import (
     ScheduledJobDeletion,
     ScheduledTask,
 )
+from harness.telemetry.simulation.attack import start_prompt, start_row
 from harness.telemetry.simulation.host import Host, Process, User
 from harness.telemetry.simulation.identity import guid
 from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
@@ -76,6 +81,13 @@ DOCUMENT = """<?xml version="1.0" encoding="UTF-16"?>
 
 CACHE = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache"
 SCHTASKS = r"C:\Windows\System32\schtasks.exe"
+TASK_ACTION = re.compile(r'\s/TR\s+"(?P<action>[^"]+)"', re.I)
+RUN_TASK = re.compile(r"\s*schtasks(\.exe)?\s+/Run\b", re.I)
+
+
+def count_minutes(every: timedelta) -> int:
+    """A period in whole minutes, as `schtasks /SC MINUTE /MO` takes it."""
+    return max(1, round(every.total_seconds() / 60))
 
 
 def scheduled_task(
@@ -91,7 +103,7 @@ def scheduled_task(
 ) -> ScheduledTask:
     """The task that `schtasks /Create /SC MINUTE` registers at a time; its first run is due at that minute."""
     path = name if name.startswith("\\") else "\\" + name
-    minutes = max(1, round(every.total_seconds() / 60))
+    minutes = count_minutes(every)
     # schtasks drops the seconds of the time at which it is called; Date keeps them. Local time without a zone in both.
     begins = np.datetime_as_string(at.astype("datetime64[m]").astype("datetime64[s]"))
     document = DOCUMENT.format(
@@ -118,14 +130,66 @@ def scheduled_task(
     )
 
 
-def register_task(host: Host, task: ScheduledTask, at: np.datetime64, *, every: timedelta) -> Iterator[Activity]:
-    """What `schtasks /Create` leaves: itself, the service's registry keys and file, the registration; all in 31 ms."""
-    minutes = max(1, round(every.total_seconds() / 60))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCommands:
+    """An atomic's own lines: the process that registers its task, the one that runs it at once, what it is to run."""
+
+    create: Process
+    run: Process | None
+    action: str
+    waiting: tuple[Process, ...]
+
+    def split_runs(self, times: int) -> list[tuple[int, bool]]:
+        """How many of a task's runs are on demand (True), and how many by its schedule."""
+        at_once = min(times, 1) if self.run is not None else 0
+        return [(at_once, True), (times - at_once, False)]
+
+    def sample_lifetime(self) -> Iterator[Activity]:
+        """The processes beside the one that registers: the prompt above it, and the one that runs the task."""
+        last = self.create if self.run is None else self.run
+        ended = last.started + np.timedelta64(95_000, "us")
+        for each in self.waiting:
+            yield from sample_process_lifetime(each, ended + np.timedelta64(40_000, "us"))
+        if self.run is not None:
+            yield from sample_process_lifetime(self.run, ended)
+
+
+def start_task_commands(host: Host, arguments: Mapping[str, object]) -> TaskCommands | None:
+    """The lines of an atomic that registers a task; None where no atomic is named.
+
+    Raises HarnessError for an atomic whose first line registers none.
+    """
+    if host.attack is None:
+        return None
+    command, name = host.attack.render(arguments), host.attack.atomic.name
+    rows = split_rows(command.text)
+    prompt, waiting = start_prompt(host, command, host.attack.launched)
+    create = start_row(host, SCHTASKS, rows[0], prompt, waiting, name)
+    found = TASK_ACTION.search(rows[0])
+    if found is None:
+        raise HarnessError("no-task", f"the first line of {name} says not what the task runs")
+    later = [row for row in rows[1:] if RUN_TASK.match(row)]
+    # 150 ms: the first schtasks.exe has ended by then.
+    run = start_row(host, SCHTASKS, later[0], prompt, (), name, np.timedelta64(150_000, "us")) if later else None
+    return TaskCommands(
+        create=create.process, run=run.process if run else None, action=found["action"], waiting=waiting
+    )
+
+
+def print_create_line(task: ScheduledTask, every: timedelta) -> str:
+    """The command line that registers a task, as a prompt passes it on."""
+    minutes = count_minutes(every)
     run = f"{task.command} {task.arguments}"
     who = " /RU SYSTEM" if task.run_as.system else ""
     # Two blanks: cmd.exe passes them on so (telemetry.md 1.5).
-    line = f'schtasks.exe  /Create /F /SC MINUTE /MO {minutes} /TN "{task.name[1:]}" /TR "{run}"{who}'
-    process = host.process(SCHTASKS, command_line=line, parent=shell(host))
+    return f'schtasks.exe  /Create /F /SC MINUTE /MO {minutes} /TN "{task.name[1:]}" /TR "{run}"{who}'
+
+
+def register_task(
+    host: Host, task: ScheduledTask, at: np.datetime64, *, every: timedelta, process: Process | None = None
+) -> Iterator[Activity]:
+    """What `schtasks /Create` leaves: itself, the service's registry keys and file, the registration; all in 31 ms."""
+    process = process or host.process(SCHTASKS, command_line=print_create_line(task, every), parent=shell(host))
     service = host.service("Schedule")
     yield from sample_process_lifetime(process, at + np.timedelta64(95_000, "us"))
     tree, details = rf"{CACHE}\Tree{task.name}", rf"{CACHE}\Tasks\{task.identifier}"

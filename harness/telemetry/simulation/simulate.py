@@ -15,6 +15,7 @@ from harness.telemetry.events.event import TIME, Cause, Events, Telemetry, Telem
 from harness.telemetry.events.text_columns import decimal
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup, sensor, sensor_names
 from harness.telemetry.simulation.activity import Activity, NetworkConnection, Text, TextColumn
+from harness.telemetry.simulation.attack import AtomicAttack
 from harness.telemetry.simulation.behaviour import Behaviour, guard_foreign_code
 from harness.telemetry.simulation.host import Host, host_named
 from harness.telemetry.simulation.identity import Integers, hash_to_number
@@ -97,7 +98,10 @@ MOST_EVENTS_AT_ONCE = 3_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledAction:
-    """One thing that is done: a behaviour on a host with its parameters, `at` after the start."""
+    """One thing that is done: a behaviour on a host with its parameters, `at` after the start.
+
+    `attack` is the atomic whose command it runs, if it is one.
+    """
 
     behaviour: str
     host: str = "WS01"
@@ -105,6 +109,7 @@ class ScheduledAction:
     at: timedelta = timedelta(0)
     malicious: bool = False
     detail: str = ""
+    attack: AtomicAttack | None = None
 
 
 def simulate(
@@ -156,7 +161,7 @@ def activities(
     fraction = hash_to_number("fraction", *seed) % 900_000
     start = begin + np.timedelta64(round(step.at.total_seconds() * 1e6) + fraction, "us")
     with guard_foreign_code(f"behaviour `{step.behaviour}` ({behaviour.path.name})"):
-        for activity in behaviour.function(host.starting(start), start, random, **arguments):
+        for activity in behaviour.function(host.starting(start, step.attack), start, random, **arguments):
             if len(activity):
                 yield complete_connection(activity, random) if isinstance(activity, NetworkConnection) else activity
 
