@@ -10,11 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.telemetry.events.iso_times import print_iso_times
 from harness.telemetry.events.text_columns import (
     build_dictionary_array,
-    clocks,
-    dates,
-    from_table,
     number_distinct,
 )
 from harness.telemetry.events.text_slices import (
@@ -29,7 +27,6 @@ from harness.telemetry.simulation.identity import Bytes, build_fixed_width_texts
 
 # From 1601, where FILETIME counts from, to 1970, in its ticks of 100 ns; and the year 9999, the last of Python's.
 EPOCH_TICKS, LAST_TICKS = 116_444_736_000_000_000, 2_650_467_743_999_999_999
-TICKS_A_DAY = 864_000_000_000
 
 NUMBER_KINDS: Mapping[int, str] = {
     0x03: "<i1",
@@ -215,15 +212,7 @@ def list_impossible_times(ticks: Places) -> Places:
 def print_ticks(ticks: Places, digits: int) -> pa.DictionaryArray:
     """Ticks of 100 ns since 1601 as times with so many digits behind the point, zeros beyond the seventh."""
     found, codes = number_distinct(ticks)
-    days, rest = np.divmod(found - EPOCH_TICKS, TICKS_A_DAY)
-    clock, fraction = np.divmod(rest, 10_000_000)
-    text = np.full((len(found), 21 + digits), ord("0"), np.uint8)
-    text[:, :10] = dates(days)
-    text[:, 10], text[:, 19], text[:, -1] = ord("T"), ord("."), ord("Z")
-    text[:, 11:19] = from_table(clock, 86_400, clocks)
-    for place in range(min(digits, 7)):
-        text[:, 20 + place] = 48 + fraction // 10 ** (6 - place) % 10
-    return build_dictionary_array(codes, build_fixed_width_texts(text))
+    return build_dictionary_array(codes, print_iso_times(found - EPOCH_TICKS, 7, digits))
 
 
 PRINTERS: Mapping[int, Callable[[Bytes, Places], BinaryColumn]] = {

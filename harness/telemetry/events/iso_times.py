@@ -1,4 +1,4 @@
-"""ISO times of many texts at once, digit by digit; what is spelled otherwise is left to who reads one at a time."""
+"""ISO times, many at once: read digit by digit, where they are spelled as usual, and printed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from harness.telemetry.events.text_columns import clocks, dates, from_table
 from harness.telemetry.events.text_slices import Places, text_bytes, text_offsets
-from harness.telemetry.simulation.identity import Bytes
+from harness.telemetry.simulation.identity import Bytes, build_fixed_width_texts
 
 # `2024-01-01T10:00:00`, and with a point, nine digits and a Z.
 SHORTEST, LONGEST = 19, 30
@@ -81,3 +82,16 @@ def count_days(year: Places, month: Places, day: Places) -> tuple[Places, npt.ND
     day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     days = since_march * 365 + since_march // 4 - since_march // 100 + since_march // 400 + day_of_year
     return days - 719_468, real
+
+
+def print_iso_times(moments: Places, precision: int, digits: int) -> pa.StringArray:
+    """Moments since 1970 in tenths of a second to the power of `precision`, with so many digits behind the point."""
+    seconds, fraction = np.divmod(moments, 10**precision)
+    days, clock = np.divmod(seconds, 86_400)
+    text = np.full((len(moments), 21 + digits), ord("0"), np.uint8)
+    text[:, :10] = dates(days)
+    text[:, BEFORE_CLOCK], text[:, POINT_PLACE], text[:, -1] = ord("T"), ord("."), ord("Z")
+    text[:, 11:POINT_PLACE] = from_table(clock, 86_400, clocks)
+    for place in range(min(digits, precision)):
+        text[:, FRACTION + place] = 48 + fraction // 10 ** (precision - 1 - place) % 10
+    return build_fixed_width_texts(text)
