@@ -132,12 +132,12 @@ def take_used(column: pa.DictionaryArray, rows: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(used.indices, column.dictionary.take(used.dictionary))
 
 
-def split_by_kind(columns: Mapping[str, pa.DictionaryArray], rows: Places) -> Iterator[Places]:
+def split_by_kind(columns: Mapping[str, pa.DictionaryArray | str], rows: Places) -> Iterator[Places]:
     """The rows by their channel and number."""
     group = np.zeros(len(rows), np.int64)
     for name in ("Channel", "EventID"):
         column = columns.get(name)
-        if column is not None:
+        if column is not None and not isinstance(column, str):
             group = group * (len(column.dictionary) + 1) + column.indices.to_numpy()[rows]
     for number in np.unique(group).tolist():
         yield rows[group == number]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.events.json_forms import DECODE_JSON, LineForm
+from harness.telemetry.events.json_forms import DECODE_JSON
 from harness.telemetry.events.json_values import flat
+from harness.telemetry.events.line_forms import AlikeTexts
 from harness.telemetry.events.marked_lines import BACKSLASH
 from harness.telemetry.events.text_slices import Places, slice_texts, text_bytes
 from harness.telemetry.simulation.identity import Bytes
@@ -19,13 +22,11 @@ DECODE_TEXTS = msgspec.json.Decoder(list[str])
 PLAIN_NUMBER = r"^(?:0|-?[1-9]\d{0,17}|-?(?:0|[1-9]\d*)(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+))$"
 
 
-def read_values(
-    form: LineForm, data: Bytes, begin: Places, end: Places
-) -> tuple[dict[str, pa.DictionaryArray], npt.NDArray[np.bool_]]:
+def read_values(alike: AlikeTexts[Any], data: Bytes) -> tuple[dict[str, pa.DictionaryArray], npt.NDArray[np.bool_]]:
     """The values of lines of a form by name, and which lines have one that cannot be read."""
     columns: dict[str, pa.DictionaryArray] = {}
-    wrong = np.zeros(begin.shape[1], bool)
-    for value, starts, ends in zip(form.values, begin, end, strict=True):
+    wrong = np.zeros(len(alike.rows), bool)
+    for value, starts, ends in zip(alike.form.values, alike.begin, alike.end, strict=True):
         read = read_text_values if value.text else read_plain_values
         columns[value.name], odd = read(data, starts, ends)
         if len(odd):

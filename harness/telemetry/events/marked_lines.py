@@ -53,7 +53,8 @@ def mark_lines(piece: bytes) -> MarkedLines:
     ends = stops - (data[np.maximum(stops - 1, 0)] == RETURN) * (stops > begins)
     quotes = find_quotes(data)
     bounds = np.searchsorted(quotes, np.append(begins, len(data)))
-    sound = np.ones(len(begins), bool)
+    # A text that begins ends on its line.
+    sound = np.diff(bounds) % 2 == 0
     for strange in find_strange(piece, data, len(stops)):
         sound[np.searchsorted(begins, strange, side="right") - 1] = False
     return MarkedLines(data, begins, ends, quotes, bounds[:-1], np.diff(bounds), sound)

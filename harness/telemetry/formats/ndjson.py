@@ -15,9 +15,10 @@ from harness.telemetry.events.event_columns import FEWEST_ROWS, take_texts
 from harness.telemetry.events.input import LONGEST_RECORD, MEMBERS_OF_RECORD, EventTables, Stream
 from harness.telemetry.events.json_event_texts import list_event_texts
 from harness.telemetry.events.json_events import JsonEvents
-from harness.telemetry.events.json_forms import FormTable, LineForm
+from harness.telemetry.events.json_forms import read_line_form
 from harness.telemetry.events.json_line_values import read_values
 from harness.telemetry.events.kind_table import PlacedRows
+from harness.telemetry.events.line_forms import AlikeTexts, FormTable
 from harness.telemetry.events.line_pieces import LinePiece, list_line_pieces
 from harness.telemetry.events.marked_lines import MarkedLines, mark_lines
 from harness.telemetry.events.raw_text import json_texts, stamp_fields, write_lines
@@ -75,7 +76,7 @@ class LineReader:
 
     def __init__(self, stream: Stream, tables: EventTables, events: JsonEvents) -> None:
         self.stream, self.tables, self.events = stream, tables, events
-        self.forms = FormTable()
+        self.forms = FormTable(read_line_form)
 
     def read(self, piece: LinePiece) -> None:
         """Adds the events of whole lines."""
@@ -88,35 +89,27 @@ class LineReader:
         records[filled] = self.tables.begin_records(len(filled)) + np.arange(len(filled))
         left = np.zeros(len(lines.begins), bool)
         left[filled] = True
-        for form, rows, begin, end in self.forms.split(lines, FEWEST_ROWS):
-            if self.events.is_read_by_columns(form.sample):
-                left[rows] = False
-                left[self.add(form, lines, rows, begin, end, places, records)] = True
+        for alike in self.forms.split(lines, FEWEST_ROWS):
+            if self.events.is_read_by_columns(alike.known):
+                left[alike.rows] = False
+                left[self.add(alike, lines, places, records)] = True
         for row in np.flatnonzero(left).tolist():
             self.tables.put_at(int(places[row]))
             self.tables.put_record(int(records[row]))
             add_text(piece.first + row, lines.line(row).strip(), self.stream, self.tables, self.events)
         self.tables.put_at(None)
 
-    def add(
-        self,
-        form: LineForm,
-        lines: MarkedLines,
-        rows: Places,
-        begin: Places,
-        end: Places,
-        places: Places,
-        records: Places,
-    ) -> Places:
+    def add(self, alike: AlikeTexts[dict[str, Any]], lines: MarkedLines, places: Places, records: Places) -> Places:
         """Adds lines of a form; gives those that are to be read one by one."""
-        columns, wrong = read_values(form, lines.data, begin, end)
+        columns, wrong = read_values(alike, lines.data)
+        rows = alike.rows
         kept = np.flatnonzero(~wrong)
         if len(kept) < FEWEST_ROWS:
             return rows
         if len(kept) < len(rows):
             columns = {name: take_texts(column, kept) for name, column in columns.items()}
         placed = PlacedRows(pa.array(places[rows[kept]]), pa.array(records[rows[kept]] * MEMBERS_OF_RECORD))
-        nested = any(isinstance(value, dict) for value in form.sample.values())
+        nested = any(isinstance(value, dict) for value in alike.known.values())
         others = [*self.events.rows.add_groups(columns, placed, nested=nested, opened=True)]
         return np.concatenate((rows[wrong], rows[kept[others]]))
 
