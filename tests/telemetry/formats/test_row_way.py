@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import struct
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from harness.telemetry.events.event import RECORD_FILE
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.events.json_events import JsonEvents
-from harness.telemetry.formats import evtx, ndjson
+from harness.telemetry.formats import evtx, ndjson, windows_xml
 from tests.telemetry.formats.event_log_file import event_log, sysmon
 from tests.telemetry.formats.template_log_file import (
     BINARY,
@@ -56,7 +57,15 @@ def read_log_one_by_one(stream, tables):
             evtx.add_evtx_record(record, stream.name, tables)
 
 
-ONE_BY_ONE = {".evtx": read_log_one_by_one, ".ndjson": read_lines_one_by_one}
+def read_elements_one_by_one(stream, tables):
+    reader = windows_xml.ElementReader(stream, tables)
+    for block in stream.text_blocks():
+        reader.add_one_by_one(block)
+    reader.finder.finish()
+
+
+ONE_BY_ONE = {".evtx": read_log_one_by_one, ".ndjson": read_lines_one_by_one, ".xml": read_elements_one_by_one}
+BY_COLUMNS = {".evtx": evtx.read, ".ndjson": ndjson.read, ".xml": windows_xml.read}
 
 
 def show(path, read):
@@ -81,8 +90,7 @@ def plain(column):
 
 
 def compare(path):
-    reader = {".evtx": evtx, ".ndjson": ndjson}[path.suffix]
-    by_columns, one_by_one = show(path, reader.read), show(path, ONE_BY_ONE[path.suffix])
+    by_columns, one_by_one = show(path, BY_COLUMNS[path.suffix]), show(path, ONE_BY_ONE[path.suffix])
     assert by_columns[1:] == one_by_one[1:]
     assert by_columns[0].keys() == one_by_one[0].keys()
     for kind, (constants, columns) in one_by_one[0].items():
@@ -191,6 +199,123 @@ def test_lines_of_real_logs():
     for path in sorted(SAMPLES.rglob("*.ndjson")):
         if path.stat().st_size < 2 << 20:
             compare(path)
+
+
+NATIVE = (
+    "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Some-Provider' "
+    "Guid='{{5770385F-C22A-43E0-BF4C-06F5698FFBD9}}'/><EventID>{number}</EventID><Version>5</Version><Level>4</Level>"
+    "<Task>1</Task><Opcode>0</Opcode><Keywords>0x8000000000000000</Keywords><TimeCreated SystemTime='2024-01-01T00:00:"
+    "{second:02}.{i:07}Z'/><EventRecordID>{i}</EventRecordID><Correlation/><Execution ProcessID='{process}' "
+    "ThreadID='12'/><Channel>{channel}</Channel><Computer>ws{second:02}</Computer><Security UserID='S-1-5-18'/>"
+    "</System><EventData><Data Name='Image'>C:\\a{i}.exe</Data><Data Name='User'>me</Data><Data Name='Empty'></Data>"
+    "</EventData></Event>"
+)
+WITHOUT_NAMES = (
+    "<Event><System><EventID Qualifiers='{second}'>{number}</EventID><Channel>{channel}</Channel><TimeCreated "
+    "SystemTime='2024-01-01T00:00:{second:02}Z'/></System><EventData><Data>a{i}</Data><Data>b</Data><Data "
+    "Name='EventID'>q{i}</Data><Data Name='X'>1</Data><Data Name='X'>{i}</Data><Binary>0a</Binary></EventData></Event>"
+)
+WITH_USER_DATA = (
+    "<Event><System><Provider Name='P'/><EventID>{number}</EventID><Channel>{channel}</Channel></System><UserData>"
+    "<X a='{i}'><A>{i}</A><B/><C></C><D k='1'>t{i}</D></X></UserData><RenderingInfo Culture='en'><Message>m{i}"
+    "</Message></RenderingInfo></Event>"
+)
+
+
+def list_elements(count, template=NATIVE, channels=("Security", "Linux-Sysmon/Operational", "Some/Operational")):
+    return [
+        template.format(i=i, number=i % 2 + 4000, second=i % 60, process=i % 7, channel=channels[i % 3]).encode()
+        for i in range(count)
+    ]
+
+
+def write_elements(tmp_path, content):
+    path = tmp_path / "events.xml"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("template", [NATIVE, WITHOUT_NAMES, WITH_USER_DATA])
+@pytest.mark.parametrize(
+    "between", [b"\n", b"\r\n", b"", b"\n<13>Dec 12 10:01:18 host sysmon: ", b"\n<!-- c -->\n", b" x "]
+)
+def test_elements_of_every_kind(template, between, tmp_path):
+    elements = list_elements(400, template)
+    compare(write_elements(tmp_path, b"<?xml version='1.0'?>\n<Events>" + between.join(elements) + b"</Events>\n"))
+    compare(write_elements(tmp_path, between.join(elements) + between))
+
+
+@pytest.mark.parametrize("change", [(b"><", b">\n  <"), (b"'", b'"'), (b"<Data ", b"<Data  "), (b"me", b"\xff")])
+def test_elements_spelled_otherwise(change, tmp_path):
+    elements = [each.replace(*change) for each in list_elements(400)]
+    compare(write_elements(tmp_path, b"\n".join(elements)))
+
+
+INSERTED = [
+    *(
+        b"",
+        b" ",
+        b"\n",
+        b"\t",
+        b"\xc2\xa0",
+        b"\xc3\xa9",
+        b"\xff",
+        b"\0",
+        b"&amp;",
+        b"&lt;x&gt;",
+        b"&bad;",
+        b"&#65;",
+        b"&",
+    ),
+    *(
+        b"&#32;a",
+        b"&#x110000;",
+        b">",
+        b"<",
+        b"'",
+        b'"',
+        b"=",
+        b"a b",
+        b"x='1'",
+        b"<![CDATA[x]]>",
+        b"<!-- c -->",
+        b"]]>",
+    ),
+    *(b"<EventData>", b"</EventData>", b"<Event >", b"</Event>", b"<Event", b"00", b"2020-01-01"),
+]
+
+
+@pytest.mark.parametrize("place", [rb">()[^<>]*</", rb">[^<>]*()</", rb"='()[^']*'", rb"='[^']*()'", rb"()."])
+def test_elements_with_something_inserted(place, tmp_path):
+    chosen = random.Random(place)
+    elements = list_elements(900)
+    for i in range(0, 900, 2):
+        at = chosen.choice(list(re.finditer(place, elements[i]))).start(1)
+        elements[i] = elements[i][:at] + chosen.choice(INSERTED) + elements[i][at:]
+    compare(write_elements(tmp_path, b"\n".join(elements)))
+
+
+@pytest.mark.parametrize("place", [rb">([^<>]*)</", rb"='([^']*)'"])
+def test_elements_with_other_values(place, tmp_path):
+    chosen = random.Random(place)
+    elements = list_elements(900)
+    for i in range(0, 900, 2):
+        begin, end = chosen.choice(list(re.finditer(place, elements[i]))).span(1)
+        elements[i] = elements[i][:begin] + chosen.choice(INSERTED) + elements[i][end:]
+    compare(write_elements(tmp_path, b"\n".join(elements)))
+
+
+def test_elements_that_are_cut(tmp_path):
+    elements = [each if i % 70 else each[: i % 900] for i, each in enumerate(list_elements(900))]
+    compare(write_elements(tmp_path, b"\n".join(elements)[:-5]))
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the samples are not beside the checkout")
+def test_elements_of_real_logs(tmp_path):
+    for path in sorted(SAMPLES.rglob("*.xml")):
+        if windows_xml.recognises(path.read_bytes()[:65536]):
+            compare(path)
+            compare(write_elements(tmp_path, path.read_bytes() * 50))
 
 
 HOLES = {
