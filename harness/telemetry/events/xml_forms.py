@@ -17,7 +17,7 @@ from harness.telemetry.simulation.identity import Bytes
 TAG = re.compile(r"<(?P<close>/)?(?P<name>[\w.:-]+)(?P<attributes>[^<>]*?)(?P<empty>/)?>")
 # Attributes that a value is made of, one blank before each but the first.
 PLAIN_ATTRIBUTES = re.compile(r"(?:[\w.:-]+='[^'<>&]*'(?: (?=\S)|$))+")
-BEGIN, END = b"<", b">"
+OPEN_BRACKET, CLOSE_BRACKET = b"<>"
 # Numbers pass for a value of any kind, and none of these is one by chance: it is looked for in the event first.
 FIRST_MARKER = 918_273_640_000_000
 # Names of spaces are no fields, those of data are those of fields.
@@ -81,7 +81,7 @@ BLANKS = b" \t\r\n\x0b\x0c"
 def mark_events(piece: bytes) -> MarkedEvents | None:
     """The events of a text that ends with one; None where they do not follow one another."""
     data = np.frombuffer(piece, np.uint8)
-    opens, closes = find_bytes(data, BEGIN[0]), find_bytes(data, END[0])
+    opens, closes = find_bytes(data, OPEN_BRACKET), find_bytes(data, CLOSE_BRACKET)
     within = opens[opens < len(data) - len(END_TAG)]
     named = within[have_text(data, within, START_TAG)]
     behind = data[named + len(START_TAG)]

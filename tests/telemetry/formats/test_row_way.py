@@ -12,7 +12,7 @@ import pytest
 from harness.telemetry.events.event import RECORD_FILE
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.events.json_events import JsonEvents
-from harness.telemetry.formats import evtx, ndjson, windows_xml
+from harness.telemetry.formats import csv_table, evtx, ndjson, windows_xml
 from tests.telemetry.formats.event_log_file import event_log, sysmon
 from tests.telemetry.formats.template_log_file import (
     BINARY,
@@ -64,8 +64,22 @@ def read_elements_one_by_one(stream, tables):
     reader.finder.finish()
 
 
-ONE_BY_ONE = {".evtx": read_log_one_by_one, ".ndjson": read_lines_one_by_one, ".xml": read_elements_one_by_one}
-BY_COLUMNS = {".evtx": evtx.read, ".ndjson": ndjson.read, ".xml": windows_xml.read}
+def read_rows_one_by_one(stream, tables):
+    with JsonEvents(stream.name, tables) as events:
+        for line, fields in csv_table.find_rows(stream, tables.damage):
+            tables.begin_record(keep=csv_table.RAW_FIELD in fields)
+            csv_table.add_fields(line, fields, stream, tables, events)
+            # One at a time: what does not wait for others has nothing to be put together with.
+            events.rows.flush()
+
+
+ONE_BY_ONE = {
+    ".evtx": read_log_one_by_one,
+    ".ndjson": read_lines_one_by_one,
+    ".xml": read_elements_one_by_one,
+    ".csv": read_rows_one_by_one,
+}
+BY_COLUMNS = {".evtx": evtx.read, ".ndjson": ndjson.read, ".xml": windows_xml.read, ".csv": csv_table.read}
 
 
 def show(path, read):
@@ -316,6 +330,46 @@ def test_elements_of_real_logs(tmp_path):
         if windows_xml.recognises(path.read_bytes()[:65536]):
             compare(path)
             compare(write_elements(tmp_path, path.read_bytes() * 50))
+
+
+CELLS = [
+    "a",
+    "",
+    " - ",
+    "(null)",
+    '"a,b"',
+    '"a""b"',
+    '"two\nlines"',
+    " b ",
+    "é",
+    '"',
+    "a,b,c",
+    '""',
+    "{}",
+    '{"a":1}',
+    "\0",
+]
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in SHAPES.iterdir() if p.suffix == ".csv"))
+def test_tables_of_every_shape(name, tmp_path):
+    header, *rows = (SHAPES / name).read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)
+    (tmp_path / "events.csv").write_bytes(header + b"".join(rows) * 50)
+    compare(tmp_path / "events.csv")
+
+
+@pytest.mark.parametrize(
+    "header", ["EventID,Channel,A,B", "EventID,Channel,A,A", "EventID,Channel,,B", "ts,src,A,_raw"]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+def test_tables_with_cells_of_every_kind(header, end, tmp_path):
+    chosen = random.Random(header)
+    rows = [
+        f"{4000 + i % 2},Security,{chosen.choice(CELLS) if i % 3 else i},{chosen.choice(CELLS)}" for i in range(2000)
+    ]
+    rows[500], rows[501], rows[502], rows[503] = header, "", ",,,", "4000,Security"
+    (tmp_path / "events.csv").write_bytes(end.join([header, *rows]).encode("utf-8") + b"\n4000,Security,\xff,x\n")
+    compare(tmp_path / "events.csv")
 
 
 HOLES = {
