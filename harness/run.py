@@ -31,7 +31,7 @@ from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
-from harness.supervisor import Limits, can_supervise, default_memory, mark_place, unit_of_work
+from harness.supervisor import Crew, Death, Limits, Send, can_supervise, default_memory, mark_place, unit_of_work
 from harness.telemetry.events.event import Damage, merge_telemetry
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
@@ -63,7 +63,7 @@ class RunOptions:
 
     `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
     security_content's tests. `plain` says what files of plain text are; without it they are no events. `sigma` says how
-    Sigma rules are converted.
+    Sigma rules are converted. `jobs` processes share the work, one for each processor unless given.
     """
 
     engine: str = "duckdb"
@@ -77,6 +77,7 @@ class RunOptions:
     plain: Input | None = None
     limits: Limits = DEFAULT_LIMITS
     sigma: SigmaChoice = DEFAULT_CHOICE
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,6 +327,33 @@ def judge_files(
     return results
 
 
+def judge_in_processes(scenarios: Sequence[Scenario], bench: Bench) -> list[tuple[Scenario, list[ScenarioResult]]]:
+    """Each scenario with what is found out of it, by several processes where that pays.
+
+    What another process has found is about its own copy of the scenario, which is given along.
+    """
+    workers = workers_for(len(scenarios), bench.options.jobs)
+    if workers == 1 or not can_supervise():
+        return list(zip(scenarios, bench.judge_all(scenarios), strict=True))
+    crew = Crew(replace(bench.options.limits, memory=bench.options.limits.memory // workers))
+    for worker in range(workers):
+        crew.start(worker, partial(judge_share, scenarios[worker::workers], bench.options))
+    found: dict[int, list[tuple[Scenario, list[ScenarioResult]]]] = {}
+    for worker, message in crew.messages():
+        if isinstance(message, Death):
+            raise message.error
+        assert isinstance(message, list)
+        found[worker] = message
+    return [found[number % workers][number // workers] for number in range(len(scenarios))]
+
+
+def judge_share(scenarios: Sequence[Scenario], options: RunOptions, send: Send) -> None:
+    """The work of a child on its share of the scenarios."""
+    with Bench(options) as bench:
+        # In one message, so that an expectation stays the one of its scenario.
+        send(list(zip(scenarios, bench.judge_all(scenarios), strict=True)))
+
+
 def lost_file(path: Path, error: HarnessError) -> ScenarioResult:
     """A file of which nothing could be judged."""
     return Broken(path=str(path), error=error)
@@ -344,8 +372,7 @@ def run_scenarios(
     found, left_out = (
         (find_scenarios(paths, has_tests), []) if paths else split_on_request(find_scenarios(paths, has_tests))
     )
-    # Two, no source: the engine of each process may take half of the memory.
-    workers = min(2, workers_for(len(found)))
+    workers = workers_for(len(found), options.jobs if options else None)
     # Here, so that it is said once and not by each child.
     for folder in list_generators(found):
         announce_foreign_python(folder)
