@@ -9,13 +9,16 @@ import signal
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from math import ceil
 from multiprocessing import get_context, parent_process
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +28,8 @@ if sys.platform != "win32":
     import fcntl
 
 Item = TypeVar("Item")
+Half = TypeVar("Half")
+Rest = TypeVar("Rest")
 WorkResult = TypeVar("WorkResult")
 
 # Chosen, no source; a spawned process imports for about 0.65 s before its first item.
@@ -67,16 +72,56 @@ def distribute_work(
 
     A process is forked where that is safe, which saves importing everything again.
     """
-    # A fork of a process with threads can hold a lock for ever; macOS forks badly even without.
-    safe = sys.platform.startswith("linux") and threading.active_count() == 1
-    context = get_context("fork" if safe else "spawn")
     begin = partial(begin_worker, os.getpid(), prepare, *given)
     try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=begin) as pool:
+        with ProcessPoolExecutor(workers, mp_context=choose_context(), initializer=begin) as pool:
             yield from pool.map(work, items)
     except BrokenProcessPool as error:
-        message = "a process that worked at this has died, or was killed"
-        raise HarnessError("dead-worker", message, help="it may have run out of memory") from error
+        raise dead_worker() from error
+
+
+def distribute_in_two_steps(
+    first: Callable[[Item], Half],
+    between: Callable[[Half], Rest],
+    second: Callable[[Rest], WorkResult],
+    items: Sequence[Item],
+    workers: int,
+    prepare: Callable[..., None] | None = None,
+    *given: object,
+) -> Iterator[WorkResult]:
+    """What two steps of work give for each item, in their order; `between` is done here, item after item in order.
+
+    Only a few items are begun ahead, so that what the first step leaves behind stays little.
+    """
+    begin = partial(begin_worker, os.getpid(), prepare, *given)
+    left = iter(items)
+    begun: deque[Future[Half]] = deque()
+    ended: deque[Future[WorkResult]] = deque()
+    try:
+        with ProcessPoolExecutor(workers, mp_context=choose_context(), initializer=begin) as pool:
+            begun.extend(pool.submit(first, item) for item in islice(left, 2 * workers))
+            while begun:
+                ended.append(pool.submit(second, between(begun.popleft().result())))
+                begun.extend(pool.submit(first, item) for item in islice(left, 1))
+                while ended and (ended[0].done() or len(ended) > 2 * workers):
+                    yield ended.popleft().result()
+            while ended:
+                yield ended.popleft().result()
+    except BrokenProcessPool as error:
+        raise dead_worker() from error
+
+
+def choose_context() -> BaseContext:
+    """How processes are made here."""
+    # A fork of a process with threads can hold a lock for ever; macOS forks badly even without.
+    safe = sys.platform.startswith("linux") and threading.active_count() == 1
+    return get_context("fork" if safe else "spawn")
+
+
+def dead_worker() -> HarnessError:
+    """What is said where a process has ended by itself."""
+    message = "a process that worked at this has died, or was killed"
+    return HarnessError("dead-worker", message, help="it may have run out of memory")
 
 
 class NumberQueue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
@@ -25,6 +25,7 @@ from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames
+from harness.detection.sql.kept_groups import KeptGroups
 from harness.detection.sql.relation import Stored
 from harness.detection.view_columns import kind_of_type, list_view_columns, without_hidden
 from harness.diagnostics import HarnessError
@@ -34,8 +35,6 @@ from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
 SETTINGS = {
-    # Measured safe together with a folder to spill to (reference/engine.md 2); DuckDB's own default is 80 %.
-    "memory_limit": "50%",
     # Lets DuckDB spill and use all threads; an order that counts is always said by ORDER BY.
     "preserve_insertion_order": "false",
     "autoinstall_known_extensions": "false",
@@ -53,6 +52,9 @@ GONE = (duckdb.ConnectionException, duckdb.FatalException, duckdb.InternalExcept
 """Errors after which a connection answers nothing any more."""
 # Chosen, no source: an interrupt costs microseconds, and a rule should end when it is said to.
 SECONDS_BETWEEN_INTERRUPTS = 0.05
+# Chosen, no source: half a gigabyte at 50 bytes.
+MOST_KEPT_ROWS = 10_000_000
+"""Rows of all tables that are kept for later statements over the same events."""
 ATTACHED = "stored_events"
 VIEWS = (ATTACHED, "attached_")
 """Parts that are files: how their names begin."""
@@ -71,6 +73,8 @@ class DuckDBStore:
         self.names = PhysicalNames()
         self.tables: dict[str, Stored] = {}
         self.computed: set[str] = set()
+        self.kept: dict[str, int] = {}
+        self.groups = KeptGroups()
         self.macros: set[str] = set()
         self.arriving: dict[str, Callable[[], object]] = {}
         self.dimensions: dict[str, str] = {}
@@ -86,6 +90,7 @@ class DuckDBStore:
             self.connection = connect_memory_store()
             self.locked = self.dead = self.lost = self.cautious = False
             self.tables, self.dimensions, self.computed, self.macros = {}, {}, set(), set()
+            self.kept, self.groups = {}, KeptGroups()
             if self.refill is not None:
                 self.refill()
 
@@ -183,6 +188,21 @@ class DuckDBStore:
             # An interrupt that came later would stop a statement that has nothing to do with it.
             watch.join()
 
+    def list_names(self) -> Mapping[str, str]:
+        """The physical names of columns in all tables."""
+        return {**self.names.physical, **{n: p for g in self.groups.known.values() for n, p in g.names.items()}}
+
+    def trim(self, needed: Collection[str]) -> None:
+        """Drops the oldest tables kept for later statements where they are too many, but none of the `needed`."""
+        surplus = sum(self.kept.values()) - MOST_KEPT_ROWS
+        for name in [n for n in self.kept if n not in needed]:
+            if surplus <= 0:
+                break
+            surplus -= self.kept.pop(name)
+            self.computed.discard(name)
+            self.groups.forget({name})
+            self.execute(f"DROP TABLE IF EXISTS {name}")
+
     def drop(self) -> None:
         """Drops all tables and views of events and of computations."""
         self.refill = None
@@ -195,6 +215,7 @@ class DuckDBStore:
         for name, kind in self.dimensions.items():
             self.execute(f"DROP {kind} IF EXISTS {name}")
         self.computed.clear()
+        self.kept, self.groups = {}, KeptGroups()
         self.dimensions.clear()
         self.tables = {}
         self.names = PhysicalNames([EVENT_COLUMN])
@@ -284,10 +305,9 @@ def connect_memory_store() -> duckdb.DuckDBPyConnection:
     made = duckdb.connect(":memory:")
     for name, value in SETTINGS.items():
         made.execute(f"SET {name} = '{value}'")
-    if Board.current.memory:
-        # So that it spills before the process is ended; what Python holds beside it has the other half.
-        most = min(Board.current.memory // 2, default_memory() * 2 // 3)
-        made.execute(f"SET memory_limit = '{most >> 20}MiB'")
+    # So that it spills before the process is ended; what Python holds beside it has the other half.
+    most = min((Board.current.memory or default_memory()) // 2, default_memory() * 2 // 3)
+    made.execute(f"SET memory_limit = '{most >> 20}MiB'")
     return made
 
 

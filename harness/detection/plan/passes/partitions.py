@@ -7,13 +7,14 @@ walked once for all parts: parts are looked up by the values of the constants th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from typing import cast
 
 from harness.detection.plan import operations as ops
+from harness.detection.plan.dimension import Dimension, TimeSpan
 from harness.detection.plan.expressions import Call, Column, Expression, Literal, Schema
 from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, Sort, list_sources, walk_nodes
 from harness.detection.plan.operation import Operation
@@ -37,14 +38,17 @@ from harness.detection.plan.values.text import lower_characters
 class StoredPart:
     """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file.
 
-    Columns in `dimensions` hold codes of that table of the store, which has their values.
+    Columns in `dimensions` hold codes, whose values these have. `count` gives its number of rows, `spans` the stretch
+    of time of the columns of times of which it is known.
     """
 
     name: str
     constants: Mapping[str, str]
     columns: Schema
     file: bool = False
-    dimensions: Mapping[str, str] = field(default_factory=dict)
+    dimensions: Mapping[str, Dimension] = field(default_factory=dict)
+    count: Callable[[], int] = lambda: 0
+    spans: Callable[[], Mapping[str, TimeSpan]] = dict
 
     def held(self, name: str) -> KnownValue:
         """What a column holds in every row."""

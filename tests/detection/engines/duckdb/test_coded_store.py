@@ -20,8 +20,8 @@ def presented(**more):
     return {"@event": EVENT, "_time": time, **more}
 
 
-@pytest.fixture
-def opened(tmp_path):
+@pytest.fixture(params=[0, 1_000], ids=["codes", "values"])
+def opened(tmp_path, request):
     pq.write_table(pa.table({"value": ["cmd.exe", "CMD.EXE", "a'b"]}), tmp_path / "image.parquet")
     tags = pa.table({"value": pa.array([["x", "y"], None, ["z"]], pa.list_(pa.string()))})
     first = pa.table(
@@ -40,8 +40,9 @@ def opened(tmp_path):
     coded = {n: StoredColumn(held=n, kind=Kind.TEXT, dimension="Image") for n in ("Image", "image")}
     lists = StoredColumn(held="Tags", kind=Kind.LIST, dimension="Tags")
     made = open_engine("duckdb")
+    made.codes_from = request.param
     columns = made.attach_store(
-        tmp_path,
+        [tmp_path],
         [
             StoredTable(
                 files=(tmp_path / "1.parquet", tmp_path / "2.parquet"),
