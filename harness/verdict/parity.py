@@ -10,10 +10,11 @@ import numpy as np
 
 from harness.detection.engine import open_engine
 from harness.detection.language import language
+from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
-from harness.telemetry.events.event import Cause
+from harness.telemetry.events.event import CAUSE, Cause
 from harness.verdict.alerts import NOBODY, Alert
 from harness.verdict.explain import Explanation, Labels, explain
 from harness.verdict.judge import Trial
@@ -305,10 +306,13 @@ def explain_disagreement(compared: Compared, first: LabelledTrial, second: Label
 def explain_silence(trial: Trial, wanted: frozenset[Cause]) -> Explanation:
     """Where a silent rule loses the events of those causes that the other alerts on, an attack's or not."""
     plan = trial.plan()
-    truth = trial.store.truth
-    numbers = [i for i, cause in enumerate(truth.causes) if cause in wanted]
-    events = frozenset(np.flatnonzero(np.isin(truth.by_event, numbers)).tolist())
-    return explain(plan, trial.engine, Labels(malicious=events, total=len(truth.by_event)))
+    known = trial.store.telemetry(trial.conditions).causes
+    numbers = [i for i, cause in enumerate(known) if cause in wanted]
+    events: set[int] = set()
+    for view in trial.store.views:
+        mine = np.isin(view.columns.column(CAUSE).to_numpy(), numbers)
+        events.update(view.columns.column(EVENT_COLUMN).to_numpy()[mine].tolist())
+    return explain(plan, trial.engine, Labels(malicious=frozenset(events), total=trial.store.size(trial.conditions)))
 
 
 def find_separating_changes(connected: Sequence[Rendering], cases: Sequence[ParityCase]) -> Iterator[ParityDifference]:
