@@ -6,20 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-import numpy as np
-
 from harness.detection.engine import open_engine
 from harness.detection.language import language
-from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
-from harness.telemetry.events.event import CAUSE, Cause
+from harness.telemetry.events.event import Cause
 from harness.verdict.alerts import NOBODY, Alert
-from harness.verdict.explain import Explanation, Labels, explain
+from harness.verdict.explain import Explanation, explain
 from harness.verdict.judge import Trial
 from harness.verdict.mutate.mutants import Mutant, mutants
 from harness.verdict.mutate.probes import bases, probes
+from harness.verdict.rows_behind import Labels
 from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial, Variant, behaviours_of, keep_possible, lot
@@ -306,13 +304,9 @@ def explain_disagreement(compared: Compared, first: LabelledTrial, second: Label
 def explain_silence(trial: Trial, wanted: frozenset[Cause]) -> Explanation:
     """Where a silent rule loses the events of those causes that the other alerts on, an attack's or not."""
     plan = trial.plan()
-    known = trial.store.telemetry(trial.conditions).causes
-    numbers = [i for i, cause in enumerate(known) if cause in wanted]
-    events: set[int] = set()
-    for view in trial.store.views:
-        mine = np.isin(view.columns.column(CAUSE).to_numpy(), numbers)
-        events.update(view.columns.column(EVENT_COLUMN).to_numpy()[mine].tolist())
-    return explain(plan, trial.engine, Labels(malicious=frozenset(events), total=trial.store.size(trial.conditions)))
+    truth = trial.store.truth
+    numbers = [i for i, cause in enumerate(truth.causes) if cause in wanted]
+    return explain(plan, trial.engine, Labels(malicious=truth.find_events(numbers), total=truth.size))
 
 
 def find_separating_changes(connected: Sequence[Rendering], cases: Sequence[ParityCase]) -> Iterator[ParityDifference]:
