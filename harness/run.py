@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from harness.detection.content import Content
 from harness.detection.content import read_content_beside as content_beside
-from harness.detection.engine import DEFAULT_PATIENCE, Engine, ResultRows, open_engine
+from harness.detection.engine import Engine, ResultRows, import_engine, open_engine
 from harness.detection.language import (
     Plan,
     Query,
@@ -23,18 +23,19 @@ from harness.detection.language import (
     check_scenario_switches,
     check_switches,
     language,
+    list_languages,
 )
 from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
+from harness.garbage import collect_nothing
+from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import converted_for, expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, list_generators, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
-from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
 from harness.scratch_folder import ScratchFolder
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
-from harness.supervisor import Limits, can_supervise, default_memory, mark_place, unit_of_work
+from harness.supervisor import can_supervise, mark_place, unit_of_work
 from harness.telemetry.events.event import Damage, merge_telemetry
-from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
 from harness.telemetry.simulation.behaviour import announce_foreign_python
 from harness.telemetry.store.ingest import is_large, write_store
@@ -53,33 +54,10 @@ if TYPE_CHECKING:
 
 ScenarioResult = Verdict | Visibility | Broken
 
+FEW_FILES = 8
+"""Files that are looked at for the languages of their rules."""
 # What a person or the system ends a run with is no fault of a scenario.
 Interruption = (KeyboardInterrupt, GeneratorExit)
-
-
-DEFAULT_LIMITS = Limits(seconds=DEFAULT_PATIENCE, memory=default_memory())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """Options of a whole run; they come before a scenario's own settings.
-
-    `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
-    security_content's tests. `plain` says what files of plain text are; without it they are no events. `sigma` says how
-    Sigma rules are converted.
-    """
-
-    engine: str = "duckdb"
-    dialect: str | None = None
-    conditions: Mapping[str, str] = field(default_factory=dict)
-    switches: Mapping[str, str] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
-    seed: int | None = None
-    rules: tuple[Path, ...] = ()
-    attack_data: Path | None = None
-    plain: Input | None = None
-    limits: Limits = DEFAULT_LIMITS
-    sigma: SigmaChoice = DEFAULT_CHOICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,6 +332,19 @@ def judge_files(
     return results
 
 
+def import_ahead(options: RunOptions, found: Sequence[Path]) -> None:
+    """Imports what the scenarios will need, so that it is done once for all processes and outside their limits."""
+    import_engine(options.engine)
+    texts = [str(rule).encode() for rule in options.rules]
+    # A few tell which languages there are; whoever meets another one imports it then.
+    for path in () if texts else found[:FEW_FILES]:
+        with suppress(OSError):
+            texts.append(path.read_bytes())
+    for name in list_languages():
+        if any(f".{name}".encode() in text for text in texts):
+            language(name)
+
+
 def lost_file(path: Path, error: HarnessError) -> ScenarioResult:
     """A file of which nothing could be judged."""
     return Broken(path=str(path), error=error)
@@ -378,6 +369,8 @@ def run_scenarios(
     for folder in list_generators(found):
         announce_foreign_python(folder)
     limits = (options or RunOptions()).limits
+    with collect_nothing():
+        import_ahead(options or RunOptions(), found)
     if can_supervise() and (workers > 1 or limits.isolated):
         crew = SupervisedRun(found, limits, partial(judge_files, options), lost_file, progress)
         judged = crew.judge(workers)

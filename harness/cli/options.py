@@ -6,13 +6,12 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from harness.detection.engine import list_engines
+from harness.detection.engine import import_engine
 from harness.diagnostics import HarnessError
 from harness.supervisor import LEAST_MEMORY, Limits, begin_unit, can_supervise, continue_in_child, default_memory
 
@@ -112,8 +111,7 @@ def in_child(limits: Limits, *, whole: bool, engine: str = "") -> int | None:
     if not limits.isolated:
         return None
     # Before the clock runs: importing an engine takes longer than most rules.
-    if engine in list_engines():
-        import_module(f"harness.detection.engines.{engine}")
+    import_engine(engine)
     code = continue_in_child(limits)
     if code is None and whole:
         begin_unit(limits.seconds)

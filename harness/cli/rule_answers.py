@@ -16,11 +16,13 @@ from harness.detection.language import list_languages as languages
 from harness.detection.plan.expressions import is_hidden
 from harness.diagnostics import HarnessError, explain_failure
 from harness.report.console import Paper, escape_controls, format_count, one_line
-from harness.report.formats.json import VERSION, broken_object, dumps, explanation_object, row_objects, rule_object
+from harness.report.formats.json import broken_object, explanation_object, row_objects, rule_object
+from harness.report.json_document import VERSION, dumps
 from harness.report.query_steps import alert_lines, collect_evidence, steps_table
 from harness.report.sentences import fault, lenient, locate_finding, reads_absent, why_missed
 from harness.report.sigma_opinion import describe_opinion, encode_opinion
-from harness.run import Answer, Bench, RunOptions
+from harness.run import Answer, Bench
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import Refusal, list_published, list_refusals, rule_paths
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
@@ -31,9 +33,13 @@ from harness.telemetry.events.time_text import UNIX_EPOCH
 from harness.telemetry.platform import UNITS_PER_SECOND, platform
 from harness.telemetry.scenario_telemetry import replay
 from harness.telemetry.store.manifest import is_store
-from harness.verdict.explain import Explanation, Labels, explain, format_value
-from harness.verdict.sigma.opinion import SigmaOpinion, form_opinion
+from harness.verdict.explain import Explanation, explain, format_value
+from harness.verdict.rows_behind import Labels
+from harness.verdict.sigma.evaluation import form_opinion
+from harness.verdict.sigma.opinion import SigmaOpinion
+from harness.verdict.store import WorldStore
 from harness.verdict.verdict import Broken
+from harness.verdict.world_gaps import find_world_gaps
 
 # All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
 # the others keep an answer on two screens.
@@ -293,6 +299,8 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         given = answer.trial.settings.now
         how = "as --now says" if given else "when the events end; --now TIME counts from another"
         yield from sheet.paragraph(f"time is counted from {format_moment(found.now)}, {how}")
+    for gap in describe_world_gaps(answer):
+        yield from sheet.paragraph(gap)
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
     # A sentence for all of them; -v lists each at its place below.
@@ -302,6 +310,17 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         said = f"{finding.message}; {finding.help}" if finding.help else finding.message
         yield from sheet.paragraph(f"{locate_finding(finding, answer.rule.query)}: {said} [{finding.code}]", indent=2)
     yield from damage_remarks(answer, sheet, verbose=verbose)
+
+
+def describe_world_gaps(answer: Answer) -> list[str]:
+    """What a world could not have produced of that which the rule looks for; nothing of other recordings."""
+    store = answer.trial.store
+    # Other recordings are stores as well, and nobody knows what their hosts could have done.
+    if not isinstance(store, WorldStore) or store.presentation is None or store.stored.manifest.world is None:
+        return []
+    conditions = store.presentation.conditions
+    gaps = find_world_gaps(answer.plan, store.presentation.platform.name, conditions, store.counts(conditions))
+    return [gaps.sentence] if gaps.missing or gaps.silent else []
 
 
 def damage_remarks(answer: Answer, sheet: Paper, *, verbose: bool) -> Iterator[str]:

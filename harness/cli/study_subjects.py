@@ -15,14 +15,15 @@ from harness.cli import options
 from harness.cli.options import PATH
 from harness.cli.rule_options import add_choice
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import container
 from harness.scenario.foreign_tests import expand_expectations
 from harness.scenario.pack import find_scenarios, resolve_beside, split_on_request
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
 from harness.telemetry.events.event import digest_telemetry, merge_telemetry
 from harness.telemetry.scenario_telemetry import replay
-from harness.telemetry.simulation.world.dataset import is_dataset
+from harness.telemetry.store.manifest import is_store
 from harness.verdict.store import TelemetryStore
 from harness.verdict.study.ensemble import LabelledTrial
 
@@ -172,7 +173,7 @@ def build_recorded_trial(bench: Bench, rule: Path, paths: Sequence[Path], record
     if paths:
         raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
     events, malicious = recorded.paths, recorded.malicious
-    if any(is_dataset(p) for p in events):
+    if any(is_store(p) for p in events):
         if malicious:
             message = "a world knows itself which events are an attack's"
             raise HarnessError("usage", message, help="leave --malicious out")

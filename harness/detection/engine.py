@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from harness.detection.plan.expressions import Kind, Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.platform import View
+
+if TYPE_CHECKING:
+    from harness.detection.plan.expressions import Schema
+    from harness.detection.plan.nodes import Node
+    from harness.telemetry.platform import View
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -133,6 +137,12 @@ DEFAULT_PATIENCE = 600.0
 
 DEFAULT_ENGINE = "duckdb"
 """The engine that runs plans unless somebody says otherwise."""
+
+
+def import_engine(name: str) -> None:
+    """Imports the module of an engine, if there is one of that name: before a process is forked or a clock runs."""
+    if name in list_engines():
+        import_module(f"harness.detection.engines.{name}")
 
 
 def open_engine(name: str = DEFAULT_ENGINE, patience: float = DEFAULT_PATIENCE) -> Engine:

@@ -42,6 +42,13 @@ class Attribution(Protocol):
     def malicious(self) -> frozenset[int]:
         """Numbers of the events that an attack left."""
 
+    @property
+    def size(self) -> int:
+        """One more than the highest number of an event."""
+
+    def find_events(self, causes: Sequence[int]) -> frozenset[int]:
+        """Numbers of the events that these causes left."""
+
     def of_each(self, behind: Sequence[tuple[int, ...]]) -> list[tuple[Cause, ...]]:
         """The causes of each of several sets of events, each once, in order of number."""
 
@@ -59,8 +66,16 @@ class GroundTruth:
     @property
     def malicious(self) -> frozenset[int]:
         """Numbers of the events that an attack left."""
-        bad = [i for i, c in enumerate(self.causes) if c.malicious]
-        return frozenset(np.flatnonzero(np.isin(self.by_event, bad)).tolist())
+        return self.find_events([i for i, c in enumerate(self.causes) if c.malicious])
+
+    @property
+    def size(self) -> int:
+        """One more than the highest number of an event."""
+        return len(self.by_event)
+
+    def find_events(self, causes: Sequence[int]) -> frozenset[int]:
+        """Numbers of the events that these causes left."""
+        return frozenset(np.flatnonzero(np.isin(self.by_event, causes)).tolist())
 
     def of(self, events: tuple[int, ...]) -> tuple[Cause, ...]:
         """The causes of these events, each once, in order of number."""

@@ -23,7 +23,7 @@ from harness.diagnostics import HarnessError, SourceError, explain_failure
 from harness.scenario.foreign_tests import converted_for
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.rule_library import LibraryRule
-from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
+from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
 from harness.supervisor import Crew, Death, Limits, Send, can_supervise, default_memory, mark_place, unit_of_work
 from harness.telemetry.events.event import CAUSE, Telemetry, merge_telemetry
 from harness.telemetry.platform import View

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-import numpy as np
-
 from harness.detection.engine import open_engine
 from harness.detection.language import language
 from harness.detection.plan.nodes import Node
@@ -15,10 +13,11 @@ from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
 from harness.telemetry.events.event import Cause
 from harness.verdict.alerts import NOBODY, Alert
-from harness.verdict.explain import Explanation, Labels, explain
+from harness.verdict.explain import Explanation, explain
 from harness.verdict.judge import Trial
 from harness.verdict.mutate.mutants import Mutant, mutants
 from harness.verdict.mutate.probes import bases, probes
+from harness.verdict.rows_behind import Labels
 from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial, Variant, behaviours_of, keep_possible, lot
@@ -307,8 +306,7 @@ def explain_silence(trial: Trial, wanted: frozenset[Cause]) -> Explanation:
     plan = trial.plan()
     truth = trial.store.truth
     numbers = [i for i, cause in enumerate(truth.causes) if cause in wanted]
-    events = frozenset(np.flatnonzero(np.isin(truth.by_event, numbers)).tolist())
-    return explain(plan, trial.engine, Labels(malicious=events, total=len(truth.by_event)))
+    return explain(plan, trial.engine, Labels(malicious=truth.find_events(numbers), total=truth.size))
 
 
 def find_separating_changes(connected: Sequence[Rendering], cases: Sequence[ParityCase]) -> Iterator[ParityDifference]:

@@ -124,15 +124,23 @@ class StoredTruth:
 
     @property
     def malicious(self) -> frozenset[int]:
-        """EventNumbers of the events that an attack left."""
-        bad = [i for i, c in enumerate(self.causes) if c.malicious]
+        """Numbers of the events that an attack left."""
+        return self.find_events([i for i, c in enumerate(self.causes) if c.malicious])
+
+    def find_events(self, causes: Sequence[int]) -> frozenset[int]:
+        """Numbers of the events that these causes left."""
         found: set[int] = set()
-        for numbers, causes in self.pieces() if bad else ():
-            found.update(numbers[np.isin(causes, bad)].tolist())
+        for numbers, own in self.pieces() if causes else ():
+            found.update(numbers[np.isin(own, causes)].tolist())
         return frozenset(found)
 
+    @property
+    def size(self) -> int:
+        """One more than the highest number of an event."""
+        return self.store.manifest.rows
+
     def pieces(self) -> list[tuple[EventNumbers, npt.NDArray[np.int32]]]:
-        """EventNumbers of events and of their causes."""
+        """Numbers of events and of their causes."""
         return [
             (rows.column(EVENT_COLUMN).to_numpy(), rows.column(CAUSE).to_numpy())
             for table in self.tables
@@ -164,13 +172,13 @@ class StoredTruth:
                 return
         rows = file.read_row_group(group, columns=[EVENT_COLUMN, CAUSE])
         numbers = rows.column(EVENT_COLUMN).to_numpy()
-        # EventNumbers rise within a file.
+        # Numbers rise within a file.
         places = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
         there = numbers[places] == wanted
         causes[there] = rows.column(CAUSE).to_numpy()[places[there]]
 
     def list_causes(self) -> frozenset[int]:
-        """EventNumbers of the causes that left an event."""
+        """Numbers of the causes that left an event."""
         return frozenset(np.flatnonzero(count_causes(self.store, self.tables, self.window)[:-1]).tolist())
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from harness.cli.study_subjects import build_trials
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.pack import behaviour_folders
 from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.verdict.envelope import judge_envelope

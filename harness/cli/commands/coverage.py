@@ -22,10 +22,10 @@ from harness.detection.content import read_content as content_of
 from harness.detection.kept_plans import find_cache_folder
 from harness.detection.language import Strictness, list_languages
 from harness.diagnostics import HarnessError
-from harness.report.formats.json import dumps
+from harness.report.json_document import dumps
 from harness.report.studies.coverage import encode_coverage, format_coverage, format_failure
 from harness.scenario.rule_library import LibraryRule, list_library_rules
-from harness.scenario.sigma.collection import SigmaChoice
+from harness.scenario.sigma.choice import SigmaChoice
 from harness.verdict.coverage import LONGEST_RULE, Covered, Trying, cover
 
 OPTIONS = (

@@ -21,7 +21,8 @@ from harness.detection.plan.passes.partitions import StoredPart, parts_needed
 from harness.diagnostics import HarnessError, Source
 from harness.report.studies import envelope as told
 from harness.report.studies.plots import plot_study
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.document import convert_document, load
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Outcome, Scenario, ScenarioBody, judged_by, read_scenario

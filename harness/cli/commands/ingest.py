@@ -15,8 +15,8 @@ from harness.cli.rule_options import build_settings as settings_of
 from harness.cli.screen import ProgressLine, out
 from harness.detection.content import Content
 from harness.report.console import Paper, format_count
-from harness.report.formats.json import VERSION, dumps
-from harness.run import RunOptions
+from harness.report.json_document import VERSION, dumps
+from harness.run_options import RunOptions
 from harness.supervisor import Limits
 from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions

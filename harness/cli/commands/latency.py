@@ -17,7 +17,8 @@ from harness.cli.study_subjects import RecordedEvents
 from harness.diagnostics import HarnessError
 from harness.report.studies import latency as told
 from harness.report.studies.plots import plot_study
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.scenario import Label
 from harness.telemetry.simulation.behaviour import parse_duration
 from harness.verdict.latency import Latency, Schedule, measure_latency

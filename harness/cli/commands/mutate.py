@@ -18,7 +18,8 @@ from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 from harness.report.studies.mutate import encode_mutation, format_mutation
 from harness.report.studies.plots import plot_study
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.verdict.mutate.mutate import DEFAULT_SECONDS, Mutation, mutate
 
 

@@ -19,10 +19,11 @@ from harness.cli.study_subjects import (
 )
 from harness.diagnostics import HarnessError
 from harness.report.console import format_count
-from harness.report.formats.json import dumps
+from harness.report.json_document import dumps
 from harness.report.studies import parity as told
-from harness.run import Bench, RunOptions
-from harness.scenario.sigma.collection import SigmaChoice
+from harness.run import Bench
+from harness.run_options import RunOptions
+from harness.scenario.sigma.choice import SigmaChoice
 from harness.verdict.parity import Parity, compare_recorded, parity
 
 

@@ -18,8 +18,9 @@ from harness.cli.screen import out, paper
 from harness.cli.sigma_options import Studied, expand_rule, show_studies
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
-from harness.report.formats.json import VERSION, dumps
-from harness.run import Answer, Bench, RunOptions
+from harness.report.json_document import VERSION, dumps
+from harness.run import Answer, Bench
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import list_published
 from harness.supervisor import end_unit
 from harness.telemetry.simulation.behaviour import parse_duration

@@ -20,7 +20,8 @@ from harness.diagnostics import HarnessError
 from harness.report.studies.plots import plot_study
 from harness.report.studies.tune import format_tuning
 from harness.report.studies.tune_document import encode_tuning
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.verdict.tune.choice import Objective
 from harness.verdict.tune.result import DEFAULT_SECONDS, Tuning, Wishes
 from harness.verdict.tune.tune import tune

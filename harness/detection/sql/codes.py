@@ -30,7 +30,7 @@ from harness.detection.plan.expressions import (
 )
 from harness.detection.plan.nodes import Node, Scan, Select, Sort, Union, Values, Window
 from harness.detection.plan.operation import Operation
-from harness.detection.plan.passes.partitions import DECIDED, UNKNOWN_TRUTH, KnownValue, combine_truths
+from harness.detection.plan.passes.known_values import DECIDED, UNKNOWN_TRUTH, KnownValue, combine_truths
 from harness.detection.plan.schema import kind_of
 from harness.detection.sql import build as b
 from harness.detection.sql.code_sets import Coding
@@ -125,11 +125,15 @@ def evaluate_part_on_null(expression: Expression, known: dict[int, KnownValue]) 
     match expression:
         case Column():
             return None
-        case Literal(bool() | str() | float() | None as held):
+        case Literal(bool() | str() | None as held):
             return held
+        case Literal(float() as held):
+            return "number", held
         case Call(ops.and_ | ops.or_ as operation, arguments):
-            values = (evaluate_on_null(each, known) for each in arguments)
-            return combine_truths(values, absorbing=operation == ops.or_)
+            cases = ({evaluate_on_null(each, known): 1} for each in arguments)
+            # There is one case here, in which the column is null.
+            (value,) = combine_truths(cases, 1, absorbing=operation == ops.or_)
+            return value
         case Call(ops.if_, (condition, then, otherwise)):
             decided = evaluate_on_null(condition, known)
             if decided is UNKNOWN_TRUTH:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.diagnostics import SourceError
 from harness.report.console import Paper, escape_controls, format_count
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.verdict.coverage import Covered
 
 # Chosen, no source: -v lists all.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.report.console import Paper, format_count
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.report.sentences import why_missed
 from harness.verdict.envelope import Envelope, Reason
 from harness.verdict.envelope_axis import Axis

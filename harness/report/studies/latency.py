@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.console import Paper, format_count, shorten_line
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.report.sentences import why_missed
 from harness.verdict.latency import Delay, Latency
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.report.console import Paper, format_count, shorten_line
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.verdict.mutate.mutate import Fate, JudgedMutant, Mutation
 
 WHY = {

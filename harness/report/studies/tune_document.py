@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.report.studies.tune import values_tried
 from harness.verdict.tune.allowlist import AllowlistEntry
 from harness.verdict.tune.choice import Choice, name_values

@@ -8,7 +8,8 @@ import pytest
 from harness.cli.study_subjects import build_population, build_trials
 from harness.detection.language import Strictness, language
 from harness.diagnostics import HarnessError, Source, mend
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.verdict.study.ensemble import Ensemble
 from harness.verdict.tune.choice import Objective
 from harness.verdict.tune.groups import select_varied_thresholds

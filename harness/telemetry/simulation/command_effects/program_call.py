@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from harness.telemetry.lab.command_words import CommandWord, split_commands
 from harness.telemetry.lab.network_programs import words
-from harness.telemetry.simulation.host import SYSTEM32, Host
+from harness.telemetry.simulation.host import Host
+from harness.telemetry.simulation.process_tree import SYSTEM32
 
 # What cmd.exe does itself; a file of the same name would have to be called with its ending.
 PROMPT_COMMANDS = words(

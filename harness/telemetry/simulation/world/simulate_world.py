@@ -12,7 +12,8 @@ from typing import ClassVar
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.world import World
 from harness.telemetry.events.event import Events, TelemetryOrigin
-from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.platform import sensor_names
+from harness.telemetry.sensor import sensor
 from harness.telemetry.simulation.activity import Activity
 from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.telemetry.simulation.identity import hash_to_number
