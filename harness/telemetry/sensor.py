@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -16,7 +15,7 @@ import pyarrow as pa
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events
 from harness.telemetry.events.text_columns import Times, build_dictionary_array, encode_codes, take_rows
-from harness.telemetry.platform import Condition
+from harness.telemetry.platform import Condition, sensor_names
 from harness.telemetry.simulation.activity import Activity, BooleanArray, Integers
 from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Process
@@ -26,8 +25,6 @@ EventColumns = dict[str, Any]
 """The columns of one kind of event while a sensor makes them: arrays by the log's own field names."""
 
 A = TypeVar("A", bound=Activity)
-
-SENSORS_FOLDER = Path(__file__).parent / "sensors"
 
 
 class ActivityRows(Generic[A]):
@@ -263,11 +260,6 @@ def sensor(name: str) -> Sensor:
     # On demand: a replay needs no sensor, and importing all of them costs its start.
     found: Sensor = import_module(f"harness.telemetry.sensors.{name}").SENSOR
     return found
-
-
-def sensor_names() -> tuple[str, ...]:
-    """Names of all sensors."""
-    return tuple(sorted(p.stem for p in SENSORS_FOLDER.glob("*.py") if not p.stem.startswith("_")))
 
 
 @cache

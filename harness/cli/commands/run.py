@@ -11,15 +11,16 @@ from typing import Any
 import click
 
 from harness.cli.options import PATH, Decorated, in_child
-from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.cli.sigma_options import expand_rules
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 from harness.report.formats.terminal import Terminal
-from harness.report.report import Report, format, list_report_formats
-from harness.run import RunOptions, run_scenarios
+from harness.report.report import Report, format
+from harness.report.report_formats import list_report_formats
+from harness.run import run_scenarios
+from harness.run_options import RunOptions
 from harness.verdict.verdict import Outcomes
 
 TO_STDOUT = ("terminal", "json")
@@ -111,7 +112,9 @@ def on_events(
     code = in_child(chosen.limits, engine=chosen.engine, whole=len(chosen.rules) == 1)
     if code is not None:
         return code
-    return inquire(chosen.rules, events, chosen, as_json=as_json, verbose=verbose)
+    # Imported by name, as above: scenarios are not told as answers are.
+    answers = import_module("harness.cli.rule_answers")
+    return int(answers.inquire(chosen.rules, events, chosen, as_json=as_json, verbose=verbose))
 
 
 def judge(paths: tuple[Path, ...], chosen: RunOptions) -> Outcomes:

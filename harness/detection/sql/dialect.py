@@ -21,12 +21,15 @@ S = TypeVar("S", bound=Spelling)
 
 
 class Construct(StrEnum):
-    """What statements need of an engine beside operations of the plan: maps, and rows of the elements of lists."""
+    """What statements need of an engine beside operations of the plan: maps, rows of lists' elements, sets of codes."""
 
     MAP_OF = "map_of"
     MAP_VALUE = "map_value"
     ELEMENTS = "elements"
     UNNEST = "unnest"
+    SET_OF_CODES = "set_of_codes"
+    SET_OF_SETS = "set_of_sets"
+    SET_MEMBERS = "set_members"
 
 
 Spelled = Operation | Construct

@@ -26,6 +26,7 @@ from harness.telemetry.events.event_layout import EventLayout, build_layout
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
 from harness.telemetry.events.kind_table import Placed, PlacedRows, repeat_text
+from harness.telemetry.events.whole_tables import WholeTable, read_table_of_numbers, read_whole_table
 from harness.telemetry.shape import list_fitting_envelopes
 
 # Layouts are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
@@ -121,11 +122,16 @@ class EventRows:
     def add_batch(self, batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, Any]]]:
         """Adds the rows of a table by its columns; gives those that are read as objects, with their number."""
         base = self.tables.begin_rows(len(batch))
+        streamed = self.tables.streams and len(batch) >= FEWEST_ROWS
+        if streamed and (whole := read_table_of_numbers(batch, self.find_layout)) is not None:
+            self.add_whole(whole, base, len(batch))
+            return
         encoded = {name: encode_column(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
         texts = {name: column for name, column in encoded.items() if column is not None}
         objects: Iterable[Mapping[str, Any]]
         if len(texts) == len(encoded):
-            left = sorted(self.add_groups(texts, base, len(batch)))
+            numbers = {f.name: batch.column(f.name) for f in batch.schema if pa.types.is_float64(f.type)}
+            left = sorted(self.add_groups(texts, base, len(batch), numbers))
             objects = list_row_fields(texts, np.array(left, np.int64))
         else:
             # A value with parts becomes several fields, whose names may be others in each row.
@@ -135,9 +141,17 @@ class EventRows:
             yield row, {name: value for name, value in fields.items() if value is not None}
         self.tables.put_at(None)
 
-    def add_groups(self, texts: Texts, base: int, size: int) -> Iterator[int]:
-        """Adds rows that are read alike, where there are enough of them; gives the numbers of all others."""
-        for rows in list_rows_by_presence(texts, size):
+    def add_groups(self, texts: Texts, base: int, size: int, numbers: Mapping[str, pa.Array]) -> Iterator[int]:
+        """Adds rows that are read alike, where there are enough of them; gives the numbers of all others.
+
+        `numbers` are columns that were no texts before.
+        """
+        sets = list(list_rows_by_presence(texts, size))
+        whole = read_whole_table(texts, sets, numbers, self.find_layout) if size >= FEWEST_ROWS else None
+        if whole is not None:
+            self.add_whole(whole, base, size)
+            return
+        for rows in sets:
             if len(rows) < FEWEST_ROWS:
                 yield from map(int, rows)
                 continue
@@ -148,6 +162,15 @@ class EventRows:
                 self.add_alike(there, rows, PlacedRows(pa.array(rows + base)))
             except RowsDifferError:
                 yield from map(int, rows)
+
+    def add_whole(self, whole: WholeTable, base: int, size: int) -> None:
+        """Adds a table of which all rows are events of one kind."""
+        for each in whole.sets:
+            self.tell(each.layout, each.texts, len(each.rows), nameless=each.reading.nameless, unzoned=0)
+        self.unzoned += whole.unzoned
+        said = {name: repeat_text(value, size) for name, value in whole.constants.items()}
+        placed = PlacedRows(pa.array(np.arange(base, base + size, dtype=np.int64)))
+        self.tables.add_columns(whole.sensor, whole.kind, whole.times, placed, {**whole.columns, **said})
 
     def add_alike(
         self,

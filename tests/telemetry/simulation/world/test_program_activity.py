@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from harness.telemetry.simulation.world.dataset import telemetry
 
 from harness.diagnostics import HarnessError, SourceError
 from harness.scenario.world import read_world
-from harness.telemetry.simulation.world.dataset import telemetry
 from harness.telemetry.simulation.world.simulate_world import simulate_world
 
 ROOT = Path(__file__).parents[4]
