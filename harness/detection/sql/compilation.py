@@ -111,7 +111,7 @@ class Compilation:
         query = bench.keeping(relation.columns, added, order)
         return replace(relation, name=self.cte("decoded", query.sql), held=query.held, codes=query.codes)
 
-    def keep(self, query: str) -> str:
+    def keep_query(self, query: str) -> str:
         """The name of a table that is kept, with the rows of a query."""
         table = kept_table_name(query)
         if table not in self.derived:
@@ -119,7 +119,7 @@ class Compilation:
             self.derived.add(table)
         return table
 
-    def derive(self, plan: Node, names: PhysicalNames, kind: Kind) -> str:
+    def derive_table(self, plan: Node, names: PhysicalNames, kind: Kind) -> str:
         """The table of a dimension whose codes and values are the two columns of a plan over another one."""
         assert self.compile_plan is not None
         tables = {s.table: Stored(name=s.table, columns=s.columns) for s in walk_nodes(plan) if isinstance(s, Scan)}
@@ -128,7 +128,7 @@ class Compilation:
         query = f"SELECT CAST({CODE} AS INTEGER) AS {CODE}, {value} FROM ({text}) AS made({CODE}, {VALUE})"
         if kept_table_name(query) not in self.derived:
             self.before += before
-        return self.keep(query)
+        return self.keep_query(query)
 
     def reads_many_rows(self, node: Node) -> bool:
         """Whether a relation stands on files of a coded store that have many rows."""
@@ -139,7 +139,7 @@ class Compilation:
     def keep_group(self, node: Aggregate, query: SelectQuery) -> Relation:
         """Keeps the rows of an aggregation as a table, and gives that as a relation."""
         shape = self.shape(node)
-        table = self.keep(self.dialect.print(self.statement(query.sql)))
+        table = self.keep_query(self.dialect.print(self.statement(query.sql)))
         order = tuple(SortKey(Column(name)) for name, _ in node.keys)
         self.groups[id(node)] = Scan(table=table, columns=shape, order=order)
         self.tables[table] = Stored(name=table, columns=shape, codes=query.codes)

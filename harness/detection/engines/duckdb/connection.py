@@ -131,8 +131,8 @@ class DuckDB:
             made = self.compiled(node, limit=limit)
             rows = self.attempt(made, text if not made.before else DUCKDB.print(made.sql))
         for group in made.groups:
-            self.store.groups.add(group)
-        self.store.trim({s.table for s in made.before if isinstance(s, KeptTable)})
+            self.store.groups.remember_group(group)
+        self.store.drop_oldest_kept({s.table for s in made.before if isinstance(s, KeptTable)})
         return ResultRows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
 
     def attempt(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
@@ -156,13 +156,13 @@ class DuckDB:
             elif isinstance(step, Folding):
                 self.fold(step)
             elif isinstance(step, KeptTable):
-                self.keep(step)
+                self.keep_table(step)
             else:
                 self.compute(step)
         found: list[tuple[Any, ...]] = self.store.execute(text).fetchall()
         return found
 
-    def keep(self, table: KeptTable) -> None:
+    def keep_table(self, table: KeptTable) -> None:
         """Makes a table for all statements over these events, if it is not there yet."""
         if table.table not in self.store.computed:
             made = self.store.execute(f"CREATE OR REPLACE TABLE {table.table} AS {table.query}").fetchall()
