@@ -139,9 +139,6 @@ def evaluate_part_on_null(expression: Expression, known: dict[int, KnownValue]) 
             if decided is UNKNOWN_TRUTH:
                 return decided
             return evaluate_on_null(then if decided is True else otherwise, known)
-        # Declared as an operation that gives null of a null, and yet a choice.
-        case Call(ops.case):
-            return UNKNOWN_TRUTH
         case Call(operation, arguments):
             found = [evaluate_on_null(each, known) for each in arguments]
             if not operation.takes_null and None in found:

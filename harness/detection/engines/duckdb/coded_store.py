@@ -106,10 +106,11 @@ class FileFacts:
             code = codes.pop() if len(codes) == 1 else None
             if code is not None:
                 table = self.dimensions[name].table
-                value = self.store.execute(f"SELECT value FROM {table} WHERE code = {code}").fetchone()
+                # All of it, since an open result keeps its connection from being used.
+                values = self.store.execute(f"SELECT value FROM {table} WHERE code = {code}").fetchall()
                 # One that is null is no constant of the platform.
-                if value is not None and value[0] is not None:
-                    found[name] = value[0]
+                if values and values[0][0] is not None:
+                    found[name] = values[0][0]
         return found
 
 
