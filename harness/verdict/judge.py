@@ -221,15 +221,18 @@ class TrialSet:
             if self.timed:
                 key = (*key, self.now(trial))
             if key not in known:
-                known[key] = (self.plan(number, {}), [])
+                plan = self.plan(number, {})
+                # A switch that is set to its default, or that the rule does not depend on, changes nothing.
+                known[key] = next((m for m in known.values() if is_same_meaning(m[0], plan)), (plan, []))
             known[key][1].append(number)
         # Columns named by values are each case's own; the bench then runs the trials one by one.
-        if len(self.trials) > 1 and any(plan.asked for plan, _ in known.values()):
+        meanings = list({id(numbers): (plan, numbers) for plan, numbers in known.values()}.values())
+        if len(self.trials) > 1 and any(plan.asked for plan, _ in meanings):
             raise InseparableError("inseparable", "what the rule means hangs on the events of each case")
         # A rule over all fields would see the columns of the other cases.
-        if len(self.trials) > 1 and not all(named_only(plan) for plan, _ in known.values()):
+        if len(self.trials) > 1 and not all(named_only(plan) for plan, _ in meanings):
             raise InseparableError("inseparable", "the rule looks at all fields that there are")
-        return list(known.values())
+        return meanings
 
     @cached_property
     def timed(self) -> bool:
@@ -380,6 +383,12 @@ class TrialSet:
         unknown = [plan.node for plan, alerts in zip(plans, found, strict=True) if alerts is None]
         made = iter(self.batch.count_alerts(unknown))
         return [next(made) if alerts is None else alerts for alerts in found]
+
+
+def is_same_meaning(plan: Plan, other: Plan) -> bool:
+    """Whether two plans of one query say the same."""
+    told = (plan.switches, plan.findings) == (other.switches, other.findings)
+    return told and is_same_plan(plan.node, other.node)
 
 
 def named_only(plan: Plan) -> bool:

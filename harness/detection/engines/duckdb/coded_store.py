@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from math import floor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from harness.detection.engine import StoredColumn, StoredTable
 from harness.detection.engines.duckdb.dialect import DUCKDB
@@ -18,6 +18,12 @@ from harness.detection.plan.dimension import Dimension, Measured, TimeSpan
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql.dialect import PhysicalNames
+from harness.late_module import LateModule
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = LateModule("pyarrow.parquet")
 
 # Chosen, no source: 100 bytes each would be 100 MB.
 LARGEST_DIMENSION = 1_000_000

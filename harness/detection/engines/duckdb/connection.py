@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.detection.engine import DEFAULT_PATIENCE, ResultRows, StoredTable
 from harness.detection.engines.duckdb.coded_store import attach_store
@@ -30,8 +29,14 @@ from harness.detection.sql.relation import Computation, TemporaryTable
 from harness.detection.sql.statement import Statement, deep, statement
 from harness.detection.sql.window import Folding
 from harness.diagnostics import HarnessError
+from harness.late_module import LateModule
 from harness.supervisor import unit_of_work
 from harness.telemetry.platform import View
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = LateModule("pyarrow.parquet")
 
 
 def attach_all(

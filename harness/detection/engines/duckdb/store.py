@@ -243,7 +243,7 @@ class DuckDBStore:
         }
         table = pa.table({self.names(n): cast_stored_column(view.columns.column(n), k) for n, k in kinds.items()})
         self.arriving[name] = partial(self.create, name, table)
-        return StoredPart(name=name, constants=view.constants, columns=kinds)
+        return StoredPart(name=name, constants=view.constants, columns=kinds, count=partial(len, view.columns))
 
     def create(self, name: str, table: pa.Table) -> None:
         """An Arrow table as a table of the store."""
