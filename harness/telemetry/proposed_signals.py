@@ -20,6 +20,8 @@ TELLING_FIELDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("sysmon", "3"): ("Image", "DestinationPort"),
     ("windows_security", "4698"): ("TaskName",),
     ("windows_security", "4699"): ("TaskName",),
+    ("windows_security", "4720"): ("TargetUserName",),
+    ("windows_security", "4732"): ("TargetUserName",),
     ("system_log", "7045"): ("ServiceName",),
 }
 # What every start of a console or of PowerShell leaves, whatever it is for.
