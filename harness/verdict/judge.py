@@ -159,6 +159,12 @@ class TrialResult:
     explanation: Explanation | None
 
 
+def count_from(alert: Alert, first: int) -> Alert:
+    """An alert whose events have the numbers that they have in their own telemetry, which begins at `first`."""
+    # Else a report would tell which other scenarios were judged in the same process.
+    return replace(alert, events=tuple([event - first for event in alert.events])) if first else alert
+
+
 Meaning = tuple[Plan, list[int]]
 """What a rule means, and the trials for which it means that."""
 AlertsByCase = tuple[tuple[Alert, ...], ...]
@@ -273,7 +279,7 @@ class TrialSet:
                 missing = expected - list_alert_fields(alerts[i])
                 result = TrialResult(
                     plan=replace(meant[i], findings=(*meant[i].findings, *ties.get(i, ()))),
-                    alerts=alerts[i],
+                    alerts=tuple(count_from(a, self.own[i].start) for a in alerts[i]),
                     observed=observed[i],
                     flips=tuple(flips[i]),
                     absent=find_absent_fields(missing, behind, self.batch.views),
