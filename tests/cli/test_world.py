@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from harness.telemetry.simulation.world.dataset import open_dataset
 
 from harness.cli.main import main
 from harness.scenario.world import read_world
 from harness.telemetry.simulation.world.anonymous_text import Anonymizer
-from harness.telemetry.simulation.world.dataset import open_dataset
 
 
 def detlab(*arguments):
