@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -73,9 +74,7 @@ def run_program(
     if clock is None:
         return
     scope = TemplateScope(fixed=run.fixed, own=hash_to_number("own", run.host.name, size=4), random=random)
-    # One draw a host and program, not a boot: somebody who prints much prints much every day.
-    drawn = np.random.default_rng([hash_to_number("habit", run.host.name, name)]).normal()
-    habit = float(np.exp(HABIT_SPREAD * drawn))
+    habit = draw_habit(run.host.name, name)
     if program.standing:
         image = expand_fixed(program.image, run.fixed)
         process = find_process(run.host, image, program.account)
@@ -89,6 +88,13 @@ def run_program(
         kept = trim_to_run(activity, run.end)
         if kept is not None:
             yield kept
+
+
+@lru_cache(maxsize=200_000)
+def draw_habit(host: str, program: str) -> float:
+    """How much more often than others a host starts a program."""
+    # One draw a host and program, not a boot: somebody who prints much prints much every day.
+    return float(np.exp(HABIT_SPREAD * np.random.default_rng([hash_to_number("habit", host, program)]).normal()))
 
 
 def trim_to_run(activity: Activity, end: np.datetime64) -> Activity | None:
