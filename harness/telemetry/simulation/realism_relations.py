@@ -62,7 +62,7 @@ def result_form(text: str) -> str | None:
     return "with CNAME" if "type:  5" in text else "addresses"
 
 
-def identity(text: str) -> str | None:
+def same_text(text: str) -> str | None:
     """The value itself."""
     return text or None
 
@@ -98,13 +98,13 @@ RELATIONS: tuple[Relation, ...] = (
         first="DestinationPort",
         second="DestinationPortName",
         of_first=port_form,
-        of_second=identity,
+        of_second=same_text,
     ),
     Relation(
-        name="answer of a status", first="QueryStatus", second="QueryResults", of_first=identity, of_second=result_form
+        name="answer of a status", first="QueryStatus", second="QueryResults", of_first=same_text, of_second=result_form
     ),
     Relation(
-        name="integrity of a program", first="Image", second="IntegrityLevel", of_first=file_name, of_second=identity
+        name="integrity of a program", first="Image", second="IntegrityLevel", of_first=file_name, of_second=same_text
     ),
 )
 
@@ -213,7 +213,7 @@ def count_values(events: Sequence[Events], name: str) -> Counter[str]:
     for each in events:
         field = list_event_fields(each).get(name)
         if field is not None:
-            codes, values = encode_distinct(field, len(each), identity)
+            codes, values = encode_distinct(field, len(each), same_text)
             counts = np.bincount(codes, minlength=len(values)).tolist()
             found.update({v: n for v, n in zip(values, counts, strict=True) if v is not None and n})
     return found
