@@ -73,7 +73,9 @@ def run(
     answer = json.loads(runner.stdout.readline())
     if answer["code"] not in codes:
         told = errors.read_text("utf-8", "replace").strip() or output.read_text("utf-8", "replace").strip()
-        raise CommandFailed(f"{' '.join(request['command'])} ended with {answer['code']}: {told[-600:]}")
+        # In one line, whether it was said as text or as JSON.
+        told = " ".join(told.split())[-600:]
+        raise CommandFailed(f"{' '.join(request['command'])} ended with {answer['code']}: {told}")
     return Cost(cpu=answer["cpu"], wall=answer["wall"], memory=answer["memory"])
 
 

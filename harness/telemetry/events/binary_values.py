@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,9 @@ FIXED_SIZES: Mapping[int, int] = {
 }
 """Kinds of values of one size."""
 
+TEXTS_AT_ONCE = 2 << 20
+"""Bytes of texts that lie in a processor's own memory, with what is made of them."""
+
 READ_KINDS = frozenset({*FIXED_SIZES, WIDE_TEXT, SID})
 """Kinds that are read here; records with others are left to the library."""
 
@@ -65,30 +68,43 @@ class BinaryColumn:
 NONE_ODD: Places = np.empty(0, np.int64)
 
 
-def print_binary_values(data: Bytes, kind: int, at: Places, sizes: Places) -> BinaryColumn:
-    """The values of one kind that lie at these places."""
+def print_binary_values(data: Bytes, kind: int, at: Sequence[Places], sizes: Sequence[Places]) -> list[BinaryColumn]:
+    """Columns of values of one kind, which all have as many rows, by where these lie."""
     if kind == WIDE_TEXT:
         return print_texts(data, at, sizes)
     if kind == SID:
-        return print_sids(data, at, sizes)
-    return PRINTERS[kind](data, at)
+        return [print_sids(data, *each) for each in zip(at, sizes, strict=True)]
+    return [PRINTERS[kind](data, each) for each in at]
 
 
-def print_texts(data: Bytes, at: Places, sizes: Places) -> BinaryColumn:
+def print_texts(data: Bytes, at: Sequence[Places], sizes: Sequence[Places]) -> list[BinaryColumn]:
     """Texts of two bytes a letter, which end at a zero."""
+    rows = len(at[0])
+    # What is done to all columns together costs as much as for one of them, as long as it is not much.
+    columns = max(1, TEXTS_AT_ONCE // (sum(int(each.sum()) for each in sizes) // len(sizes) + rows))
+    found = []
+    for first in range(0, len(at), columns):
+        chosen = slice(first, first + columns)
+        texts, odd = read_texts(data, np.concatenate(at[chosen]), np.concatenate(sizes[chosen]))
+        for number in range(len(texts) // rows):
+            own = odd[(odd >= number * rows) & (odd < (number + 1) * rows)] - number * rows if len(odd) else odd
+            found.append(BinaryColumn(texts.slice(number * rows, rows).dictionary_encode(), own))
+    return found
+
+
+def read_texts(data: Bytes, at: Places, sizes: Places) -> tuple[pa.Array, Places]:
+    """Texts, and which of them are left to the library."""
     odd = np.flatnonzero(sizes & 1).astype(np.int64) if (sizes & 1).any() else NONE_ODD
     wide = slice_texts(data, at, at + (sizes & ~1), pa.binary())
     offsets = text_offsets(wide) >> 1
     letters = text_bytes(wide)[: 2 * offsets[-1]]
     low, high = np.ascontiguousarray(letters[0::2]), letters[1::2]
-    if high.any() or (len(low) and (low.max() >= 0x80 or not low.min())):
-        strange = np.flatnonzero((high != 0) | (low >= 0x80) | (low == 0))
-        unusual = np.unique(np.searchsorted(offsets, strange, side="right") - 1)
-        texts, no_texts = decode_texts(wide, low, offsets, unusual)
-        odd = np.union1d(odd, no_texts)
-    else:
-        texts = build_texts(low, offsets, pa.string())
-    return BinaryColumn(texts.dictionary_encode(), odd)
+    if not high.any() and (not len(low) or (low.max() < 0x80 and low.min())):
+        return build_texts(low, offsets, pa.string()), odd
+    strange = np.flatnonzero((high != 0) | (low >= 0x80) | (low == 0))
+    unusual = np.unique(np.searchsorted(offsets, strange, side="right") - 1)
+    texts, no_texts = decode_texts(wide, low, offsets, unusual)
+    return texts, np.union1d(odd, no_texts)
 
 
 def build_texts(letters: Bytes, offsets: npt.NDArray[np.int32], kind: pa.DataType) -> pa.Array:

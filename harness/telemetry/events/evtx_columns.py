@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from harness.telemetry.events.binary_records import (
 from harness.telemetry.events.binary_values import (
     EPOCH_TICKS,
     FILE_TIME,
+    BinaryColumn,
     is_possible_time,
     print_binary_values,
     print_ticks,
@@ -90,17 +92,14 @@ class RecordReader:
             return
         own = gather_numbers(data, alike.values[number].at, "<i8")
         odd = ~(is_possible_time(own) & is_possible_time(written))
+        printed = print_values(data, alike, {n for name, n in layout.fields.items() if name != "SystemTime"})
         columns: dict[str, pa.DictionaryArray] = {}
         for name, held in layout.fields.items():
-            if isinstance(held, str):
-                columns[name] = repeat_text(held, len(own))
-            elif name == "SystemTime":
-                columns[name] = repeat_text("", len(own))
+            if isinstance(held, str) or name == "SystemTime":
+                columns[name] = repeat_text(held if isinstance(held, str) else "", len(own))
             else:
-                value = alike.values[held]
-                column = print_binary_values(data, value.kind, value.at, value.sizes)
-                columns[name] = column.texts
-                odd[column.odd] = True
+                columns[name] = printed[held].texts
+                odd[printed[held].odd] = True
         # The event's own time counts where a forwarded record has another one in its header.
         ticks = np.where(own // 10 == written // 10, written, own // 10 * 10)
         for some in split_by_kind(columns, np.flatnonzero(~odd)):
@@ -126,6 +125,20 @@ class RecordReader:
         )
 
 
+def print_values(data: Bytes, alike: AlikeRecords, wanted: Collection[int | str]) -> dict[int, BinaryColumn]:
+    """Some of the values of records by their number, those of one kind together."""
+    kinds: defaultdict[int, list[int]] = defaultdict(list)
+    for number, value in enumerate(alike.values):
+        if number in wanted:
+            kinds[value.kind].append(number)
+    found: dict[int, BinaryColumn] = {}
+    for kind, numbers in kinds.items():
+        at = [alike.values[number].at for number in numbers]
+        sizes = [alike.values[number].sizes for number in numbers]
+        found.update(zip(numbers, print_binary_values(data, kind, at, sizes), strict=True))
+    return found
+
+
 def take_used(column: pa.DictionaryArray, rows: pa.Array) -> pa.DictionaryArray:
     """Some rows of a column, with the texts that are in them."""
     used = column.indices.take(rows).dictionary_encode()
@@ -137,10 +150,11 @@ def split_by_kind(columns: Mapping[str, pa.DictionaryArray | str], rows: Places)
     group = np.zeros(len(rows), np.int64)
     for name in ("Channel", "EventID"):
         column = columns.get(name)
-        if column is not None and not isinstance(column, str):
+        if column is not None and not isinstance(column, str) and len(column.dictionary) > 1:
             group = group * (len(column.dictionary) + 1) + column.indices.to_numpy()[rows]
-    for number in np.unique(group).tolist():
-        yield rows[group == number]
+    numbers = np.unique(group).tolist() if group.any() else [0]
+    for number in numbers if len(rows) else ():
+        yield rows if len(numbers) == 1 else rows[group == number]
 
 
 def is_sound(chunk: bytes) -> bool:

@@ -32,8 +32,8 @@ class MarkedTexts(Protocol):
     counts: Places
     sound: npt.NDArray[np.bool_]
 
-    def list_marks(self, rows: Places) -> Places:
-        """The beginning, the marks and the end of texts that have as many of them; a row a mark."""
+    def list_marks(self, rows: Places, numbers: Places) -> Places:
+        """Some marks, a row a mark, of texts that have as many: 0 is their beginning, the last one their end."""
 
     def line(self, row: int) -> bytes:
         """The bytes of one text."""
@@ -63,14 +63,33 @@ class LineForm:
     marks: int
 
     @cached_property
+    def needed(self) -> Places:
+        """The marks beside values, in their order."""
+        beside = {mark for value in self.values for mark in (value.start, value.end)}
+        return np.array(sorted({0, *beside, self.marks - 1}))
+
+    def find_mark(self, mark: int) -> int:
+        """Which of the needed marks this is."""
+        return int(np.searchsorted(self.needed, mark))
+
+    @cached_property
     def begins(self) -> tuple[Places, Places]:
         """The marks before values and the distance of each value from its mark."""
-        return list_columns((value.start, value.start_offset) for value in self.values)
+        return list_columns((self.find_mark(value.start), value.start_offset) for value in self.values)
 
     @cached_property
     def ends(self) -> tuple[Places, Places]:
         """The marks behind values, and the distance of each value's end."""
-        return list_columns((value.end, value.end_offset) for value in self.values)
+        return list_columns((self.find_mark(value.end), value.end_offset) for value in self.values)
+
+    @cached_property
+    def filled(self) -> list[tuple[int, int, int]]:
+        """Of values that may not be empty the marks before and behind, and how far apart these are at least."""
+        return [
+            (self.find_mark(value.start), self.find_mark(value.end), value.start_offset - value.end_offset)
+            for value in self.values
+            if not value.text
+        ]
 
     @cached_property
     def texts(self) -> list[tuple[int, int, int, int, bytes]]:
@@ -78,7 +97,7 @@ class LineForm:
         before = [(0, 0), *((value.end, value.end_offset) for value in self.values)]
         behind = [*((value.start, value.start_offset) for value in self.values), (self.marks - 1, 0)]
         return [
-            (first, offset, last, offset + len(text) - other, text)
+            (self.find_mark(first), offset, self.find_mark(last), offset + len(text) - other, text)
             for (first, offset), (last, other), text in zip(before, behind, self.between, strict=True)
         ]
 
@@ -95,13 +114,12 @@ class LineForm:
 
     def match_block(self, lines: MarkedTexts, rows: Places) -> tuple[Places, Places, Places]:
         """The same of lines that are few enough to lie in a processor's own memory."""
-        marks = lines.list_marks(rows)
+        marks = lines.list_marks(rows, self.needed)
         fits = np.ones(len(rows), bool)
         for first, _, last, distance, _ in self.texts:
             fits &= marks[last] - marks[first] == distance
-        for value in self.values:
-            if not value.text:
-                fits &= marks[value.end] - marks[value.start] > value.start_offset - value.end_offset
+        for first, last, distance in self.filled:
+            fits &= marks[last] - marks[first] > distance
         # Texts are looked at where they lie within their lines for sure.
         if not fits.all():
             rows, marks = rows[fits], marks[:, fits]

@@ -32,12 +32,17 @@ def list_line_pieces(stream: Stream) -> Iterator[LinePiece]:
             number, skipping = number + 1, False
         waiting.append(block)
         size += len(block)
-        end = block.rfind(b"\n")
-        rest = len(block) - end - 1 if end >= 0 else rest + len(block)
+        end = block.rfind(b"\n") + 1
+        rest = len(block) - end if end else rest + len(block)
         if size < PIECE and rest <= LONGEST_RECORD:
             continue
-        whole = b"".join(waiting)
-        text, left = whole[: size - rest], whole[size - rest :]
+        left = b""
+        if end:
+            waiting[-1], left = block[:end], block[end:]
+            text = b"".join(waiting)
+        else:
+            whole = b"".join(waiting)
+            text, left = whole[: size - rest], whole[size - rest :]
         if text:
             yield LinePiece(number, text)
             number += text.count(b"\n")

@@ -27,11 +27,12 @@ class MarkedLines:
     counts: Places
     sound: npt.NDArray[np.bool_]
 
-    def list_marks(self, rows: Places) -> Places:
-        """The beginning, the quotes and the end of lines that have as many of them; a row a mark."""
-        count = int(self.counts[rows[0]])
-        quotes = self.quotes[self.first_quotes[rows] + np.arange(count)[:, None]]
-        return np.concatenate((self.begins[rows][None], quotes, self.ends[rows][None]))
+    def list_marks(self, rows: Places, numbers: Places) -> Places:
+        """Some marks of lines that have as many, a row a mark: the beginning, quotes from 1 on, the end."""
+        marks = np.empty((len(numbers), len(rows)), np.int64)
+        marks[0], marks[-1] = self.begins[rows], self.ends[rows]
+        marks[1:-1] = self.quotes[self.first_quotes[rows] + (numbers[1:-1, None] - 1)]
+        return marks
 
     def list_filled(self) -> Places:
         """The numbers of lines that are not blank."""
@@ -63,7 +64,7 @@ def mark_lines(piece: bytes) -> MarkedLines:
 def find_quotes(data: Bytes) -> Places:
     """The places of all quotes that begin or end a text."""
     quotes = find_bytes(data, QUOTE)
-    escaped = np.flatnonzero(data[np.maximum(quotes - 1, 0)] == BACKSLASH)
+    escaped = np.flatnonzero(data[quotes - 1] == BACKSLASH)
     if not len(escaped):
         return quotes
     # An odd number of backslashes before a quote makes it a letter of the text.

@@ -116,7 +116,7 @@ def expect_texts(data: Bytes, values: Sequence[Values]) -> list[tuple[str, ...]]
     """What the made values are as text, those of each over all samples. Raises ValueError for one that has none."""
     found = []
     for each in values:
-        column = print_binary_values(data, each.kind, each.at, each.sizes)
+        column = print_binary_values(data, each.kind, [each.at], [each.sizes])[0]
         if len(column.odd):
             raise ValueError("a made value has no text")
         found.append(tuple(column.texts.to_pylist()))

@@ -59,13 +59,12 @@ class MarkedEvents:
     counts: Places
     sound: npt.NDArray[np.bool_]
 
-    def list_marks(self, rows: Places) -> Places:
-        """The brackets of events that have as many of them, and the end; a row a mark."""
-        count = int(self.counts[rows[0]])
-        number = np.arange(count)[:, None]
-        marks = np.empty((2 * count + 1, len(rows)), np.int64)
-        marks[0:-1:2] = self.opens[self.first_opens[rows] + number]
-        marks[1:-1:2] = self.closes[self.first_closes[rows] + number]
+    def list_marks(self, rows: Places, numbers: Places) -> Places:
+        """Some marks of events that have as many, a row a mark: brackets from 0 on, the end."""
+        marks = np.empty((len(numbers), len(rows)), np.int64)
+        brackets, opened = numbers[:-1] // 2, numbers[:-1] % 2 == 0
+        marks[:-1][opened] = self.opens[self.first_opens[rows] + brackets[opened][:, None]]
+        marks[:-1][~opened] = self.closes[self.first_closes[rows] + brackets[~opened][:, None]]
         marks[-1] = self.ends[rows]
         return marks
 
