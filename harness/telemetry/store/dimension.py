@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from harness.telemetry.events.column_lineage import Place, locate_column
 from harness.telemetry.store.manifest import StoredDimension
 
-Codes = npt.NDArray[np.int32]
+TextCodes = npt.NDArray[np.int32]
 
-MOST_VALUES = 1 << 19
+MOST_DIMENSION_TEXTS = 1 << 19
 """Texts of one dimension; a column with more is held as text. Chosen: with the rest of Python some 60 MB."""
 MOST_BYTES = 192 << 20
 """Memory for the texts of all dimensions together."""
@@ -32,14 +32,14 @@ class Dimensions:
         self.room = room
         self.by_name: dict[str, Dimension] = {}
 
-    def encode(self, name: str, texts: pa.StringArray) -> Codes | None:
+    def encode(self, name: str, texts: pa.StringArray) -> TextCodes | None:
         """The codes of distinct texts; None where there is no room for them."""
         dimension = self.by_name.setdefault(name, Dimension())
         known = dimension.find_known(texts)
         if known is not None:
             return known
         before, size = len(dimension.codes), dimension.size
-        if before + len(texts) > MOST_VALUES and dimension.count_new(texts) + before > MOST_VALUES:
+        if before + len(texts) > MOST_DIMENSION_TEXTS and dimension.count_new(texts) + before > MOST_DIMENSION_TEXTS:
             return None
         if self.room < texts.nbytes + BYTES_A_VALUE * len(texts):
             return None
@@ -69,9 +69,9 @@ class Dimension:
     def __init__(self) -> None:
         self.codes: dict[str, int] = {}
         self.size = 0
-        self.mappings: dict[Place, tuple[pa.StringArray, Codes]] = {}
+        self.mappings: dict[Place, tuple[pa.StringArray, TextCodes]] = {}
 
-    def find_known(self, texts: pa.StringArray) -> Codes | None:
+    def find_known(self, texts: pa.StringArray) -> TextCodes | None:
         """The codes of texts that were encoded a moment ago."""
         found = self.mappings.get(locate_texts(texts))
         return None if found is None else found[1]
@@ -80,7 +80,7 @@ class Dimension:
         """How many of these texts have no code yet."""
         return list(map(self.codes.get, texts.to_pylist())).count(None)
 
-    def encode(self, texts: pa.StringArray) -> Codes:
+    def encode(self, texts: pa.StringArray) -> TextCodes:
         """The codes of texts; new ones get the next."""
         codes = self.codes
         before = len(codes)
