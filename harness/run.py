@@ -32,19 +32,17 @@ from harness.scenario.foreign_tests import converted_for, expand_expectations, h
 from harness.scenario.pack import find_scenarios, list_generators, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
-from harness.scratch_folder import ScratchFolder
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
 from harness.supervisor import can_supervise, mark_place, unit_of_work
-from harness.telemetry.events.event import Damage, merge_telemetry
-from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
+from harness.telemetry.events.event import Damage
+from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario
 from harness.telemetry.simulation.behaviour import announce_foreign_python
-from harness.telemetry.store.ingest import is_large, write_store
-from harness.telemetry.store.manifest import is_store
 from harness.telemetry.store.reader import TimeStretch
 from harness.verdict.alerts import Alert
+from harness.verdict.event_stores import EventStores
 from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
 from harness.verdict.judge import Trial, TrialSet, find_reached_limits
-from harness.verdict.store import TelemetryStore, WorldStore
+from harness.verdict.store import TelemetryStore
 from harness.verdict.ties import find_ties
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, measure_signal
 from harness.workers import workers_for
@@ -98,8 +96,7 @@ class Bench:
         self.queries: dict[tuple[Path, Strictness], Query] = {}
         self.contents: dict[Path, Content] = {}
         self.connected: Engine | None = None
-        self.event_stores: dict[tuple[tuple[Path, ...], TimeStretch | None], TelemetryStore] = {}
-        self.scratch: list[ScratchFolder] = []
+        self.recordings = EventStores(self.options.plain, self.options.limits.memory)
 
     def __enter__(self) -> Self:
         return self
@@ -107,10 +104,7 @@ class Bench:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.connected:
             self.connected.close()
-        for store in self.event_stores.values():
-            store.close()
-        for folder in self.scratch:
-            folder.remove()
+        self.recordings.close()
 
     @property
     def engine(self) -> Engine:
@@ -256,22 +250,7 @@ class Bench:
 
     def stored(self, events: Sequence[Path], window: TimeStretch | None = None) -> TelemetryStore:
         """What was recorded: a store is read where it lies, what is large becomes one, all else is at hand."""
-        key = (tuple(events), window)
-        if key not in self.event_stores:
-            self.event_stores[key] = self.open_events(events, window)
-        return self.event_stores[key]
-
-    def open_events(self, events: Sequence[Path], window: TimeStretch | None) -> TelemetryStore:
-        """The same, read now."""
-        if len(events) == 1 and is_store(events[0]):
-            return WorldStore(self.engine, events[0], window)
-        if any(is_store(p) for p in events) or is_large(events, self.options.limits.memory):
-            made = ScratchFolder("detlab-ingested-")
-            self.scratch.append(made)
-            write_store(events, made.path, plain=self.options.plain, conditions={})
-            return WorldStore(self.engine, made.path, window)
-        telemetry = merge_telemetry(replay(p, plain=self.options.plain) for p in events)
-        return TelemetryStore(self.engine, lambda _: telemetry)
+        return self.recordings.open(self.engine, events, window)
 
     def query(
         self, path: Path, events: Sequence[Path], window: TimeStretch | None = None, *, traced: bool = True

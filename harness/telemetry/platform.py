@@ -63,6 +63,7 @@ class Platform(Protocol):
     name: str
     conditions: tuple[Condition, ...]
     text_fields: tuple[str, ...]
+    telling_fields: tuple[str, ...]
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """The events that this platform has of what was recorded, as its rules see them.

@@ -36,6 +36,9 @@ WINDOWS_SOURCETYPES: Mapping[Collection, str] = {Collection.XML: "xmlwineventlog
 OTHER_SOURCETYPE = "_json"
 """The sourcetype of events that no sensor of ours knows."""
 
+TELLING_FIELDS = ("source", "sourcetype")
+"""Recorded fields whose values tell how events were collected."""
+
 BY_COLLECTION = "by collection"
 
 CONDITIONS = (
@@ -90,7 +93,7 @@ def resolve_collection(events: Events, conditions: Mapping[str, str]) -> Collect
     if "source" in conditions:
         return Collection(conditions["source"])
     recorded = list_event_fields(events)
-    for name in ("source", "sourcetype"):
+    for name in TELLING_FIELDS:
         field = recorded.get(name)
         if field is not None and all(v.startswith(Collection.CLASSIC) for v in list_distinct_values(field)):
             return Collection.CLASSIC

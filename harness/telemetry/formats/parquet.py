@@ -140,7 +140,7 @@ def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) 
     file = pq.ParquetFile(open_parquet(stream), read_dictionary=texts)
     with JsonEvents(stream.name, tables) as events:
         first = 1
-        for batch in file.iter_batches(choose_batch_rows(file.metadata)):
+        for batch in file.iter_batches(choose_batch_rows(file.metadata), use_threads=False):
             # Arrow takes codes beyond the texts of a damaged file, and fails when somebody looks at them.
             batch.validate(full=True)
             for row, fields in events.rows.add_batch(batch):

@@ -44,6 +44,7 @@ class LogScalePlatform:
     name: str = "logscale"
     conditions: tuple[Condition, ...] = CONDITIONS
     text_fields: tuple[str, ...] = (RAW_STRING,)
+    telling_fields: tuple[str, ...] = ()
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a query sees it: `@timestamp` is when the cloud or the log received it, in milliseconds."""

@@ -37,7 +37,14 @@ from harness.telemetry.events.text_columns import (
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
 from harness.telemetry.platform import Condition, View
 from harness.telemetry.recorded_text import read_recorded_texts
-from harness.telemetry.splunk_inputs import CONDITIONS, Collection, metadata, resolve_collection, resolve_condition
+from harness.telemetry.splunk_inputs import (
+    CONDITIONS,
+    TELLING_FIELDS,
+    Collection,
+    metadata,
+    resolve_collection,
+    resolve_condition,
+)
 
 # Extraction takes attributes under their bare names: Guid, ProcessID (spl.md 11.1). ProcessID is the logging process,
 # and differs only in case from the event's own ProcessId.
@@ -65,6 +72,7 @@ class SplunkPlatform:
     name: str = "splunk"
     conditions: tuple[Condition, ...] = CONDITIONS
     text_fields: tuple[str, ...] = (RAW_FIELD, MESSAGE)
+    telling_fields: tuple[str, ...] = TELLING_FIELDS
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a search sees it; metadata that an input recorded stays unless a condition is given."""

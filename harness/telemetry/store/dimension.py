@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 else:
     pq = LateModule("pyarrow.parquet")
 
-Codes = npt.NDArray[np.int32]
+TextCodes = npt.NDArray[np.int32]
 
-MOST_VALUES = 1 << 19
+MOST_DIMENSION_TEXTS = 1 << 19
 """Texts of one dimension; a column with more is held as text. Chosen: with the rest of Python some 60 MB."""
 MOST_BYTES = 192 << 20
 """Memory for the texts of all dimensions together."""
@@ -38,14 +38,14 @@ class Dimensions:
         self.room = room
         self.by_name: dict[str, Dimension] = {}
 
-    def encode(self, name: str, texts: pa.StringArray) -> Codes | None:
+    def encode(self, name: str, texts: pa.StringArray) -> TextCodes | None:
         """The codes of distinct texts; None where there is no room for them."""
         dimension = self.by_name.setdefault(name, Dimension())
         known = dimension.find_known(texts)
         if known is not None:
             return known
         before, size = len(dimension.codes), dimension.size
-        if before + len(texts) > MOST_VALUES and dimension.count_new(texts) + before > MOST_VALUES:
+        if before + len(texts) > MOST_DIMENSION_TEXTS and dimension.count_new(texts) + before > MOST_DIMENSION_TEXTS:
             return None
         if self.room < texts.nbytes + BYTES_A_VALUE * len(texts):
             return None
@@ -75,9 +75,9 @@ class Dimension:
     def __init__(self) -> None:
         self.codes: dict[str, int] = {}
         self.size = 0
-        self.mappings: dict[Place, tuple[pa.StringArray, Codes]] = {}
+        self.mappings: dict[Place, tuple[pa.StringArray, TextCodes]] = {}
 
-    def find_known(self, texts: pa.StringArray) -> Codes | None:
+    def find_known(self, texts: pa.StringArray) -> TextCodes | None:
         """The codes of texts that were encoded a moment ago."""
         found = self.mappings.get(locate_texts(texts))
         return None if found is None else found[1]
@@ -86,14 +86,17 @@ class Dimension:
         """How many of these texts have no code yet."""
         return list(map(self.codes.get, texts.to_pylist())).count(None)
 
-    def encode(self, texts: pa.StringArray) -> Codes:
+    def encode(self, texts: pa.StringArray) -> TextCodes:
         """The codes of texts; new ones get the next."""
         codes = self.codes
         before = len(codes)
         values = texts.to_pylist()
         known = list(map(codes.get, values))
-        if None in known:
-            known = [codes.setdefault(text, len(codes)) for text in values]
+        # Mostly all are known, and searching for a None costs a tenth of a loop.
+        at = -1
+        for _ in range(known.count(None)):
+            at = known.index(None, at + 1)
+            known[at] = codes.setdefault(values[at], len(codes))
         found = np.array(known, np.int32)
         if len(codes) > before:
             self.size += BYTES_A_VALUE * (len(codes) - before) + texts.nbytes * (len(codes) - before) // len(texts)

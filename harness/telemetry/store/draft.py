@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.telemetry.events.event import Events
-from harness.telemetry.store.dimension import Codes, Dimensions, has_marked_text
+from harness.telemetry.store.dimension import Dimensions, TextCodes, has_marked_text
 from harness.telemetry.store.manifest import Form, StoredField, StoredKind
 from harness.telemetry.store.writer import RowsFile, StoreWriter, open_parquet
 
@@ -54,7 +54,7 @@ class FinalCodes:
     """What the codes of a draft are in the store; columns without are held as the texts that they mean."""
 
     draft: Draft
-    codes: Mapping[str, Codes]
+    codes: Mapping[str, TextCodes]
 
     @classmethod
     def assign(cls, draft: Draft, dimensions: Dimensions) -> FinalCodes:

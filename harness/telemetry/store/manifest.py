@@ -22,11 +22,15 @@ EVENT_NUMBER = "@event"
 
 
 class Form(StrEnum):
-    """How files hold a field: as codes of its texts, as the texts, or as numbers that were never printed."""
+    """How files hold a field: as codes of its texts, as the texts, or as numbers that were never printed.
+
+    What is the event's time in seconds since 1970 is held as its time.
+    """
 
     CODES = "codes"
     TEXTS = "texts"
     NUMBERS = "numbers"
+    SECONDS = "seconds"
 
 
 class StoredField(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,11 @@ class StoredField(msgspec.Struct, frozen=True, kw_only=True):
     nulls: bool
     filled: bool
     marked: bool = False
+
+    @property
+    def printed(self) -> bool:
+        """Whether its texts are made of numbers when somebody reads them."""
+        return self.form in (Form.NUMBERS, Form.SECONDS)
 
     @property
     def coded(self) -> bool:

@@ -17,7 +17,6 @@ from harness.telemetry.events.column_lineage import SPARING, Change, Epoch, Line
 from harness.telemetry.events.event import (
     CAUSE,
     EARLIEST_ARRIVAL,
-    METADATA_FIELDS,
     TIME,
     TIME_TYPE,
     UNLABELLED,
@@ -26,7 +25,7 @@ from harness.telemetry.events.event import (
     fill_times,
 )
 from harness.telemetry.platform import Platform, View
-from harness.telemetry.store.manifest import EVENT_NUMBER, Form, StoredKind
+from harness.telemetry.store.manifest import EVENT_NUMBER, StoredKind
 from harness.telemetry.store.reader import CodedStore, TimeStretch, make_events
 
 # Any text without a mark: what is done to it is done to the column's own.
@@ -127,9 +126,9 @@ class Presentation:
         return make_events(table, pa.table(columns))
 
     def list_witness_texts(self, table: StoredKind, name: str) -> list[str]:
-        """Texts that stand for those of a column; of metadata they are its own, since a platform looks at them."""
+        """Texts that stand for those of a column; they are its own where a platform looks at them."""
         own = next(f for f in table.fields if f.name == name)
-        if name not in METADATA_FIELDS or not own.filled:
+        if name not in self.platform.telling_fields or not own.filled:
             return [WITNESS if own.filled else ""]
         seen: set[str] = set()
         for _, events in self.store.pieces(table, [name], None):
@@ -163,7 +162,7 @@ class Presentation:
         if column.origin is None:
             return False
         held = next(f for f in shown.table.fields if f.name == column.origin.name)
-        if held.form is Form.NUMBERS:
+        if held.printed:
             return True
         return not held.coded and not self.is_unchanged(column.origin, shown.table)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError
 from harness.late_module import LateModule
@@ -117,7 +118,7 @@ class CodedStore:
         """The rows of a table as files hold them, and as events; of these fields, of a window, if one is given."""
         own = [RECORD_NUMBER, RECORD_FILE] if table.recorded else []
         chosen = [f for f in table.fields if columns is None or f.name in set(columns)]
-        wanted = [EVENT_NUMBER, TIME, CAUSE, *own, *(f.name for f in chosen)]
+        wanted = [EVENT_NUMBER, TIME, CAUSE, *own, *(f.name for f in chosen if f.form is not Form.SECONDS)]
         for file, group in self.groups(table, window):
             try:
                 read = file.read_row_group(group, columns=wanted).combine_chunks()
@@ -149,13 +150,13 @@ class CodedStore:
             columns[RECORD_NUMBER] = read.column(RECORD_NUMBER)
             columns[RECORD_FILE] = read.column(RECORD_FILE).dictionary_encode()
         for each in chosen:
-            held = read.column(each.name)
+            held = read.column(each.name) if each.form is not Form.SECONDS else count_seconds(read.column(TIME))
             columns[each.name] = self.decode(each, held.chunk(0) if held.num_chunks == 1 else held.combine_chunks())
         return make_events(table, pa.table(columns))
 
     def decode(self, field: StoredField, held: pa.Array) -> pa.DictionaryArray:
         """A column as events have it: only texts that are in it."""
-        if field.form is Form.NUMBERS:
+        if field.printed:
             return print_floats(held).dictionary_encode()
         if not field.coded:
             return held.dictionary_encode()
@@ -194,6 +195,11 @@ def empty_events(table: StoredKind) -> Events:
     types = {TIME: TIME_TYPE, CAUSE: pa.int32()}
     schema = pa.schema([(n, types.get(n, TEXT_TYPE)) for n in (TIME, CAUSE, *table.columns)])
     return make_events(table, schema.empty_table())
+
+
+def count_seconds(micros: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times as seconds since 1970."""
+    return pc.divide(micros.cast(pa.float64()), 1e6)
 
 
 def may_overlap(file: pq.ParquetFile, group: int, window: TimeStretch) -> bool:

@@ -79,6 +79,8 @@ class KindWriter:
 
     def holds(self, columns: Mapping[str, Form], recorded: bool) -> bool:
         """Whether events with these columns, each in its form, can be rows of it."""
+        if any(f.form is Form.SECONDS and n not in columns for n, f in self.fields.items()):
+            return False
         fits = all(n in self.fields and self.fields[n].form is form for n, form in columns.items())
         return fits and recorded is self.recorded
 
@@ -176,11 +178,11 @@ class StoreWriter:
         columns = {n: events.columns.column(n) for n in names}
         columns = {n: c if pa.types.is_float64(c.type) else encode_text(c) for n, c in columns.items()}
         codes = {n: self.encode(events, n, column) for n, column in columns.items()}
-        forms = {n: find_form(column, codes[n]) for n, column in columns.items()}
+        times = events.columns.column(TIME).cast(pa.int64()).combine_chunks()
+        forms = {n: find_form(column, codes[n], times) for n, column in columns.items()}
         recorded = RECORD_NUMBER in events.columns.column_names
         table = self.find_table(events, forms, recorded)
         size = len(events)
-        times = events.columns.column(TIME).cast(pa.int64()).combine_chunks()
         made: dict[str, pa.Array | pa.ChunkedArray] = {
             EVENT_NUMBER: pa.array(np.arange(self.next, self.next + size, dtype=np.int64)),
             TIME: times,
@@ -190,6 +192,9 @@ class StoreWriter:
             made[RECORD_NUMBER] = events.columns.column(RECORD_NUMBER).combine_chunks()
             made[RECORD_FILE] = events.columns.column(RECORD_FILE).cast(pa.string()).combine_chunks()
         for name, facts in table.fields.items():
+            if facts.form is Form.SECONDS:
+                facts.filled = True
+                continue
             made[name] = self.held_column(facts, columns.get(name), codes.get(name), size)
         self.next += size
         table.note_times(times)
@@ -260,6 +265,8 @@ class StoreWriter:
         before = {n: f.form for n, f in same[-1].fields.items()} if same else {}
         # With the columns of the one before, so that tables become fewer and not more where fields come and go.
         fields = {n: FieldFacts(form=form) for n, form in {**before, **columns}.items()}
+        # Of events without the field their time must not be taken for it.
+        fields = {n: f for n, f in fields.items() if n in columns or f.form is not Form.SECONDS}
         made = KindWriter(sensor=events.sensor, kind=events.kind, constants=constants, fields=fields, recorded=recorded)
         same.append(made)
         return made
@@ -305,10 +312,11 @@ def close_file(table: KindWriter) -> None:
 HELD_TYPES = {Form.CODES: pa.int32(), Form.TEXTS: pa.string(), Form.NUMBERS: pa.float64()}
 
 
-def find_form(column: pa.ChunkedArray, codes: pa.ChunkedArray | None) -> Form:
-    """How files hold a column."""
+def find_form(column: pa.ChunkedArray, codes: pa.ChunkedArray | None, times: pa.Array) -> Form:
+    """How files hold a column of events of these times, which are in microseconds."""
     if pa.types.is_float64(column.type):
-        return Form.NUMBERS
+        known = not column.null_count and not times.null_count
+        return Form.SECONDS if known and (times.to_numpy() / 1e6 == column.to_numpy()).all() else Form.NUMBERS
     return Form.TEXTS if codes is None else Form.CODES
 
 
