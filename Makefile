@@ -19,8 +19,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Needs hours at full size: MEASURES="start spl" for some, OPTIONS="--events 1000000" or OPTIONS=--quick for less.
 bench: $(READY)
-	$(BIN)/python -m bench
+	@mkdir -p dist
+	$(BIN)/python -m bench $(MEASURES) --json dist/bench.json --page dist/bench.html $(OPTIONS)
 
 # The project's own mutations of real inputs, SECONDS for each target; a find is a file and its traceback in dist/fuzz.
 # Nothing is installed: where somebody put atheris into the environment, `python -m fuzz --guided` uses it.

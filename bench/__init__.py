@@ -1,1 +1,1 @@
-"""How fast rules run: the product against the same detections written by hand in SQL, on the same file, in one run."""
+"""How fast `detlab` is by the command lines that a user types, against the best there is: docs/benchmarks.md."""

@@ -7,8 +7,9 @@ from typing import Annotated
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.simulation.activity import Activity, NetworkConnection, TextColumn
+from harness.telemetry.simulation.activity import Activity, NetworkConnection
 from harness.telemetry.simulation.behaviour import Between, Count, Port
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import ONE_SECOND, Host
 from harness.telemetry.simulation.network_calls import look_up_name, sizes
 from harness.telemetry.simulation.schedule import bursts, check_moment_count, convert_seconds

@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.simulation.activity import Activity, Address, DnsQuery, TextColumn
+from harness.telemetry.simulation.activity import Activity, Address, DnsQuery
 from harness.telemetry.simulation.attack import start_attack
 from harness.telemetry.simulation.behaviour import Count
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host
 from harness.telemetry.simulation.network_calls import look_up_name
 from harness.telemetry.simulation.schedule import periodic

@@ -6,7 +6,8 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.simulation.activity import Activity, TextColumn
+from harness.telemetry.simulation.activity import Activity
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Host
 from harness.telemetry.simulation.network_calls import look_up_name
 from harness.telemetry.simulation.schedule import poisson

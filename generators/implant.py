@@ -10,8 +10,9 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.events.text_columns import Times
-from harness.telemetry.simulation.activity import Activity, Address, BooleanArray, TextColumn
+from harness.telemetry.simulation.activity import Activity, Address, BooleanArray
 from harness.telemetry.simulation.behaviour import Count, Fraction, Port
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import ONE_SECOND, POWERSHELL_IMAGE, Host, Process
 from harness.telemetry.simulation.network_calls import connect_to_server, look_up_name, sizes
 from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime

@@ -6,8 +6,9 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.simulation.activity import Activity, Address, NetworkConnection, TextColumn
+from harness.telemetry.simulation.activity import Activity, Address, NetworkConnection
 from harness.telemetry.simulation.behaviour import Port
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Host
 from harness.telemetry.simulation.network_calls import agent, sizes
 from harness.telemetry.simulation.schedule import convert_seconds, poisson
@@ -20,7 +21,7 @@ def meeting(
     start: np.datetime64,
     random: Generator,
     *,
-    image: str = r"C:\Users\Public\AppData\Roaming\Zoom\bin\Zoom.exe",
+    image: str = r"C:\Users\{user}\AppData\Roaming\Zoom\bin\Zoom.exe",
     servers: tuple[Address, ...] = ("203.0.113.120", "203.0.113.121", "203.0.113.122"),
     port: Port = 443,
     per_hour: float = 0.35,

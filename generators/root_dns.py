@@ -6,7 +6,8 @@ from datetime import timedelta
 import numpy as np
 from numpy.random import Generator
 
-from harness.telemetry.simulation.activity import Activity, NetworkConnection, TextColumn
+from harness.telemetry.simulation.activity import Activity, NetworkConnection
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Host
 from harness.telemetry.simulation.schedule import poisson
 

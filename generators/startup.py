@@ -6,7 +6,8 @@ import numpy as np
 from numpy.random import Generator
 
 from harness.telemetry.simulation.activity import Activity, ProcessCreation
-from harness.telemetry.simulation.host import TREE, Host
+from harness.telemetry.simulation.host import Host
+from harness.telemetry.simulation.process_tree import TREE
 
 # Sensors start with services.exe or later: both are never seen to start.
 BEFORE_ANY_SENSOR = ("System", "smss.exe")

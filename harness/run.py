@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from harness.detection.content import Content
 from harness.detection.content import read_content_beside as content_beside
-from harness.detection.engine import DEFAULT_PATIENCE, Engine, ResultRows, open_engine
+from harness.detection.engine import Engine, ResultRows, import_engine, open_engine
 from harness.detection.language import (
     Plan,
     Query,
@@ -23,24 +23,28 @@ from harness.detection.language import (
     check_scenario_switches,
     check_switches,
     language,
+    list_languages,
 )
 from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
+from harness.garbage import collect_nothing
+from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import converted_for, expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, list_generators, split_on_request
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
-from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
+from harness.scratch_folder import ScratchFolder
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
-from harness.supervisor import Limits, can_supervise, default_memory, mark_place, unit_of_work
+from harness.supervisor import Crew, Death, Send, can_supervise, mark_place, unit_of_work
 from harness.telemetry.events.event import Damage, merge_telemetry
-from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
 from harness.telemetry.simulation.behaviour import announce_foreign_python
-from harness.telemetry.simulation.world.dataset import is_dataset
+from harness.telemetry.store.ingest import is_large, write_store
+from harness.telemetry.store.manifest import is_store
+from harness.telemetry.store.reader import TimeStretch
 from harness.verdict.alerts import Alert
 from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
 from harness.verdict.judge import Trial, TrialSet, find_reached_limits
-from harness.verdict.store import TelemetryStore, TimeStretch, WorldStore
+from harness.verdict.store import TelemetryStore, WorldStore
 from harness.verdict.ties import find_ties
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, measure_signal
 from harness.workers import workers_for
@@ -50,48 +54,33 @@ if TYPE_CHECKING:
 
 ScenarioResult = Verdict | Visibility | Broken
 
+FEW_FILES = 8
+"""Files that are looked at for the languages of their rules."""
 # What a person or the system ends a run with is no fault of a scenario.
 Interruption = (KeyboardInterrupt, GeneratorExit)
 
 
-DEFAULT_LIMITS = Limits(seconds=DEFAULT_PATIENCE, memory=default_memory())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """Options of a whole run; they come before a scenario's own settings.
-
-    `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
-    security_content's tests. `plain` says what files of plain text are; without it they are no events. `sigma` says how
-    Sigma rules are converted.
-    """
-
-    engine: str = "duckdb"
-    dialect: str | None = None
-    conditions: Mapping[str, str] = field(default_factory=dict)
-    switches: Mapping[str, str] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
-    seed: int | None = None
-    rules: tuple[Path, ...] = ()
-    attack_data: Path | None = None
-    plain: Input | None = None
-    limits: Limits = DEFAULT_LIMITS
-    sigma: SigmaChoice = DEFAULT_CHOICE
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The rows of a rule on recorded events, with alerts, plan, deviations, damages and absent fields."""
+    """The rows of a rule on recorded events, with plan, deviations, damages and absent fields.
+
+    `find_alerts` gives the rows with the events behind them; of events in files it runs the rule once more.
+    """
 
     rule: Rule
     rows: ResultRows
-    alerts: tuple[Alert, ...]
+    find_alerts: Callable[[], tuple[Alert, ...]]
     plan: Plan
     deviations: tuple[Finding, ...]
     damages: tuple[Damage, ...]
     events: int
     absent: tuple[str, ...]
     trial: Trial
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """The rows as alerts, each with the events behind it and who caused them."""
+        return self.find_alerts()
 
 
 class Bench:
@@ -109,7 +98,8 @@ class Bench:
         self.queries: dict[tuple[Path, Strictness], Query] = {}
         self.contents: dict[Path, Content] = {}
         self.connected: Engine | None = None
-        self.open: list[WorldStore] = []
+        self.event_stores: dict[tuple[tuple[Path, ...], TimeStretch | None], TelemetryStore] = {}
+        self.scratch: list[ScratchFolder] = []
 
     def __enter__(self) -> Self:
         return self
@@ -117,8 +107,10 @@ class Bench:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.connected:
             self.connected.close()
-        for world in self.open:
-            world.close()
+        for store in self.event_stores.values():
+            store.close()
+        for folder in self.scratch:
+            folder.remove()
 
     @property
     def engine(self) -> Engine:
@@ -263,36 +255,50 @@ class Bench:
         return self.contents[folder].settings(self.options.settings)
 
     def stored(self, events: Sequence[Path], window: TimeStretch | None = None) -> TelemetryStore:
-        """What was recorded: a world is read file by file, of all else everything is at hand."""
-        if any(is_dataset(p) for p in events):
-            if len(events) > 1:
-                raise HarnessError("one-world", "a world is queried alone", help="name one folder")
-            world = WorldStore(self.engine, events[0], window)
-            self.open.append(world)
-            return world
+        """What was recorded: a store is read where it lies, what is large becomes one, all else is at hand."""
+        key = (tuple(events), window)
+        if key not in self.event_stores:
+            self.event_stores[key] = self.open_events(events, window)
+        return self.event_stores[key]
+
+    def open_events(self, events: Sequence[Path], window: TimeStretch | None) -> TelemetryStore:
+        """The same, read now."""
+        if len(events) == 1 and is_store(events[0]):
+            return WorldStore(self.engine, events[0], window)
+        if any(is_store(p) for p in events) or is_large(events, self.options.limits.memory):
+            made = ScratchFolder("detlab-ingested-")
+            self.scratch.append(made)
+            write_store(events, made.path, plain=self.options.plain, conditions={})
+            return WorldStore(self.engine, made.path, window)
         telemetry = merge_telemetry(replay(p, plain=self.options.plain) for p in events)
         return TelemetryStore(self.engine, lambda _: telemetry)
 
-    def query(self, path: Path, events: Sequence[Path], window: TimeStretch | None = None) -> Answer:
-        """The rows of a rule on recorded events; of a world only on those of a window, if one is given."""
+    def query(
+        self, path: Path, events: Sequence[Path], window: TimeStretch | None = None, *, traced: bool = True
+    ) -> Answer:
+        """The rows of a rule on recorded events; of a world only on those of a window, if one is given.
+
+        If not `traced`, the events behind rows are looked for when they are asked for, which has to be while the bench
+        is open.
+        """
         store = self.stored(events, window)
         trial = self.trial(path, "lenient", store, self.conditions(path), self.options.switches)
         plan = trial.plan()
         # A world reads from its files what the plan needs, so the plan comes first.
         store.prepare(plan.node)
-        alerts, rows = trial.alerts_and_rows(plan)
+        rows, find_alerts = trial.rows_and_alerts(plan, traced=traced or not store.streamed)
         size = store.size(self.options.conditions)
         cut = find_reached_limits(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
         ties = find_ties(plan, self.engine.run).get(0, ())
         return Answer(
             rule=trial.rule,
             rows=rows,
-            alerts=alerts,
+            find_alerts=find_alerts,
             plan=replace(plan, findings=(*plan.findings, *cut, *ties)),
             deviations=trial.query.deviations,
             damages=store.telemetry(self.options.conditions).damages,
             events=size,
-            absent=trial.absent(plan, alerts),
+            absent=trial.absent(plan, rows, find_alerts),
             trial=trial,
         )
 
@@ -326,6 +332,46 @@ def judge_files(
     return results
 
 
+def judge_in_processes(scenarios: Sequence[Scenario], bench: Bench) -> list[tuple[Scenario, list[ScenarioResult]]]:
+    """Each scenario with what is found out of it, by several processes where that pays.
+
+    What another process has found is about its own copy of the scenario, which is given along.
+    """
+    workers = workers_for(len(scenarios), bench.options.jobs)
+    if workers == 1 or not can_supervise():
+        return list(zip(scenarios, bench.judge_all(scenarios), strict=True))
+    crew = Crew(replace(bench.options.limits, memory=bench.options.limits.memory // workers))
+    for worker in range(workers):
+        crew.start(worker, partial(judge_share, scenarios[worker::workers], bench.options))
+    found: dict[int, list[tuple[Scenario, list[ScenarioResult]]]] = {}
+    for worker, message in crew.messages():
+        if isinstance(message, Death):
+            raise message.error
+        assert isinstance(message, list)
+        found[worker] = message
+    return [found[number % workers][number // workers] for number in range(len(scenarios))]
+
+
+def judge_share(scenarios: Sequence[Scenario], options: RunOptions, send: Send) -> None:
+    """The work of a child on its share of the scenarios."""
+    with Bench(options) as bench:
+        # In one message, so that an expectation stays the one of its scenario.
+        send(list(zip(scenarios, bench.judge_all(scenarios), strict=True)))
+
+
+def import_ahead(options: RunOptions, found: Sequence[Path]) -> None:
+    """Imports what the scenarios will need, so that it is done once for all processes and outside their limits."""
+    import_engine(options.engine)
+    texts = [str(rule).encode() for rule in options.rules]
+    # A few tell which languages there are; whoever meets another one imports it then.
+    for path in () if texts else found[:FEW_FILES]:
+        with suppress(OSError):
+            texts.append(path.read_bytes())
+    for name in list_languages():
+        if any(f".{name}".encode() in text for text in texts):
+            language(name)
+
+
 def lost_file(path: Path, error: HarnessError) -> ScenarioResult:
     """A file of which nothing could be judged."""
     return Broken(path=str(path), error=error)
@@ -344,12 +390,13 @@ def run_scenarios(
     found, left_out = (
         (find_scenarios(paths, has_tests), []) if paths else split_on_request(find_scenarios(paths, has_tests))
     )
-    # Two, no source: the engine of each process may take half of the memory.
-    workers = min(2, workers_for(len(found)))
+    workers = workers_for(len(found), options.jobs if options else None)
     # Here, so that it is said once and not by each child.
     for folder in list_generators(found):
         announce_foreign_python(folder)
     limits = (options or RunOptions()).limits
+    with collect_nothing():
+        import_ahead(options or RunOptions(), found)
     if can_supervise() and (workers > 1 or limits.isolated):
         crew = SupervisedRun(found, limits, partial(judge_files, options), lost_file, progress)
         judged = crew.judge(workers)

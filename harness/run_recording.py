@@ -12,15 +12,17 @@ import msgspec
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions, ScenarioResult
+from harness.run import Bench, ScenarioResult
+from harness.run_options import RunOptions
 from harness.scenario.pack import find_scenarios
 from harness.scenario.pack import resolve_beside as rule_beside
 from harness.scenario.rule import read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.telemetry.events.event import CAUSE, UNLABELLED, Telemetry
 from harness.telemetry.events.windows_event import map_windows_sensors
+from harness.telemetry.platform import sensor_names
 from harness.telemetry.recording import RecordedTest, Recording
-from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.sensor import sensor
 from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, measure_signal
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from enum import Enum
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import ClassVar, Never
 
+from harness.control_group import list_limit_files
 from harness.diagnostics import HarnessError
 from harness.scratch_folder import ScratchFolder
 
@@ -154,9 +154,10 @@ def default_memory() -> int:
     if not hasattr(os, "sysconf"):
         return LEAST_MEMORY
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+    for file in list_limit_files():
+        # "max" stands for none.
         with suppress(OSError, ValueError):
-            found.append(int((Path("/sys/fs/cgroup") / name).read_text()))
+            found.append(int(file.read_text()))
     return max(LEAST_MEMORY, int(min(found) * SHARE_OF_MEMORY))
 
 

@@ -15,6 +15,12 @@ BEHAVIOURS = load_behaviours(ROOT / "generators")
 START = datetime(2026, 3, 3, 9, 12, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """No test leaves anything in the cache folder of who runs it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture
 def samples():
     folder = ROOT.parent / "shared" / "samples"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -22,15 +21,11 @@ from harness.cli.screen import (
     show_failure,
 )
 from harness.diagnostics import NO_OUTPUT, HarnessError, did_you_mean
+from harness.garbage import collect_nothing, collect_rarely
 
 COMMANDS_FOLDER = Path(__file__).parent / "commands"
 # The variable that click's completion scripts set, made of the command's name.
 COMPLETION = "_DETLAB_COMPLETE"
-
-
-def collect_rarely() -> None:
-    """Looks for cycles seldom: plans are many small objects without any, and looking costs a fifth of the planning."""
-    gc.set_threshold(100_000, 20, 50)
 
 
 def list_subcommands() -> list[str]:
@@ -66,7 +61,8 @@ class Commands(click.Group):
         if name not in list_subcommands():
             hint = did_you_mean(name, list_subcommands()) or "`detlab --help` lists them"
             raise HarnessError("unknown-command", f"no subcommand is called `{name}`", help=hint)
-        found: click.Command = import_module(f"harness.cli.commands.{name.replace('-', '_')}").command
+        with collect_nothing():
+            found: click.Command = import_module(f"harness.cli.commands.{name.replace('-', '_')}").command
         return keep_example_lines(found)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

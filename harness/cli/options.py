@@ -6,13 +6,12 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from harness.detection.engine import list_engines
+from harness.detection.engine import import_engine
 from harness.diagnostics import HarnessError
 from harness.supervisor import LEAST_MEMORY, Limits, begin_unit, can_supervise, continue_in_child, default_memory
 
@@ -112,8 +111,7 @@ def in_child(limits: Limits, *, whole: bool, engine: str = "") -> int | None:
     if not limits.isolated:
         return None
     # Before the clock runs: importing an engine takes longer than most rules.
-    if engine in list_engines():
-        import_module(f"harness.detection.engines.{engine}")
+    import_engine(engine)
     code = continue_in_child(limits)
     if code is None and whole:
         begin_unit(limits.seconds)
@@ -123,6 +121,15 @@ def in_child(limits: Limits, *, whole: bool, engine: str = "") -> int | None:
 seed = click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of simulated telemetry (default: each scenario's own)."
 )
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that share the work (default: one for each processor that may be used).",
+)
+cache_option = click.option(
+    "--no-cache", "cache", is_flag=True, flag_value=False, default=True, help="Keep no plans, and use none kept before."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, errors too.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full.")
 
@@ -130,6 +137,6 @@ verbose = click.option("-v", "--verbose", is_flag=True, help="Everything in full
 def add_judging_options(command: Decorated) -> Decorated:
     """The options that say under what a rule is judged."""
     # The last decorator that is applied stands first in the help.
-    for option in (verbose, json_option, add_limits, seed, switch, condition_option, dialect, engine_option):
+    for option in (json_option, add_limits, seed, switch, condition_option, dialect, engine_option):
         command = option(command)
     return command

@@ -16,11 +16,13 @@ from harness.detection.language import list_languages as languages
 from harness.detection.plan.expressions import is_hidden
 from harness.diagnostics import HarnessError, explain_failure
 from harness.report.console import Paper, escape_controls, format_count, one_line
-from harness.report.formats.json import VERSION, broken_object, dumps, explanation_object, row_objects, rule_object
+from harness.report.formats.json import broken_object, explanation_object, row_objects, rule_object
+from harness.report.json_document import VERSION, dumps
 from harness.report.query_steps import alert_lines, collect_evidence, steps_table
 from harness.report.sentences import fault, lenient, locate_finding, reads_absent, why_missed
 from harness.report.sigma_opinion import describe_opinion, encode_opinion
-from harness.run import Answer, Bench, RunOptions
+from harness.run import Answer, Bench
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import Refusal, list_published, list_refusals, rule_paths
 from harness.scenario.pack import BUNDLED, DEFAULT
 from harness.scenario.pack import find_rules as rules_in
@@ -30,10 +32,14 @@ from harness.telemetry.events.event import merge_telemetry
 from harness.telemetry.events.time_text import UNIX_EPOCH
 from harness.telemetry.platform import UNITS_PER_SECOND, platform
 from harness.telemetry.scenario_telemetry import replay
-from harness.telemetry.simulation.world.dataset import is_dataset
-from harness.verdict.explain import Explanation, Labels, explain, format_value
-from harness.verdict.sigma.opinion import SigmaOpinion, form_opinion
+from harness.telemetry.store.manifest import is_store
+from harness.verdict.explain import Explanation, explain, format_value
+from harness.verdict.rows_behind import Labels
+from harness.verdict.sigma.evaluation import form_opinion
+from harness.verdict.sigma.opinion import SigmaOpinion
+from harness.verdict.store import WorldStore
 from harness.verdict.verdict import Broken
+from harness.verdict.world_gaps import find_world_gaps
 
 # All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
 # the others keep an answer on two screens.
@@ -67,20 +73,21 @@ def query_events(
         for rule in rules:
             try:
                 with bench.unit():
-                    found = query_rule(bench, rule, events, explained=explained)
+                    # Forms of one rule are compared by the events that they find.
+                    found = query_rule(bench, rule, events, explained=explained, traced=len(rules) > 1)
                 yield found
             except Exception as error:
                 yield Broken(path=str(rule), error=explain_failure(error))
 
 
-def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: bool) -> Found:
+def query_rule(bench: Bench, rule: Path, events: Sequence[Path], *, explained: bool, traced: bool) -> Found:
     """What one rule finds; what no row comes of is explained."""
-    answer = bench.query(rule, events)
+    answer = bench.query(rule, events, traced=explained or traced)
     explanation = None
     # A world's events are read from files once for a plan; explaining would read them for every step.
     few = not answer.trial.store.streamed
     if few and (explained or not len(answer.rows)):
-        total = len(answer.trial.store.truth.by_event)
+        total = answer.events
         # Nobody knows the attack here, so all events are followed.
         labels = Labels(malicious=frozenset(range(total)), total=total)
         explanation = explain(answer.plan, bench.engine, labels)
@@ -170,7 +177,7 @@ def ask_unconverted(
     """What Sigma rules without any query find by their own text."""
     subjects = {each.path: each.subject for each in refused if each.subject is not None}
     # A world is too large to be read at once.
-    if not subjects or any(is_dataset(p) for p in events):
+    if not subjects or any(is_store(p) for p in events):
         return {}
     telemetry = merge_telemetry(replay(p, plain=options.plain) for p in events)
     opinions = {path: form_opinion(subject, telemetry, (), None) for path, subject in subjects.items()}
@@ -292,6 +299,8 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         given = answer.trial.settings.now
         how = "as --now says" if given else "when the events end; --now TIME counts from another"
         yield from sheet.paragraph(f"time is counted from {format_moment(found.now)}, {how}")
+    for gap in describe_world_gaps(answer):
+        yield from sheet.paragraph(gap)
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
     # A sentence for all of them; -v lists each at its place below.
@@ -301,6 +310,17 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         said = f"{finding.message}; {finding.help}" if finding.help else finding.message
         yield from sheet.paragraph(f"{locate_finding(finding, answer.rule.query)}: {said} [{finding.code}]", indent=2)
     yield from damage_remarks(answer, sheet, verbose=verbose)
+
+
+def describe_world_gaps(answer: Answer) -> list[str]:
+    """What a world could not have produced of that which the rule looks for; nothing of other recordings."""
+    store = answer.trial.store
+    # Other recordings are stores as well, and nobody knows what their hosts could have done.
+    if not isinstance(store, WorldStore) or store.presentation is None or store.stored.manifest.world is None:
+        return []
+    conditions = store.presentation.conditions
+    gaps = find_world_gaps(answer.plan, store.presentation.platform.name, conditions, store.counts(conditions))
+    return [gaps.sentence] if gaps.missing or gaps.silent else []
 
 
 def damage_remarks(answer: Answer, sheet: Paper, *, verbose: bool) -> Iterator[str]:

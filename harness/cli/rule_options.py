@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -20,10 +21,11 @@ from harness.detection.content import Content, read_content
 from harness.detection.engine import DEFAULT_PATIENCE
 from harness.detection.language import Settings
 from harness.diagnostics import HarnessError
-from harness.run import RunOptions
+from harness.run_options import RunOptions
 from harness.supervisor import Limits
-from harness.telemetry.indexing.plain_text import Input
-from harness.telemetry.sensor import find_field_hint
+
+if TYPE_CHECKING:
+    from harness.telemetry.indexing.plain_text import Input
 
 CONTENT_OPTIONS = (
     click.option("--macros", multiple=True, type=PATH, metavar="PATH", help="macros.conf, JSON or YAML, or an app."),
@@ -76,6 +78,13 @@ def build_settings(content: Content, now: str | None = None, zone: str | None = 
     moment = 0.0 if now is None else parse_moment(now)
     settings = Settings(now=moment, zone=parse_zone(zone or "UTC"), find_hint=find_field_hint)
     return content.settings(settings)
+
+
+def find_field_hint(name: str) -> str | None:
+    """Which condition of a sensor gives its events a field that none of the events at hand has."""
+    # Imported by name: sensors write events, and most rules ask for nothing that they lack.
+    hint: str | None = import_module("harness.telemetry.sensor").find_field_hint(name)
+    return hint
 
 
 def parse_moment(text: str) -> float:
@@ -144,7 +153,9 @@ def add_plain_text_input(
     settings = chosen.settings
     # An empty stanza switches extraction on: Splunk extracts key=value pairs of every sourcetype by default.
     props = {sourcetype: {}, **settings.props}
-    given = Input(
+    # Imported by name: `lint` has these options' module and reads no events.
+    made = import_module("harness.telemetry.indexing.plain_text").Input
+    given: Input = made(
         sourcetype=sourcetype,
         source=source or "",
         host=host or "",
@@ -160,7 +171,12 @@ def complete(limits: Limits, seconds: float = DEFAULT_PATIENCE) -> Limits:
 
 
 def add_rule_options(command: options.Decorated) -> options.Decorated:
-    """Adds engine, dialect, conditions, switches, seed, content, Sigma and plain text; all arrive as `chosen`."""
+    """Adds engine, dialect, conditions, switches, seed, content, Sigma, plain text and --verbose."""
+    return add_choice(options.verbose(command))
+
+
+def add_choice(command: options.Decorated) -> options.Decorated:
+    """The same without --verbose; all arrive as `chosen`."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:

@@ -49,8 +49,12 @@ class ProgressLine:
 
     def __call__(self, what: str, number: int, total: int) -> None:
         """Tells which of how many is being worked on."""
+        self.say(f"{number}/{total} {what}")
+
+    def say(self, what: str) -> None:
+        """Tells how far the work is."""
         if self.terminal and monotonic() - self.began > SECONDS_BEFORE_PROGRESS:
-            line = clip_line(f"{number}/{total} {what}", WIDTH - 20)
+            line = clip_line(what, WIDTH - 20)
             # Back to the start of the line, erase to its end.
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()

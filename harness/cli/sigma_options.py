@@ -15,10 +15,10 @@ from harness.cli.options import PATH, Decorated, parse_pairs
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.console import escape_controls
-from harness.report.formats.json import VERSION, dumps
-from harness.run import RunOptions
+from harness.report.json_document import VERSION, dumps
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import list_refusals, rule_paths
-from harness.scenario.sigma.collection import SigmaChoice
+from harness.scenario.sigma.choice import SigmaChoice
 from harness.supervisor import unit_of_work
 
 SIGMA_OPTIONS = (

@@ -44,9 +44,10 @@ def write_world(
         progress.done()
     took = perf_counter() - began
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
+    assert made.world is not None
     sys.stderr.write(
-        f"{out}: {format_count(made.rows, 'event')} of {format_count(made.hosts, 'host')} "
-        f"over {format_count(made.days, 'day')}, "
+        f"{out}: {format_count(made.rows, 'event')} of {format_count(made.world.hosts, 'host')} "
+        f"over {format_count(made.world.days, 'day')}, "
         # A clock may stand still over a tiny world.
         f"{size / 1e6:,.0f} MB, {made.rows / max(took, 1e-9):,.0f} events a second\n"
     )

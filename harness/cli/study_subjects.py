@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, cast
@@ -11,57 +12,72 @@ import click
 import msgspec
 
 from harness.cli import options
-from harness.cli.rule_options import complete
-from harness.cli.sigma_options import add_sigma_options
+from harness.cli.options import PATH
+from harness.cli.rule_options import add_choice
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import container
 from harness.scenario.foreign_tests import expand_expectations
-from harness.scenario.pack import find_scenarios, resolve_beside
+from harness.scenario.pack import find_scenarios, resolve_beside, split_on_request
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
-from harness.telemetry.events.event import merge_telemetry
+from harness.telemetry.events.event import digest_telemetry, merge_telemetry
 from harness.telemetry.scenario_telemetry import replay
+from harness.telemetry.store.manifest import is_store
 from harness.verdict.store import TelemetryStore
 from harness.verdict.study.ensemble import LabelledTrial
 
 
 def add_study_options(command: options.Decorated) -> options.Decorated:
-    """The options that say under what a rule is studied, handed on as one: `chosen`."""
+    """The options of every command that runs a rule, handed on as one: `chosen`."""
 
     @wraps(command)
-    def chosen(*args: Any, **given: Any) -> Any:
-        engine, dialect, seed = (given.pop(n) for n in ("engine", "dialect", "seed"))
-        conditions, switches = given.pop("condition"), given.pop("switch")
-        limits, sigma = complete(given.pop("limits")), given.pop("sigma")
+    def studied(*args: Any, chosen: RunOptions, **given: Any) -> Any:
         # A study judges thousands of cases: each plan that is made or run is a unit of work of its own.
-        code = options.in_child(limits, whole=False)
-        if code is not None:
-            return code
-        choice = RunOptions(
-            engine=engine,
-            dialect=dialect,
-            conditions=conditions,
-            switches=switches,
-            seed=seed,
-            limits=limits,
-            sigma=sigma,
-        )
-        return command(*args, chosen=choice, **given)
+        code = options.in_child(chosen.limits, whole=False)
+        return command(*args, chosen=chosen, **given) if code is None else code
 
-    found: Any = chosen
-    # The last decorator that is applied stands first in the help.
-    for option in (
-        add_sigma_options,
-        options.json_option,
-        options.add_limits,
-        options.seed,
-        options.switch,
-        options.condition_option,
-        options.dialect,
-        options.engine_option,
-    ):
-        found = option(found)
-    return cast(options.Decorated, found)
+    return add_choice(cast(options.Decorated, studied))
+
+
+EVENT_OPTIONS = (
+    click.option(
+        "--events", multiple=True, type=PATH, metavar="PATH", help="A world or recorded events in place of scenarios."
+    ),
+    click.option(
+        "--malicious",
+        multiple=True,
+        callback=options.parse_pairs,
+        metavar="FIELD=VALUE",
+        help="Which of --events are an attack's.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvents:
+    """What stands in place of scenarios: files or a world, and which of the events are an attack's."""
+
+    paths: tuple[Path, ...] = ()
+    malicious: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.paths)
+
+
+def add_event_options(command: options.Decorated) -> options.Decorated:
+    """The options that put recorded events in place of scenarios, handed on as `recorded`."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, events: tuple[Path, ...], malicious: Mapping[str, str], **named: Any) -> Any:
+        if malicious and not events:
+            raise HarnessError("usage", "--malicious is said of --events", help="add --events PATH")
+        return command(*arguments, recorded=RecordedEvents(paths=events, malicious=malicious), **named)
+
+    for option in reversed(EVENT_OPTIONS):
+        wrapped = option(wrapped)
+    return cast(options.Decorated, wrapped)
 
 
 def plot(command: options.Decorated) -> options.Decorated:
@@ -74,10 +90,16 @@ def plot(command: options.Decorated) -> options.Decorated:
     )(command)
 
 
-def find_rule_scenarios(rule: Path, paths: Sequence[Path]) -> list[Scenario]:
-    """The scenarios under these paths, else those in the rule's own folder and below."""
+def find_rule_scenarios(rule: Path, paths: Sequence[Path], *, on_request: bool = True) -> list[Scenario]:
+    """The scenarios under these paths, else those in the rule's own folder and below.
+
+    Without `on_request` only those that a run judges which names none.
+    """
     folder = require_rule(rule)
-    found = [expand_expectations(read_scenario(p)) for p in find_scenarios(list(paths) or [folder])]
+    files = find_scenarios(list(paths) or [folder])
+    if not on_request and not paths:
+        files, _ = split_on_request(files)
+    found = [expand_expectations(read_scenario(p)) for p in files]
     if not found:
         where = ", ".join(map(str, paths)) or str(folder)
         raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="name a folder with scenarios")
@@ -92,10 +114,21 @@ def require_rule(rule: Path) -> Path:
     return holder.parent
 
 
-def build_trials(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[LabelledTrial]:
+def build_population(bench: Bench, rule: Path, paths: Sequence[Path]) -> list[LabelledTrial]:
+    """The rule on each scenario that a run judges; those with the same telemetry stand for one."""
+    found: dict[tuple[object, ...], LabelledTrial] = {}
+    for trial in build_trials(bench, rule, paths, on_request=False):
+        lot = trial.lot
+        key = (trial.label, *sorted(lot.conditions.items()), digest_telemetry(lot.telemetry))
+        known = found.get(key)
+        found[key] = trial if known is None else replace(known, same=(*known.same, trial.name))
+    return list(found.values())
+
+
+def build_trials(bench: Bench, rule: Path, paths: Sequence[Path], *, on_request: bool = True) -> list[LabelledTrial]:
     """The rule on each scenario once, read alike for all: under the conditions of its first expectation of the rule."""
     found = []
-    for scenario in find_rule_scenarios(rule, paths):
+    for scenario in find_rule_scenarios(rule, paths, on_request=on_request):
         plain = judged_by(scenario, [rule]).body.expect[0]
         # Conditions of the expectation count, its switches and dialect do not: a study compares like with like.
         own = next(iter(expectations(scenario, rule)), plain)
@@ -135,12 +168,20 @@ def subject(bench: Bench, scenario: Scenario, rule: Path, judged: Expectation, *
     return LabelledTrial(name=name, label=scenario.body.activity, trial=trial, scenario=scenario, expectation=judged)
 
 
-def build_recorded_trials(
-    bench: Bench, rule: Path, events: Sequence[Path], malicious: Mapping[str, str], conditions: Mapping[str, str]
-) -> LabelledTrial:
-    """The rule on recorded events; those that fit the filter are an attack's, where they do not say so themselves."""
-    # False and not an empty filter: events that say themselves who caused them keep that.
-    telemetry = merge_telemetry(replay(p, malicious=dict(malicious) or False) for p in events)
-    store = TelemetryStore(bench.engine, lambda _: telemetry)
-    trial = bench.trial(rule, "lenient", store, {**bench.conditions(rule), **conditions}, bench.options.switches)
+def build_recorded_trial(bench: Bench, rule: Path, paths: Sequence[Path], recorded: RecordedEvents) -> LabelledTrial:
+    """The rule on a world or on recorded events; those that fit the filter are an attack's, if they do not say so."""
+    if paths:
+        raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
+    events, malicious = recorded.paths, recorded.malicious
+    if any(is_store(p) for p in events):
+        if malicious:
+            message = "a world knows itself which events are an attack's"
+            raise HarnessError("usage", message, help="leave --malicious out")
+        store = bench.stored(events)
+    else:
+        # False and not an empty filter: events that say themselves who caused them keep that.
+        plain, filtered = bench.options.plain, dict(malicious) or False
+        telemetry = merge_telemetry(replay(p, malicious=filtered, plain=plain) for p in events)
+        store = TelemetryStore(bench.engine, lambda _: telemetry)
+    trial = bench.trial(rule, "lenient", store, bench.conditions(rule), bench.options.switches)
     return LabelledTrial(name=", ".join(map(str, events)), label=Label.MALICIOUS, trial=trial)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from harness.detection.plan.expressions import Schema
+from harness.detection.plan.expressions import Kind, Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.platform import View
+
+if TYPE_CHECKING:
+    from harness.detection.plan.expressions import Schema
+    from harness.detection.plan.nodes import Node
+    from harness.telemetry.platform import View
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CellValue = str | float | int | bool | list[str] | None
 
@@ -62,6 +69,56 @@ class Engine(Protocol):
         """Closes connections and removes temporary files."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredColumn:
+    """One column of a stored table as a rule sees it: its name in the files, and what the plan takes it for.
+
+    Files hold row numbers of a `dimension` where it has one. A number is what is held divided by the `divisor`, where
+    files hold null it is the `default` divided by it; a `whole` one is rounded down.
+    """
+
+    held: str
+    kind: Kind
+    dimension: str | None = None
+    divisor: float = 1.0
+    default: float | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTable:
+    """Events of one kind in Parquet files: fields that are the same in all, and a column for each other one, by name.
+
+    `@event` is among the columns: int64, unique over all tables, ascending in the order of recording. With `bounds`, of
+    the column of that name in the files, only rows count that are not below the first and below the second.
+    """
+
+    files: tuple[Path, ...]
+    constants: Mapping[str, str]
+    columns: Mapping[str, StoredColumn]
+    bounds: tuple[str, int, int] | None = None
+
+
+@runtime_checkable
+class AttachesStore(Protocol):
+    """An engine that reads the files of a coded store where they lie."""
+
+    def attach_store(
+        self,
+        folders: Sequence[Path],
+        tables: Sequence[StoredTable],
+        dimensions: Mapping[str, pa.Table | Path],
+        columns: Schema,
+    ) -> Schema:
+        """Replaces the store's events by those of these tables, whose files lie in these folders.
+
+        After the first plan has run no other folder can be named.
+
+        A dimension is a table with one column `value` in the order of codes: texts or lists of text; values may stand
+        there several times, and nulls. `columns` are all that the tables have, and their kinds over all of them.
+        """
+
+
 def list_engines() -> tuple[str, ...]:
     """All engines there are; an engine's name is that of its file or folder."""
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")])))
@@ -78,7 +135,17 @@ DEFAULT_PATIENCE = 600.0
 """Seconds that one plan may run unless somebody says otherwise."""
 
 
-def open_engine(name: str = "duckdb", patience: float = DEFAULT_PATIENCE) -> Engine:
+DEFAULT_ENGINE = "duckdb"
+"""The engine that runs plans unless somebody says otherwise."""
+
+
+def import_engine(name: str) -> None:
+    """Imports the module of an engine, if there is one of that name: before a process is forked or a clock runs."""
+    if name in list_engines():
+        import_module(f"harness.detection.engines.{name}")
+
+
+def open_engine(name: str = DEFAULT_ENGINE, patience: float = DEFAULT_PATIENCE) -> Engine:
     """A new, empty engine of that name; its module has a function `connect` that makes one."""
     if name not in list_engines():
         hint = did_you_mean(name, list_engines()) or f"engines are {', '.join(list_engines())}"

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from harness.detection.plan.expressions import Schema
-from harness.detection.plan.nodes import Node
 from harness.diagnostics import Finding, HarnessError, Source, SourceError, Span, did_you_mean
-from harness.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from harness.detection.plan.expressions import Schema
+    from harness.detection.plan.nodes import Node
+    from harness.scenario.scenario import Scenario
 
 
 class Answered(Protocol):
@@ -23,7 +27,7 @@ class Answered(Protocol):
         """Each row by the names of its columns, absent values left out."""
 
 
-Ask = Callable[[Node], Answered]
+Ask = Callable[["Node"], Answered]
 """Runs a plan on the events that a query is planned for and gives its rows; the asker bounds their number."""
 
 
@@ -231,6 +235,8 @@ class Language(Protocol):
 LANGUAGE_MEMBERS = tuple(n for n in (*Language.__annotations__, *vars(Language)) if not n.startswith("_"))
 
 
+# Asked for every rule of a folder, and listing a folder takes as long as reading a short rule.
+@cache
 def list_languages() -> tuple[str, ...]:
     """All languages there are; a language's name is its folder's and its files' suffix."""
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "languages")]) if m.ispkg))
@@ -267,6 +273,16 @@ def suggest_language(wanted: str) -> str:
 def list_switches() -> dict[str, tuple[str, Switch]]:
     """Every switch by its name, with the language that it belongs to."""
     return {s.name: (name, s) for name in list_languages() for s in language(name).switches}
+
+
+def list_switch_names() -> list[str]:
+    """The name of every switch, as `list_switches` has them; of most languages only the table of them is imported."""
+    found: list[str] = []
+    for name in list_languages():
+        table = f"harness.detection.languages.{name}.switches"
+        switches = import_module(table).SWITCHES if find_spec(table) else language(name).switches
+        found += (switch.name for switch in switches)
+    return found
 
 
 def check_switches(given: Mapping[str, str]) -> None:

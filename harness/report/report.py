@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
 from typing import Protocol
 
 from harness import __version__
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.report.console import clip_line
+from harness.report.report_formats import list_report_formats
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
 from harness.verdict.verdict import Outcomes, Verdict, Visibility
 
@@ -181,11 +180,6 @@ def variants_seen(row: ReportRow, rule: str, every: Sequence[Chapter]) -> tuple[
         if other.scenario.body.atomic_test == test and (verdict := other.verdicts.get(rule))
     ]
     return [v.scenario for v in others if v.observed is Outcome.TRUE_POSITIVE], len(others)
-
-
-def list_report_formats() -> tuple[str, ...]:
-    """All formats there are; a format's name is its file's."""
-    return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "formats")])))
 
 
 def format(name: str) -> ReportFormat:

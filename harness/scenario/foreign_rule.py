@@ -13,12 +13,15 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.diagnostics import Finding, HarnessError, Source
 from harness.scenario.conf import stanzas
 from harness.scenario.document import DocumentKey, load_all
-from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice, SigmaSubject
+from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
+
+if TYPE_CHECKING:
+    from harness.scenario.sigma.collection import SigmaSubject
 
 FOREIGN_RULES_FOLDER = Path(__file__).parent / "foreign_rules"
 # An app's savedsearches.conf holds all of its rules; chosen.

@@ -13,7 +13,7 @@ from harness.scenario.document import Document, load
 from harness.scenario.foreign_rule import KNOWN, as_texts_tuple, find_published_rule
 from harness.scenario.foreign_rule import rule_paths as rules_of
 from harness.scenario.scenario import Expectation, Label, Outcome, Replay, Scenario, ScenarioBody
-from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
+from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
 
 # Tests of security_content point at GitHub: .../attack_data/master/datasets/...
 ROOT = "/master/"

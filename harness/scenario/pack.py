@@ -120,6 +120,19 @@ def behaviour_folders(path: Path) -> list[Path]:
     return [refuse_link_out(own, root), bundled]
 
 
+def find_behaviours(folders: Sequence[Path]) -> dict[str, Path]:
+    """The files of behaviours in these folders by name, one behaviour a file; of equal names the first counts."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.py")):
+            if not path.stem.startswith("_"):
+                # Only a link leads elsewhere, and asking where costs more than all the rest.
+                inside = refuse_link_out(path, folder) if path.is_symlink() else path
+                # A scenario's own folder comes before the bundled one, so it can put its behaviour in place of ours.
+                found.setdefault(path.stem, inside)
+    return found
+
+
 def list_generators(scenarios: Iterable[Path]) -> list[Path]:
     """The folders `generators/` of the packs that these scenarios are of."""
     own = dict.fromkeys(find_pack_root(path) / "generators" for path in scenarios)

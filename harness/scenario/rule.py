@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,7 +12,10 @@ from harness.diagnostics import Finding, HarnessError, Source, Span
 from harness.scenario.document import convert_document, load
 from harness.scenario.foreign_rule import find_published_rule
 from harness.scenario.pack import refuse_link_out
-from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice, SigmaSubject
+from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
+
+if TYPE_CHECKING:
+    from harness.scenario.sigma.collection import SigmaSubject
 
 # Published rules have some kilobytes; chosen.
 LARGEST_RULE = 1 << 20

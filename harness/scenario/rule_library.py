@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.diagnostics import HarnessError, explain_failure
 from harness.scenario.foreign_rule import KNOWN, list_published
 from harness.scenario.pack import find_files
-from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice
+from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
 
 INDEX_FILE = "index.tsv"
 

@@ -12,6 +12,7 @@ import msgspec
 from harness.diagnostics import HarnessError, Source, SourceError, Span, did_you_mean
 from harness.scenario.document import Document, convert_document, load
 from harness.scenario.pack import BUNDLED, DEFAULT
+from harness.scenario.world_program import During, Program, find_program_faults
 
 LARGEST_WORLD = 1 << 20
 # Against slips of a digit; chosen, like the ten years and the size of the document.
@@ -29,14 +30,6 @@ class Runs(StrEnum):
     ALWAYS = "always"
     WORKDAYS = "workdays"
     SLEEPS = "sleeps"
-
-
-class During(StrEnum):
-    """When a piece of software does something: while its host is on, while its user is logged on or really works."""
-
-    ON = "on"
-    SESSION = "session"
-    WORKING = "working"
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,6 +98,7 @@ class WorldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     roles: dict[str, HostRole]
     software: dict[str, Software]
     attacks: dict[str, WorldAttack] = {}
+    programs: dict[str, Program] = {}
     description: str = ""
     domain: str = "corp.example"
     start: str = "2026-03-23T00:00:00Z"
@@ -186,6 +180,10 @@ def find_world_faults(body: WorldBody) -> Iterator[tuple[tuple[str | int, ...], 
         for key, share in (("share", software.share), ("failures", software.failures)):
             if not 0 <= share <= 1:
                 yield ("software", name, key), f"`{key}` is from 0 to 1"
+    for name, key, message in find_program_faults(body.programs, body.roles):
+        yield ("programs", name, key), message
+    for name in (n for n in body.programs if n in body.software or n in body.attacks):
+        yield ("programs", name), f"a program is called as a piece of software or an attack: `{name}`"
     for name, attack in body.attacks.items():
         if attack.hosts < 1 or not 0 <= attack.after_days <= MOST_DAYS:
             yield ("attacks", name), f"an attack is on at least one host and begins after 0 to {MOST_DAYS} days"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import IO, Any, Protocol
 
 from harness.diagnostics import HarnessError, did_you_mean, explain_failure
@@ -15,11 +13,12 @@ from harness.telemetry.events.compression import list_archive_members
 from harness.telemetry.events.content_looks import describe_look
 from harness.telemetry.events.event import Damage, Telemetry
 from harness.telemetry.events.input import EventTables, Stream
+from harness.telemetry.format_names import list_formats
 from harness.telemetry.indexing import plain_text
 from harness.telemetry.indexing.plain_text import Input
-from harness.telemetry.simulation.world.dataset import is_dataset, telemetry
+from harness.telemetry.store.manifest import is_store
+from harness.telemetry.store.reader import read_stored_telemetry
 
-FORMATS_FOLDER = Path(__file__).parent / "formats"
 # With --sourcetype these alone keep their format: what is text is the log that Splunk would index.
 BINARY = ("evtx", "parquet")
 EVENT_LOG_SOURCETYPE = re.compile(r"(?:Xml)?WinEventLog(?::|$)", re.I)
@@ -70,8 +69,8 @@ def read_telemetry(path: Path, plain: Input | None = None) -> Telemetry:
 def read_counted(path: Path, plain: Input | None = None) -> tuple[Telemetry, EventTables]:
     """The events of a file or a folder, even if there is none, and the tables that know which shapes they had."""
     tables = EventTables()
-    if is_dataset(path):
-        tables.take(telemetry(path))
+    if is_store(path):
+        tables.take(read_stored_telemetry(path))
         tables.count_rest(path.name, "detlab", 0)
     else:
         read_folder(path, tables, plain)
@@ -196,15 +195,6 @@ class Writer(Protocol):
 def list_writers() -> tuple[str, ...]:
     """Names of all formats that can be written."""
     return list_formats("write")
-
-
-@cache
-def list_formats(function: str) -> tuple[str, ...]:
-    """Names of the files in `formats/` that define this function."""
-    # Their text tells, so that listing what can be written imports no reader's library.
-    definition = re.compile(rf"^def {function}\(", re.M)
-    names = sorted(m.name for m in iter_modules([str(FORMATS_FOLDER)]))
-    return tuple(n for n in names if definition.search((FORMATS_FOLDER / f"{n}.py").read_text("utf-8")))
 
 
 def writer(name: str) -> Writer:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-from harness.telemetry.events.event import Telemetry
+    from harness.telemetry.events.event import Telemetry
+
+SENSORS_FOLDER = Path(__file__).parent / "sensors"
+CONDITION_NAME = re.compile(r"\bCondition\(\s*name=\"([^\"]+)\"")
+CONDITIONS_ELSEWHERE = re.compile(r"^from ([\w.]+) import (?:.*\W)?CONDITIONS\b", re.M)
 
 UNITS_PER_SECOND = {"_time": 1.0, "@timestamp": 1000.0}
 """The platforms' columns of time and how many of their units make a second."""
@@ -56,6 +62,7 @@ class Platform(Protocol):
 
     name: str
     conditions: tuple[Condition, ...]
+    text_fields: tuple[str, ...]
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """The events that this platform has of what was recorded, as its rules see them.
@@ -67,6 +74,28 @@ class Platform(Protocol):
 def platform_names() -> tuple[str, ...]:
     """Names of all platforms."""
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "platforms")])))
+
+
+def sensor_names() -> tuple[str, ...]:
+    """Names of all sensors."""
+    return tuple(sorted(p.stem for p in SENSORS_FOLDER.glob("*.py") if not p.stem.startswith("_")))
+
+
+def list_condition_names() -> list[str]:
+    """Names of the conditions of all sensors and platforms, in their order, read from the text of their files."""
+    # Importing them for their names would take numpy and pyarrow along.
+    folder = SENSORS_FOLDER.parent
+    modules = [*(f"sensors/{n}" for n in sensor_names()), *(f"platforms/{n}" for n in platform_names())]
+    return [name for module in modules for name in read_condition_names(folder / f"{module}.py")]
+
+
+def read_condition_names(path: Path) -> list[str]:
+    """Names of the conditions that a file has, or that it takes from another one."""
+    text = path.read_text("utf-8")
+    elsewhere = CONDITIONS_ELSEWHERE.search(text)
+    if elsewhere:
+        return read_condition_names(path.parents[3].joinpath(*elsewhere[1].split(".")).with_suffix(".py"))
+    return CONDITION_NAME.findall(text)
 
 
 def platform(name: str) -> Platform:

@@ -23,9 +23,9 @@ from harness.telemetry.events.event import CAUSE, TIME, Cause, Events, Telemetry
 from harness.telemetry.events.text_columns import Field, encode_text, list_event_fields
 from harness.telemetry.format import read_telemetry
 from harness.telemetry.indexing.plain_text import Input
-from harness.telemetry.platform import Condition, platform, platform_names
+from harness.telemetry.platform import Condition, platform, platform_names, sensor_names
 from harness.telemetry.recording import is_recording, open_recording
-from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.sensor import sensor
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.telemetry.simulation.attack import AtomicAttack
 from harness.telemetry.simulation.behaviour import Behaviours, ParameterError, convert_to_annotation, load_behaviours

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,10 @@ import pyarrow as pa
 
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events
-from harness.telemetry.events.text_columns import Times, encode_codes, take_rows
-from harness.telemetry.platform import Condition
-from harness.telemetry.simulation.activity import Activity, BooleanArray, Integers, TextColumn
+from harness.telemetry.events.text_columns import Times, build_dictionary_array, encode_codes, take_rows
+from harness.telemetry.platform import Condition, sensor_names
+from harness.telemetry.simulation.activity import Activity, BooleanArray, Integers
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Process
 
 Causes = npt.NDArray[np.int32]
@@ -25,8 +25,6 @@ EventColumns = dict[str, Any]
 """The columns of one kind of event while a sensor makes them: arrays by the log's own field names."""
 
 A = TypeVar("A", bound=Activity)
-
-SENSORS_FOLDER = Path(__file__).parent / "sensors"
 
 
 class ActivityRows(Generic[A]):
@@ -72,14 +70,16 @@ class ActivityRows(Generic[A]):
         self, value: Callable[[A], Any], spell: Callable[[str, A], str | None] | None = None
     ) -> pa.DictionaryArray:
         """Text, given for a batch or for each of its rows; `spell` sees each distinct value of a batch once."""
-        values: list[str | None] = []
+        parts: list[FieldValues] = []
         codes = []
         for activity, count in zip(self.activities, self.counts.tolist(), strict=True):
-            # A field is coded within its batch and shifted behind the values of the batches before.
             few, own = encode_field(value(activity), count)
-            codes.append(own + len(values))
-            values += [v if v is None or spell is None else spell(v, activity) for v in few]
-        return encode_codes(np.concatenate(codes) if codes else np.empty(0, np.int64), values)
+            codes.append(own)
+            if spell is not None:
+                few = few.to_pylist() if isinstance(few, pa.Array) else few
+                few = [v if v is None else spell(v, activity) for v in few]
+            parts.append(few)
+        return encode_parts(codes, parts)
 
     def processes(self, value: Callable[[A], Process | None] | None = None) -> Processes:
         """The processes of the rows: the actor, or those of `value` (parent, service, listener)."""
@@ -99,7 +99,40 @@ def of_length(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
     return values if values.ndim and len(values) == count else np.full(count, values)
 
 
-def encode_field(value: Any, count: int) -> tuple[Sequence[str | None], Integers]:
+FieldValues: TypeAlias = "Sequence[str | None] | pa.StringArray"
+"""The few values of a coded field."""
+
+
+def encode_parts(codes: Sequence[Integers], parts: Sequence[FieldValues]) -> pa.DictionaryArray:
+    """Batches of codes into values of their own as one column: equal values share one entry."""
+    if not codes:
+        return encode_codes(np.empty(0, np.int64), [])
+    # Each batch's codes are shifted behind the values of the batches before.
+    before = np.cumsum([0, *(len(p) for p in parts[:-1])])
+    shifted = np.concatenate([own + first for own, first in zip(codes, before.tolist(), strict=True)])
+    if not any(isinstance(p, pa.Array) for p in parts):
+        return encode_codes(shifted, [v for part in parts for v in part])
+    # Neighbours that are lists become one array: an array a batch costs more than its values.
+    arrays: list[pa.Array] = []
+    held: list[str | None] = []
+    for part in parts:
+        if isinstance(part, pa.Array):
+            if held:
+                arrays.append(pa.array(held, pa.string()))
+                held = []
+            arrays.append(part)
+        else:
+            held.extend(part)
+    distinct = pa.concat_arrays([*arrays, pa.array(held, pa.string())]).dictionary_encode()
+    places = distinct.indices
+    if places.null_count:
+        absent = len(distinct.dictionary)
+        values = pa.concat_arrays([distinct.dictionary, pa.nulls(1, pa.string())])
+        return build_dictionary_array(places.fill_null(absent).to_numpy()[shifted], values)
+    return build_dictionary_array(places.to_numpy()[shifted], distinct.dictionary)
+
+
+def encode_field(value: Any, count: int) -> tuple[FieldValues, Integers]:
     """A field as few values and a code for each row."""
     if value is None or isinstance(value, str):
         return (value,), np.zeros(count, np.int64)
@@ -134,6 +167,14 @@ class Processes:
         """A column of one text a process; rows without a process have none."""
         places = np.repeat(np.arange(len(self.distinct)), self.sizes)
         return self.column(encode_codes(places, [value(p) for p in self.distinct]))
+
+    def texts(self, value: Callable[[Process], str | TextColumn]) -> pa.DictionaryArray:
+        """A column of a text for each process of an array, or one for all of them; rows without a process have none."""
+        found = [value(p) for p in self.distinct]
+        if all(isinstance(each, str) for each in found):
+            return self.each(lambda p: str(value(p)))
+        fields = [encode_field(each, size) for each, size in zip(found, self.sizes.tolist(), strict=True)]
+        return self.column(encode_parts([own for _, own in fields], [few for few, _ in fields]))
 
     def numbers(self, value: Callable[[Process], Integers | int]) -> Integers:
         """A number for each different process, before it is spelled and given to `column`."""
@@ -219,11 +260,6 @@ def sensor(name: str) -> Sensor:
     # On demand: a replay needs no sensor, and importing all of them costs its start.
     found: Sensor = import_module(f"harness.telemetry.sensors.{name}").SENSOR
     return found
-
-
-def sensor_names() -> tuple[str, ...]:
-    """Names of all sensors."""
-    return tuple(sorted(p.stem for p in SENSORS_FOLDER.glob("*.py") if not p.stem.startswith("_")))
 
 
 @cache

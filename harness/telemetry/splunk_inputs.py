@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from harness.telemetry.events.event import METADATA_FIELDS, Events
 from harness.telemetry.events.text_columns import Field, encode_text, list_event_fields, map_distinct_values
 from harness.telemetry.events.windows_event import is_windows
-from harness.telemetry.platform import Condition
-from harness.telemetry.sensor import SplunkInput, sensor_names
+from harness.telemetry.platform import Condition, sensor_names
+from harness.telemetry.sensor import SplunkInput
 from harness.telemetry.sensor import sensor as sensor_of
 from harness.telemetry.shape import map_shape_origins
 

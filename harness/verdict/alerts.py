@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,31 @@ class Alert:
         return any(c.malicious for c in self.causes)
 
 
+class Attribution(Protocol):
+    """Who caused what: the causes by number, and how to find those behind events."""
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """All causes, by number."""
+
+    @property
+    def malicious(self) -> frozenset[int]:
+        """Numbers of the events that an attack left."""
+
+    @property
+    def size(self) -> int:
+        """One more than the highest number of an event."""
+
+    def find_events(self, causes: Sequence[int]) -> frozenset[int]:
+        """Numbers of the events that these causes left."""
+
+    def of_each(self, behind: Sequence[tuple[int, ...]]) -> list[tuple[Cause, ...]]:
+        """The causes of each of several sets of events, each once, in order of number."""
+
+    def list_causes(self) -> frozenset[int]:
+        """Numbers of the causes that left an event."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroundTruth:
     """Who caused what: the causes, and for each event's number the number of its cause."""
@@ -41,13 +66,29 @@ class GroundTruth:
     @property
     def malicious(self) -> frozenset[int]:
         """Numbers of the events that an attack left."""
-        bad = [i for i, c in enumerate(self.causes) if c.malicious]
-        return frozenset(np.flatnonzero(np.isin(self.by_event, bad)).tolist())
+        return self.find_events([i for i, c in enumerate(self.causes) if c.malicious])
+
+    @property
+    def size(self) -> int:
+        """One more than the highest number of an event."""
+        return len(self.by_event)
+
+    def find_events(self, causes: Sequence[int]) -> frozenset[int]:
+        """Numbers of the events that these causes left."""
+        return frozenset(np.flatnonzero(np.isin(self.by_event, causes)).tolist())
 
     def of(self, events: tuple[int, ...]) -> tuple[Cause, ...]:
         """The causes of these events, each once, in order of number."""
         numbers = np.unique(self.by_event[list(events)]) if events else ()
         return tuple(self.causes[i] for i in numbers if i != UNLABELLED)
+
+    def of_each(self, behind: Sequence[tuple[int, ...]]) -> list[tuple[Cause, ...]]:
+        """The causes of each of several sets of events."""
+        return [self.of(events) for events in behind]
+
+    def list_causes(self) -> frozenset[int]:
+        """Numbers of the causes that left an event."""
+        return frozenset(np.unique(self.by_event).tolist()) - {UNLABELLED}
 
 
 def as_events(value: CellValue) -> tuple[int, ...]:
@@ -58,18 +99,14 @@ def as_events(value: CellValue) -> tuple[int, ...]:
     return tuple(int(v) for v in value) if isinstance(value, list) else (int(value),)
 
 
-def alerts_of(rows: ResultRows, truth: GroundTruth) -> tuple[Alert, ...]:
+def alerts_of(rows: ResultRows, truth: Attribution) -> tuple[Alert, ...]:
     """Each row of a traced query as an alert; rows that the query makes itself have no events behind them."""
     at = rows.columns.index(EVENT_COLUMN) if EVENT_COLUMN in rows.columns else None
     shown = [i for i, name in enumerate(rows.columns) if not is_hidden(name)]
+    behind = [() if at is None else as_events(row[at]) for row in rows.rows]
     return tuple(
-        Alert(
-            fields={rows.columns[i]: row[i] for i in shown if row[i] is not None},
-            events=events,
-            causes=truth.of(events),
-        )
-        for row in rows.rows
-        for events in (() if at is None else as_events(row[at]),)
+        Alert(fields={rows.columns[i]: row[i] for i in shown if row[i] is not None}, events=events, causes=causes)
+        for row, events, causes in zip(rows.rows, behind, truth.of_each(behind), strict=True)
     )
 
 

@@ -1,14 +1,11 @@
-"""Axes and variants of an attack, judged in one run: the edge between caught and missed."""
+"""Variants of an attack along two axes, judged in one run: the edge between caught and missed."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import StrEnum
 from itertools import product
-from math import log10
 from time import perf_counter
 
 import numpy as np
@@ -16,150 +13,17 @@ import numpy.typing as npt
 
 from harness.detection.engine import open_engine
 from harness.detection.language import language
-from harness.diagnostics import HarnessError, Source, did_you_mean
+from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
 from harness.telemetry.events.event import Telemetry
 from harness.telemetry.simulation.activity import BooleanArray
-from harness.telemetry.simulation.behaviour import Behaviour, parse_duration
 from harness.verdict.alerts import Alert
+from harness.verdict.envelope_axis import Axis, AxisType
 from harness.verdict.explain import Explanation
 from harness.verdict.judge import Trial
 from harness.verdict.store import TelemetryStore, compute_search_now
 from harness.verdict.study.batch import Batch
 from harness.verdict.study.ensemble import LabelledTrial, Variant, behaviours_of, lot
-
-# Both chosen, no source; two axes of the default are 625 variants.
-MOST_AXIS_VALUES = 500
-DEFAULT_VALUES = 25
-RANGE = re.compile(r"(?P<low>.+?)\.\.(?P<high>.+?)(?::(?P<count>\d+))?(?P<log>:log)?")
-START, LASTING, CONDITION = "start", "lasting", "condition:"
-
-
-class AxisType(StrEnum):
-    """What an axis varies."""
-
-    PARAMETER = "parameter"
-    START = "start"
-    LASTING = "lasting"
-    CONDITION = "condition"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """What is varied, the values as they are given to it, and as numbers for drawing (their places without numbers)."""
-
-    name: str
-    sort: AxisType
-    values: tuple[object, ...]
-    labels: tuple[str, ...]
-    numbers: tuple[float, ...]
-    unit: str = ""
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-
-def parse_axis(text: str, behaviour: Behaviour) -> Axis:
-    """The axis of `every=30s..2h:50`, `jitter=0..0.9:10`, `port=443,8443`, `start=0m..59m:60` or `condition:NAME=A,B`.
-
-    Of a range the values are evenly spaced; with `:log` evenly by their ratio. `start` is a delay of it all, `lasting`
-    how long a behaviour with `every` and `times` goes on.
-    """
-    name, equals, values = text.partition("=")
-    if not equals or not values:
-        raise HarnessError("not-an-axis", f"`{text}` is no axis", help="write `every=30s..2h:50` or `port=443,8443`")
-    if name.startswith(CONDITION):
-        words = tuple(v.strip() for v in values.split(","))
-        return build_word_axis(name.removeprefix(CONDITION), AxisType.CONDITION, words)
-    if name in (START, LASTING) and name not in behaviour.parameters:
-        return durations(name, AxisType(name), values)
-    if name not in behaviour.parameters:
-        known = (*behaviour.parameters, START, LASTING)
-        hint = did_you_mean(name, known) or f"there are {', '.join(known)} and {CONDITION}NAME"
-        raise HarnessError("unknown-parameter", f"behaviour `{behaviour.name}` has no parameter `{name}`", help=hint)
-    kind = behaviour.parameters[name].kind
-    if kind == "a duration":
-        return durations(name, AxisType.PARAMETER, values)
-    if kind.startswith(("a number", "a whole number")):
-        return build_number_axis(name, values, whole=kind.startswith("a whole"))
-    if kind.startswith("a list, each a whole number"):
-        return build_list_axis(name, values)
-    return build_word_axis(name, AxisType.PARAMETER, tuple(v.strip() for v in values.split(",")))
-
-
-def build_word_axis(name: str, sort: AxisType, words: tuple[str, ...]) -> Axis:
-    """An axis of words; `a+b` is a list of two."""
-    values = tuple(w.split("+") if "+" in w else w for w in words)
-    return Axis(name=name, sort=sort, values=values, labels=words, numbers=tuple(map(float, range(len(words)))))
-
-
-def build_list_axis(name: str, values: str) -> Axis:
-    """An axis of lists of whole numbers: `443+8443`, or a range, of which each value is a list of so many ports."""
-    words = tuple(v.strip() for v in values.split(","))
-    try:
-        lists = tuple([int(n) for n in w.split("+")] for w in words)
-    except ValueError:
-        raise HarnessError("not-a-number", f"`{name}={values}` holds something that is no whole number") from None
-    return Axis(
-        name=name, sort=AxisType.PARAMETER, values=lists, labels=words, numbers=tuple(float(len(x)) for x in lists)
-    )
-
-
-def durations(name: str, sort: AxisType, values: str) -> Axis:
-    """An axis of durations, drawn in seconds."""
-    seconds = parse_axis_numbers(name, values, lambda v: parse_duration(v.strip()).total_seconds())
-    labels = tuple(as_duration(s) for s in seconds)
-    given: tuple[object, ...] = tuple(
-        # As a scenario writes it, to the millisecond.
-        f"{s:.3f}s" if sort is AxisType.PARAMETER else timedelta(seconds=s)
-        for s in seconds
-    )
-    return Axis(name=name, sort=sort, values=given, labels=labels, numbers=seconds, unit="s")
-
-
-def build_number_axis(name: str, values: str, *, whole: bool) -> Axis:
-    """An axis of numbers, rounded and each once where the parameter is whole."""
-    found = parse_axis_numbers(name, values, float)
-    if whole:
-        # Rounding makes equal ones of neighbours.
-        found = tuple(float(v) for v in dict.fromkeys(round(v) for v in found))
-    given: tuple[object, ...] = tuple(int(v) if whole else v for v in found)
-    return Axis(
-        name=name,
-        sort=AxisType.PARAMETER,
-        values=given,
-        labels=tuple(f"{v:g}" for v in found),
-        numbers=tuple(map(float, found)),
-    )
-
-
-def parse_axis_numbers(name: str, values: str, read: object) -> tuple[float, ...]:
-    """The numbers of a range or of a list."""
-    assert callable(read)
-    found = RANGE.fullmatch(values)
-    try:
-        if found is None:
-            return tuple(float(read(v)) for v in values.split(","))
-        low, high = float(read(found["low"])), float(read(found["high"]))
-    except ValueError as error:
-        raise HarnessError("not-a-number", f"`{name}={values}`: {error}", help="write `LOW..HIGH:COUNT`") from None
-    count = int(found["count"] or DEFAULT_VALUES)
-    if not 1 < count <= MOST_AXIS_VALUES or not low < high:
-        message = f"`{name}={values}` needs a low and a high end and 2 to {MOST_AXIS_VALUES} values"
-        raise HarnessError("not-a-range", message)
-    if found["log"] and low > 0:
-        # Four digits: a label, a title and the scenario that is written from it show the same number.
-        return tuple(float(f"{v:.4g}") for v in np.logspace(log10(low), log10(high), count))
-    return tuple(float(f"{v:.6g}") for v in np.linspace(low, high, count))
-
-
-def as_duration(seconds: float) -> str:
-    """A duration in the largest unit of which it is at least two: `90s`, `45m`, `2.4h`."""
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{round(seconds / size, 1):g}{unit}"
-    return f"{round(seconds, 1):g}s"
-
 
 # All three chosen, no source; 2,500 variants with 1.39 million events took 9.7 s of CPU and 1 GB.
 MOST_VARIANTS = 100_000
@@ -172,6 +36,8 @@ AXIS_END_WORDS = {
     "lasting": ("longest", "shortest"),
     "start": ("latest start", "earliest start"),
     "times": ("most frequent", "rarest"),
+    "repeats": ("most often", "rarest"),
+    "apart": ("slowest", "fastest"),
 }
 """What the largest and the smallest value of an axis are called."""
 
@@ -204,6 +70,7 @@ class Envelope:
     reasons: tuple[Reason, ...]
     seconds: float
     fixed: Mapping[str, object]
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variants(self) -> int:
@@ -235,21 +102,20 @@ def judge_envelope(
 ) -> Envelope:
     """Judges every combination of two axes; the subject's scenario is what is varied, in its first step.
 
-    Raises HarnessError for more variants or events than can be held.
+    Raises HarnessError for too many variants or events.
     """
     began = perf_counter()
     scenario = require_varied_scenario(subject)
-    if len(x) * len(y) * tries > MOST_VARIANTS:
-        raise HarnessError("too-many-variants", f"{len(x) * len(y) * tries} variants are more than {MOST_VARIANTS}")
+    check_size(len(x) * len(y) * tries)
     cells = list(product(range(len(x)), range(len(y)))) * tries
     # A host of its own for each variant, or rules would group their events together.
     variants = [build_cell_variant(scenario, x, y, cell, f"WS{n:05d}", lasting) for n, cell in enumerate(cells)]
     caught, events = judge_variants(subject, variants, [merge_cell_conditions(subject, x, y, c) for c in cells], seed)
     rates = np.zeros((len(x), len(y)))
-    # add.at and not +=, which counts a cell once that stands there several times.
+    # add.at and not +=, which counts a cell once that stands there often.
     np.add.at(rates, tuple(np.array(cells).T), np.array(caught) / tries)
     seen = rates > 0.5
-    told = tuple(explain_variant(subject, x, y, cell, lasting, seed) for cell in beside_the_edge(seen)[:reasons])
+    told = tuple(explain_variant(subject, x, y, c, lasting, seed) for c in beside_the_edge(seen)[:reasons])
     return Envelope(
         rule=subject.trial.rule.query,
         behaviour=scenario.body.simulate[0].behaviour,
@@ -262,7 +128,14 @@ def judge_envelope(
         reasons=told,
         seconds=perf_counter() - began,
         fixed=dict(scenario.body.simulate[0].given),
+        conditions=dict(subject.trial.conditions),
     )
+
+
+def check_size(variants: int) -> None:
+    """Raises HarnessError for more variants than can be held."""
+    if variants > MOST_VARIANTS:
+        raise HarnessError("too-many-variants", f"{variants} variants are more than {MOST_VARIANTS}")
 
 
 def require_varied_scenario(subject: LabelledTrial) -> Scenario:
@@ -279,6 +152,7 @@ def build_cell_variant(
     given: dict[str, object] = {}
     later = timedelta(0)
     lasting = going_on
+    repeats, apart = 1, timedelta(0)
     for axis, place in zip((x, y), cell, strict=True):
         value = axis.values[place]
         if axis.sort is AxisType.PARAMETER:
@@ -287,9 +161,13 @@ def build_cell_variant(
             later += value
         elif axis.sort is AxisType.LASTING and isinstance(value, timedelta):
             lasting = value
+        elif axis.sort is AxisType.APART and isinstance(value, timedelta):
+            apart = value
+        elif axis.sort is AxisType.REPEATS and isinstance(value, int):
+            repeats = value
     if lasting is not None:
         given["times"] = count_repetitions(scenario, given, lasting)
-    return Variant(scenario=scenario, given=given, later=later, host=host)
+    return Variant(scenario=scenario, given=given, later=later, host=host, repeats=repeats, apart=apart)
 
 
 def count_repetitions(scenario: Scenario, given: Mapping[str, object], lasting: timedelta) -> int:

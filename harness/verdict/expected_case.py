@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 from harness.detection.language import language
 from harness.diagnostics import HarnessError
 from harness.scenario.scenario import Expectation, Outcome, Scenario
 from harness.telemetry.platform import platform
 from harness.verdict.judge import Trial, TrialResult
-from harness.verdict.sigma.opinion import SigmaOpinion, form_opinion
+from harness.verdict.sigma.opinion import SigmaOpinion
 from harness.verdict.verdict import Broken, Verdict, list_expectation_faults
 
 
@@ -61,4 +62,9 @@ def ask_sigma(trial: Trial, *, missed: bool) -> SigmaOpinion | None:
         return None
     telemetry = trial.store.telemetry(trial.conditions)
     views = platform(language(trial.rule.language).platform).present(telemetry, trial.conditions) if missed else ()
-    return form_opinion(trial.rule.subject, telemetry, views, () if missed else None, trial.rule.fields)
+    # Imported by name: most rules were not converted from Sigma.
+    form_opinion = import_module("harness.verdict.sigma.evaluation").form_opinion
+    opinion: SigmaOpinion | None = form_opinion(
+        trial.rule.subject, telemetry, views, () if missed else None, trial.rule.fields
+    )
+    return opinion

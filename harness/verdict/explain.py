@@ -5,13 +5,13 @@ Nothing here knows a language or judges a row itself: every number comes from ru
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 
-from harness.detection.engine import CellValue, Engine
+from harness.detection.engine import CellValue, Engine, ResultRows
 from harness.detection.language import Plan
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
@@ -19,19 +19,17 @@ from harness.detection.plan.expressions import (
     Call,
     Column,
     Expression,
-    Kind,
     Literal,
     columns_read,
 )
-from harness.detection.plan.nodes import Filter, Limit, Node, Select, Union, list_sources
+from harness.detection.plan.nodes import Filter, Limit, Node, Scan, Select, list_sources
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.provenance import trace_events
-from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Span
 from harness.verdict.alerts import as_events
 from harness.verdict.clauses import MIRRORED_OPERATIONS, Test, find_span, tests_of
-
-STEP_COLUMN = "step"
+from harness.verdict.joint_run import run_jointly
+from harness.verdict.rows_behind import NO_ROWS, Labels, RowsBehind, find_rows_behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,53 +92,6 @@ class Explanation:
     loss: EventLoss | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """Which events are the attack's, how many events there are at all, and which they are if they are not all."""
-
-    malicious: frozenset[int]
-    total: int
-    own: range | None = None
-
-    def __contains__(self, event: int) -> bool:
-        """Whether an event is one of them."""
-        return self.own is None or event in self.own
-
-    def count(self, events: Collection[int]) -> tuple[int, int]:
-        """How many of these are the attack's, and how many are not."""
-        bad = len(self.malicious.intersection(events))
-        return bad, len(events) - bad
-
-    def among(self, groups: Sequence[tuple[int, ...]]) -> bool:
-        """Whether an event of the attack is behind one of these rows."""
-        return any(self.malicious.intersection(g) for g in groups)
-
-
-def events_behind(nodes: Sequence[Node], engine: Engine) -> list[list[tuple[int, ...]]]:
-    """For each relation, for each of its rows, the numbers of the events behind it; two statements at most.
-
-    Below an aggregation a row rests on one event, above it on a list of them: the two kinds go apart.
-    """
-    found: list[list[tuple[int, ...]]] = [[] for _ in nodes]
-    if not nodes:
-        return found
-    # Traced together, so that what the steps share stays shared and is written once.
-    joint = trace_events(Union(sources=tuple(nodes)))
-    assert isinstance(joint, Union)
-    # One number and a list of them are two types, which no column of a union can hold.
-    kinds = [columns_of(n).get(EVENT_COLUMN, Kind.NULL) for n in joint.sources]
-    for kind in dict.fromkeys(kinds):
-        parts = tuple(
-            Select(source=n, columns=((STEP_COLUMN, Literal(i)), (EVENT_COLUMN, Column(EVENT_COLUMN))))
-            for i, n in enumerate(joint.sources)
-            if kinds[i] is kind
-        )
-        for step, events in engine.run(Union(sources=parts)).rows:
-            assert isinstance(step, int | float)
-            found[int(step)].append(as_events(events))
-    return found
-
-
 def format_value(value: CellValue) -> str:
     """A value for people: at most four decimals."""
     if isinstance(value, float):
@@ -159,88 +110,164 @@ COMPARISON_SIGNS: dict[Operation, str] = {
     ops.greater: ">",
     ops.greater_equal: ">=",
 }
-CaseGroups = list[tuple[int, ...]]
-"""For each row the events behind it."""
 
 
 def explain(plan: Plan, engine: Engine, labels: Labels) -> Explanation:
     """Runs the plan's steps and says where the last of the attack's events was lost, and why."""
-    return Inquiry(plan=plan, engine=engine, cases={0: labels}).explanations()[0]
+    return Inquiry(engine, [(plan, {0: labels})]).explanations([[0]])[0][0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
-    """What became of the events of several cases in one plan that keeps them apart; `cases` has each one's labels.
+class LossPlace:
+    """Where a case lost its attack: the number of the step, and its first node that leaves none of the events."""
 
-    All cases together take a handful of statements: two for the steps, two for each step that lost somebody's attack.
+    step: int
+    span: Span
+    node: Node | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedPlan:
+    """What the steps of a plan leave of each case: `left` has it for each of the nodes in `parts`, step by step.
+
+    Of the first step it is only known for its last node at first: what stands below reads every kind of events. Those
+    in `whole`, by identity, leave all events of every case.
     """
 
     plan: Plan
-    engine: Engine
     cases: Mapping[int, Labels]
+    parts: list[list[Node]]
+    left: list[list[dict[int, RowsBehind]]]
+    whole: Collection[int]
 
-    def explanations(self) -> dict[int, Explanation]:
-        """For each case its events after each step, and the step and clause that lost its attack."""
-        behind = [self.apart(g) for g in events_behind([s.node for s in self.plan.steps], self.engine)]
-        traces = {case: self.traces(case, behind) for case in self.cases}
-        lost: dict[int, list[int]] = {}
-        for case, steps in traces.items():
-            # The first step that leaves nothing; later ones only pass the emptiness on.
-            at = next((i for i, s in enumerate(steps) if s.malicious == 0), None)
-            if at is not None and self.cases[case].malicious:
-                lost.setdefault(at, []).append(case)
-        losses = {case: loss for at, cases in lost.items() for case, loss in self.losses(at, cases, behind[at]).items()}
-        return {
-            case: Explanation(
-                recorded=labels.total, malicious=len(labels.malicious), steps=traces[case], loss=losses.get(case)
-            )
-            for case, labels in self.cases.items()
-        }
+    def keeps_all(self, node: Node) -> bool:
+        """Whether a node leaves all events of every case."""
+        # A case's attack is what the stored events say of it, so a stored table has all of it.
+        return isinstance(node, Scan) or id(node) in self.whole
 
-    def apart(self, groups: CaseGroups) -> dict[int, CaseGroups]:
-        """The rows of each case."""
-        found: dict[int, CaseGroups] = {case: [] for case in self.cases}
-        starts = sorted((labels.own.start if labels.own else 0, case) for case, labels in self.cases.items())
-        firsts = [start for start, _ in starts]
-        for events in groups:
-            # Events of a case are numbered in one stretch, so the first event of a row names its case.
-            at = bisect_right(firsts, events[0]) - 1 if events else 0
-            case = starts[at][1]
-            if at >= 0 and (not events or events[0] in self.cases[case]):
-                found[case].append(events)
-        return found
+    def find_passed(self, step: int, case: int) -> frozenset[int]:
+        """The events of a case that are behind the rows of a step."""
+        return self.left[step][-1].get(case, NO_ROWS).events
 
-    def traces(self, case: int, behind: Sequence[Mapping[int, CaseGroups]]) -> tuple[Trace, ...]:
+    def traces(self, case: int) -> tuple[Trace, ...]:
         """Each step's rows of one case and the events behind them."""
         found = []
-        for step, groups in zip(self.plan.steps, behind, strict=True):
-            bad, good = self.cases[case].count(set().union(*groups[case]))
-            found.append(Trace(span=step.span, name=step.name, rows=len(groups[case]), malicious=bad, benign=good))
+        for step, left in zip(self.plan.steps, self.left, strict=True):
+            own = left[-1].get(case, NO_ROWS)
+            bad, good = self.cases[case].count(own.events)
+            found.append(Trace(span=step.span, name=step.name, rows=own.rows, malicious=bad, benign=good))
         return tuple(found)
 
-    def losses(self, at: int, cases: Sequence[int], behind: Mapping[int, CaseGroups]) -> dict[int, EventLoss]:
-        """Why these cases lost their attacks at a step: at its first node that leaves none of an attack's events.
+    def find_lost_step(self, case: int, steps: Sequence[Trace]) -> int | None:
+        """The number of the step that lost a case's attack, if it had one and did."""
+        # The first step that leaves nothing; later ones only pass the emptiness on.
+        at = next((i for i, s in enumerate(steps) if s.malicious == 0), None)
+        return at if self.cases[case].malicious else None
 
-        `behind` are the rows that the step left.
-        """
-        step = self.plan.steps[at]
-        parts = list(list_step_nodes(step.node, self.plan.steps[at - 1].node if at else None))
-        # Of the step's last node the rows are known; most steps have no other.
-        left = [*(self.apart(groups) for groups in events_behind(parts[:-1], self.engine)), behind]
-        found: dict[int, EventLoss] = {}
-        for number, part in enumerate(parts):
-            gone = [c for c in cases if c not in found and not self.cases[c].among(left[number][c])]
-            place = part.span or step.span
-            if isinstance(part, Filter) and gone:
-                for case, (clauses, misses) in find_losing_clauses(part, place, self.engine, self.labels(gone)).items():
-                    found[case] = EventLoss(step=at, span=place, clauses=clauses, misses=misses)
-            else:
-                found |= {c: EventLoss(step=at, span=place, reason=explain_node_loss(part)) for c in gone}
-        return {c: found.get(c, EventLoss(step=at, span=step.span)) for c in cases}
+    def find_loss(self, case: int, at: int) -> LossPlace:
+        """Where in a step a case lost its attack."""
+        bad = self.cases[case].malicious
+        nodes = ((n, left) for n, left in zip(self.parts[at], self.left[at], strict=True) if not self.keeps_all(n))
+        node = next((n for n, left in nodes if left.get(case, NO_ROWS).events.isdisjoint(bad)), None)
+        span = self.plan.steps[at].span
+        return LossPlace(step=at, span=(node and node.span) or span, node=node)
 
-    def labels(self, cases: Collection[int]) -> dict[int, Labels]:
-        """The labels of some of the cases."""
-        return {c: self.cases[c] for c in cases}
+
+class Inquiry:
+    """What became of the events of many cases in plans that keep them apart; each plan has its cases' labels.
+
+    All together take two statements: one for the steps, one for the conditions that lost somebody's attack. `whole` are
+    nodes that are known to leave all events of every case.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        plans: Sequence[tuple[Plan, Mapping[int, Labels]]],
+        whole: Collection[int] = (),
+    ) -> None:
+        self.engine, self.plans, self.whole = engine, plans, whole
+
+    @cached_property
+    def followed(self) -> list[FollowedPlan]:
+        """The plans, their steps run."""
+        made = []
+        for plan, cases in self.plans:
+            parts = list_plan_nodes(plan)
+            left: list[list[dict[int, RowsBehind]]] = [[{} for _ in own] for own in parts]
+            made.append(FollowedPlan(plan=plan, cases=cases, parts=parts, left=left, whole=self.whole))
+        places = [(own, i, k) for own in made for i, nodes in enumerate(own.parts) for k in range(len(nodes))]
+        self.find_left([(own, i, k) for own, i, k in places if i or k == len(own.parts[0]) - 1])
+        return made
+
+    def find_left(self, places: Sequence[tuple[FollowedPlan, int, int]]) -> None:
+        """Finds out what nodes leave, by one statement: those of these plans, steps and places in the step."""
+        cases = {case: labels for _, own in self.plans for case, labels in own.items()}
+        nodes = [own.parts[i][k] for own, i, k in places]
+        for (own, i, k), left in zip(places, find_rows_behind(nodes, self.engine, cases), strict=True):
+            own.left[i][k] = left
+
+    def explanations(self, wanted: Sequence[Iterable[int]]) -> list[dict[int, Explanation]]:
+        """For each plan and each of its wanted cases the events after each step, and what lost its attack."""
+        traces = [{c: own.traces(c) for c in cases} for own, cases in zip(self.followed, wanted, strict=True)]
+        losses = self.losses(self.find_losses(traces))
+        return [
+            {
+                case: Explanation(
+                    recorded=plan.cases[case].total,
+                    malicious=len(plan.cases[case].malicious),
+                    steps=steps,
+                    loss=lost.get(case),
+                )
+                for case, steps in own.items()
+            }
+            for plan, own, lost in zip(self.followed, traces, losses, strict=True)
+        ]
+
+    def find_losses(self, traces: Sequence[Mapping[int, Sequence[Trace]]]) -> list[dict[int, LossPlace]]:
+        """For each plan where its cases lost their attacks, those that did."""
+        lost = [
+            {case: at for case, steps in own.items() if (at := plan.find_lost_step(case, steps)) is not None}
+            for plan, own in zip(self.followed, traces, strict=True)
+        ]
+        early = [plan for plan, own in zip(self.followed, lost, strict=True) if 0 in own.values()]
+        below = [(plan, k) for plan in early for k, n in enumerate(plan.parts[0][:-1]) if not plan.keeps_all(n)]
+        self.find_left([(plan, 0, k) for plan, k in below])
+        return [
+            {case: plan.find_loss(case, at) for case, at in own.items()}
+            for plan, own in zip(self.followed, lost, strict=True)
+        ]
+
+    def losses(self, places: Sequence[Mapping[int, LossPlace]]) -> list[dict[int, EventLoss]]:
+        """For each plan why cases lost their attacks where they did."""
+        lost_at: dict[tuple[int, int], tuple[Filter, list[int]]] = {}
+        for number, own in enumerate(places):
+            for case, place in own.items():
+                if isinstance(place.node, Filter):
+                    lost_at.setdefault((number, id(place.node)), (place.node, []))[1].append(case)
+        known: dict[int, Node] = {}
+        tests = [LosingTests(node) for node, _ in lost_at.values()]
+        rows = run_jointly([trace_events(t.relation, known) for t in tests], self.engine.run)
+        why: dict[tuple[int, int], Findings] = {}
+        for ((number, _), (_, cases)), test, tried in zip(lost_at.items(), tests, rows, strict=True):
+            labels = {c: self.followed[number].cases[c] for c in cases}
+            for case, found in test.find_by_case(tried, labels).items():
+                why[number, case] = test.findings(found, places[number][case].span)
+        return [
+            {case: self.build_loss(place, why.get((number, case))) for case, place in own.items()}
+            for number, own in enumerate(places)
+        ]
+
+    @staticmethod
+    def build_loss(place: LossPlace, why: Findings | None) -> EventLoss:
+        """The loss of a case: the clauses of a condition, or the reason that another node gives."""
+        if why is not None:
+            return EventLoss(step=place.step, span=place.span, clauses=why[0], misses=why[1])
+        reason = "" if place.node is None else explain_node_loss(place.node)
+        return EventLoss(step=place.step, span=place.span, reason=reason)
+
+
+Findings = tuple[tuple[Clause, ...], tuple[Miss, ...]]
 
 
 def explain_node_loss(part: Node) -> str:
@@ -254,6 +281,13 @@ def explain_node_loss(part: Node) -> str:
             return "no row of the attack comes out"
 
 
+def list_plan_nodes(plan: Plan) -> list[list[Node]]:
+    """The nodes of each step, the last of which gives the step's rows."""
+    before = [None, *(s.node for s in plan.steps)]
+    # A step that changes nothing has no node of its own.
+    return [list(list_step_nodes(s.node, b)) or [s.node] for s, b in zip(plan.steps, before, strict=False)]
+
+
 def list_step_nodes(node: Node, before: Node | None) -> Iterator[Node]:
     """The nodes of one step, the deepest first; they form a chain, a side branch is passed by."""
     found: list[Node] = []
@@ -265,53 +299,50 @@ def list_step_nodes(node: Node, before: Node | None) -> Iterator[Node]:
     return reversed(found)
 
 
-Findings = tuple[tuple[Clause, ...], tuple[Miss, ...]]
+class LosingTests:
+    """Everything in a condition that can lose a row, tried on each row before it."""
 
+    def __init__(self, part: Filter) -> None:
+        self.tests = list(tests_of(part.condition))
+        self.names = sorted(set(chain.from_iterable(columns_read(t.clause) for t in self.tests)))
+        wanted = [*(t.loses for t in self.tests), *(Column(n) for n in self.names)]
+        self.relation = Select(source=part.source, columns=tuple((f"t{i}", e) for i, e in enumerate(wanted)))
 
-def find_losing_clauses(part: Filter, place: Span, engine: Engine, cases: Mapping[int, Labels]) -> dict[int, Findings]:
-    """For each case the clauses that lost rows of its attack, and the thresholds that none of them reached."""
-    tests = list(tests_of(part.condition))
-    names = sorted(set(chain.from_iterable(columns_read(t.clause) for t in tests)))
-    wanted = [*(t.loses for t in tests), *(Column(n) for n in names)]
-    columns = ((EVENT_COLUMN, Column(EVENT_COLUMN)), *((f"t{i}", e) for i, e in enumerate(wanted)))
-    rows: dict[int, list[tuple[CellValue, ...]]] = {case: [] for case in cases}
-    for row in engine.run(Select(source=trace_events(part.source), columns=columns)).rows:
-        events = as_events(row[0])
-        for case, labels in cases.items():
-            if labels.malicious.intersection(events):
-                rows[case].append(row[1:])
-                break
-    return {case: findings(tests, names, found, place) for case, found in rows.items()}
+    @staticmethod
+    def find_by_case(tried: ResultRows, cases: Mapping[int, Labels]) -> dict[int, list[tuple[CellValue, ...]]]:
+        """The rows of each case's attack: the result of each test, then the value of each name."""
+        at = tried.columns.index(EVENT_COLUMN)
+        rows: dict[int, list[tuple[CellValue, ...]]] = {case: [] for case in cases}
+        for row in tried.rows:
+            events = as_events(row[at])
+            case = next((c for c, labels in cases.items() if not labels.malicious.isdisjoint(events)), None)
+            if case is not None:
+                rows[case].append(tuple(v for i, v in enumerate(row) if i != at))
+        return rows
 
-
-def findings(
-    tests: Sequence[Test], names: Sequence[str], rows: Sequence[tuple[CellValue, ...]], place: Span
-) -> Findings:
-    """The clauses that lost one attack's rows, in the order of the text, and the thresholds that none reached.
-
-    A row has the result of each test, then the value of each name.
-    """
-    values = {name: [row[len(tests) + i] for row in rows] for i, name in enumerate(names)}
-    clauses: list[Clause] = []
-    misses: list[Miss] = []
-    alive = set(range(len(rows)))
-    for number, test in enumerate(tests):
-        hit = sorted(i for i in alive if rows[i][number])
-        if hit:
-            held = {n: commonest([values[n][i] for i in hit]) for n in sorted(columns_read(test.clause))}
-            clauses.append(
-                Clause(span=find_span(test.clause) or place, lost=len(hit), held=held, excluded=test.excluded)
-            )
-        elif rows and all(row[number] for row in rows) and asks_for_field(test):
-            # Every field that no row has is told, although the first of them left no row.
-            held = {n: commonest(values[n]) for n in sorted(columns_read(test.clause))}
-            clauses.append(Clause(span=find_span(test.clause) or place, lost=0, held=held, excluded=True))
-        # A near miss is told only where no row reached the threshold.
-        if rows and all(row[number] for row in rows):
-            misses += misses_of(test.clause, values)
-        # A row is lost once: to the first clause of the text that it fails.
-        alive.difference_update(hit)
-    return tuple(clauses), tuple(misses)
+    def findings(self, rows: Sequence[tuple[CellValue, ...]], place: Span) -> Findings:
+        """The clauses that lost one attack's rows, in the order of the text, and the thresholds that none reached."""
+        values = {name: [row[len(self.tests) + i] for row in rows] for i, name in enumerate(self.names)}
+        clauses: list[Clause] = []
+        misses: list[Miss] = []
+        alive = set(range(len(rows)))
+        for number, test in enumerate(self.tests):
+            hit = sorted(i for i in alive if rows[i][number])
+            if hit:
+                held = {n: commonest([values[n][i] for i in hit]) for n in sorted(columns_read(test.clause))}
+                clauses.append(
+                    Clause(span=find_span(test.clause) or place, lost=len(hit), held=held, excluded=test.excluded)
+                )
+            elif rows and all(row[number] for row in rows) and asks_for_field(test):
+                # Every field that no row has is told, although the first of them left no row.
+                held = {n: commonest(values[n]) for n in sorted(columns_read(test.clause))}
+                clauses.append(Clause(span=find_span(test.clause) or place, lost=0, held=held, excluded=True))
+            # A near miss is told only where no row reached the threshold.
+            if rows and all(row[number] for row in rows):
+                misses += misses_of(test.clause, values)
+            # A row is lost once: to the first clause of the text that it fails.
+            alive.difference_update(hit)
+        return tuple(clauses), tuple(misses)
 
 
 def asks_for_field(test: Test) -> bool:

@@ -2,101 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import accumulate
 
 from harness.detection.engine import Engine, ResultRows
 from harness.detection.language import Cut, Plan, Query, Settings, Step, language
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Call, Column, Expression, Kind, Literal, Schema, is_hidden
+from harness.detection.plan.expressions import Column, Kind, Literal, Schema, is_hidden
 from harness.detection.plan.nodes import (
     Derive,
-    Filter,
     Node,
     Reverse,
     Scan,
     Select,
     Sort,
     is_same_plan,
-    list_own_parts,
     walk_nodes,
 )
-from harness.detection.plan.passes.partitions import UNKNOWN_TRUTH, StoredPart, resolve_constant
+from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
+from harness.detection.plan.passes.shared_nodes import SharedNodes
 from harness.detection.plan.schema import columns_of, most_rows
 from harness.diagnostics import Finding
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label, Outcome
 from harness.supervisor import unit_of_work
-from harness.telemetry.platform import View
 from harness.verdict.alerts import Alert, alerts_of
-from harness.verdict.explain import Explanation, Inquiry, Labels, events_behind, explain
+from harness.verdict.explain import Explanation, Inquiry, explain
+from harness.verdict.plan_differences import no_effect
+from harness.verdict.rows_behind import NO_ROWS, Labels, find_rows_behind
 from harness.verdict.store import (
     TelemetryStore,
     collect_expected_fields,
     compute_search_now,
     find_absent_fields,
     list_alert_fields,
+    list_shown_fields,
 )
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
-from harness.verdict.ties import find_ties
+from harness.verdict.ties import collect_ties, find_tie_nodes
 from harness.verdict.verdict import Flip, outcome
-
-
-def no_effect(plan: Plan, changed: Plan, views: Sequence[View], lost_at: int | None) -> bool:
-    """Whether another reading of a rule surely gives the same outcome.
-
-    It does if the plans are equal, if they first differ after the step that lost the attack, or if they differ only in
-    conditions on fields that are constant in all events of a kind and hold alike there.
-    """
-    if is_same_plan(changed.node, plan.node):
-        return True
-    # Steps up to the loss are equal, so the attack is lost there in both readings.
-    if lost_at is not None and lost_at < first_difference(plan, changed):
-        return True
-    # Each of a rule's other readings costs a statement; most differ only on kinds of events that nobody recorded.
-    parts = [
-        StoredPart(name="", constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
-        for v in views
-    ]
-    ours, theirs = list(walk_nodes(plan.node)), list(walk_nodes(changed.node))
-    return len(ours) == len(theirs) and all(is_same_subplan(a, b, parts) for a, b in zip(ours, theirs, strict=True))
-
-
-def first_difference(plan: Plan, changed: Plan) -> int:
-    """The number of the first step that is another."""
-    pairs = zip(plan.steps, changed.steps, strict=False)
-    return next(
-        (i for i, (a, b) in enumerate(pairs) if not is_same_plan(a.node, b.node)),
-        min(len(plan.steps), len(changed.steps)),
-    )
-
-
-def is_same_subplan(ours: Node, theirs: Node, parts: Sequence[StoredPart]) -> bool:
-    """Whether two nodes do the same, whatever they read."""
-    if type(ours) is not type(theirs):
-        return False
-    if isinstance(ours, Filter) and isinstance(theirs, Filter):
-        return same_condition(ours.condition, theirs.condition, parts)
-    return list_own_parts(ours) == list_own_parts(theirs)
-
-
-def same_condition(ours: Expression, theirs: Expression, parts: Sequence[StoredPart]) -> bool:
-    """Whether two conditions hold alike: equal ones, or such that each part's constants decide both alike."""
-    if ours == theirs:
-        return True
-    match ours, theirs:
-        case Call(ops.and_ | ops.or_ as a, left), Call(ops.and_ | ops.or_ as b, right) if a == b and len(left) == len(
-            right
-        ):
-            return all(same_condition(x, y, parts) for x, y in zip(left, right, strict=True))
-    known = [(resolve_constant(ours, part), resolve_constant(theirs, part)) for part in parts]
-    return all(a is not UNKNOWN_TRUTH and a == b for a, b in known)
-
 
 # Ten years in seconds: no search looks further back than that and is meant.
 LATER = 3.2e8
@@ -140,28 +90,34 @@ class Trial:
         """The rows of the rule and who caused them."""
         return alerts_of(self.engine.run(trace_events(plan.node)), self.store.truth)
 
-    def alerts_and_rows(self, plan: Plan) -> tuple[tuple[Alert, ...], ResultRows]:
-        """The alerts, and the rows as the rule itself gives them, of one run: provenance is a column beside theirs."""
-        traced = self.engine.run(trace_events(plan.node))
-        return alerts_of(traced, self.store.truth), traced.select(tuple(columns_of(plan.node)))
+    def rows_and_alerts(self, plan: Plan, *, traced: bool) -> tuple[ResultRows, Callable[[], tuple[Alert, ...]]]:
+        """The rows as the rule itself gives them, and what gives the alerts: where they are `traced`, the same run."""
+        if not traced:
+            # A list of the events behind each group costs more than the groups.
+            return self.engine.run(plan.node), cache(partial(self.alerts, plan))
+        rows = self.engine.run(trace_events(plan.node))
+        return rows.select(tuple(columns_of(plan.node))), cache(lambda: alerts_of(rows, self.store.truth))
 
     def explanation(self, plan: Plan) -> Explanation:
         """What became of the attack's events at each step."""
         truth = self.store.truth
-        return explain(plan, self.engine, Labels(malicious=truth.malicious, total=len(truth.by_event)))
+        total = self.store.size(self.conditions)
+        return explain(plan, self.engine, Labels(malicious=truth.malicious, total=total))
 
-    def absent(self, plan: Plan, alerts: tuple[Alert, ...]) -> tuple[str, ...]:
+    def absent(self, plan: Plan, rows: ResultRows, find_alerts: Callable[[], tuple[Alert, ...]]) -> tuple[str, ...]:
         """Fields that the rule reads but none of the events has that it looks at.
 
         Those are the events behind its alerts, or where there are none the attack's that pass its first step.
         """
         # Events of a world are gone after a query; its schema says what no kind has.
-        expected = collect_expected_fields(plan) - list_alert_fields(alerts)
+        expected = collect_expected_fields(plan) - list_shown_fields(rows)
         if self.store.streamed:
             return self.store.absent(expected, ())
-        events = {e for a in alerts for e in a.events}
+        events = {e for a in find_alerts() for e in a.events}
         if not events and plan.steps:
-            first = set().union(*events_behind([plan.steps[0].node], self.engine)[0])
+            everything = Labels(malicious=frozenset(), total=0)
+            (passed,) = find_rows_behind([plan.steps[0].node], self.engine, {0: everything})
+            first = set(passed.get(0, NO_ROWS).events)
             events = first & self.store.truth.malicious or first
         return self.store.absent(expected, events)
 
@@ -203,6 +159,16 @@ class TrialResult:
     explanation: Explanation | None
 
 
+Meaning = tuple[Plan, list[int]]
+"""What a rule means, and the trials for which it means that."""
+AlertsByCase = tuple[tuple[Alert, ...], ...]
+RuleSaid = tuple[AlertsByCase, Mapping[int, tuple[Finding, ...]]]
+"""The alerts of each case, and for each case what to tell of ties."""
+# Chosen, no source: statements share what is equal, but their plans grow with the square of their length.
+MOST_MEANINGS = 4
+"""Meanings of a rule that share a statement."""
+
+
 class TrialSet:
     """Trials of one query, whose telemetry an engine holds together; `labels` says of each whether it is an attack."""
 
@@ -215,25 +181,41 @@ class TrialSet:
         ends = list(accumulate(len(lot.telemetry) for lot in lots))
         self.own = [range(e - len(lot.telemetry), e) for e, lot in zip(ends, lots, strict=True)]
 
+        # The alerts of plans that were run, since one trial's switches are often another one's other values.
+        self.known: list[tuple[Node, AlertsByCase]] = []
+
     @cached_property
     def cases(self) -> tuple[Labels, ...]:
         """Each trial's events, and which of them are the attack's."""
         bad = sorted(self.batch.truth.malicious)
         return tuple(
-            Labels(malicious=frozenset(e for e in bad if e in own), total=len(own), own=own) for own in self.own
+            Labels(
+                malicious=frozenset(bad[bisect_left(bad, own.start) : bisect_left(bad, own.stop)]),
+                total=len(own),
+                own=own,
+            )
+            for own in self.own
         )
+
+    @cached_property
+    def parts(self) -> list[StoredPart]:
+        """The kinds of events that there are, for questions about their constants."""
+        return [
+            StoredPart(name="", constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
+            for v in self.batch.views
+        ]
 
     def findings(self) -> Iterator[TrialResult]:
         """What each trial found, in their order. Raises InseparableError if one statement cannot keep them apart."""
+        meanings = self.meanings()
         found: dict[int, TrialResult] = {}
-        for plan, numbers in self.meanings():
-            # Trials that mean the same share every statement.
-            found |= self.judged(plan, numbers)
+        for at in range(0, len(meanings), MOST_MEANINGS):
+            found.update(self.judged(meanings[at : at + MOST_MEANINGS]))
         yield from (found[i] for i in range(len(self.trials)))
 
-    def meanings(self) -> list[tuple[Plan, list[int]]]:
+    def meanings(self) -> list[Meaning]:
         """What the rule means, and for which trials it means that: their switches may differ, and their times."""
-        known: dict[tuple[object, ...], tuple[Plan, list[int]]] = {}
+        known: dict[tuple[object, ...], Meaning] = {}
         for number, trial in enumerate(self.trials):
             key: tuple[object, ...] = tuple(sorted(trial.settings.switches.items()))
             if self.timed:
@@ -273,33 +255,37 @@ class TrialSet:
         """A trial's search time in epoch seconds: the end of its telemetry, unless the settings give one."""
         return trial.settings.now or compute_search_now(trial.store.telemetry(trial.conditions))
 
-    def judged(self, plan: Plan, numbers: Sequence[int]) -> dict[int, TrialResult]:
-        """The findings of the trials in which the rule means this."""
-        alerts = self.batch.alerts(plan.node)
-        observed = {i: outcome(self.labels[i], alerts[i]) for i in numbers}
-        quiet = [i for i in numbers if not alerts[i]]
-        missed = [i for i in numbers if observed[i] is Outcome.FALSE_NEGATIVE]
-        explanations = self.explained(plan, missed)
-        flips = self.flips(plan, numbers, observed, explanations)
-        looked_at = self.looked_at(plan, quiet)
-        meant = self.cut(plan, {i: len(alerts[i]) for i in numbers})
-        ties = find_ties(plan, self.batch.run)
-        for i in numbers:
-            if alerts[i]:
-                looked_at[i] = {e for a in alerts[i] for e in a.events}
-        return {
-            i: TrialResult(
-                plan=replace(meant[i], findings=(*meant[i].findings, *ties.get(i, ()))),
-                alerts=alerts[i],
-                observed=observed[i],
-                flips=tuple(flips[i]),
-                absent=find_absent_fields(
-                    collect_expected_fields(plan) - list_alert_fields(alerts[i]), looked_at[i], self.batch.views
-                ),
-                explanation=explanations.get(i),
-            )
-            for i in numbers
-        }
+    def judged(self, meanings: Sequence[Meaning]) -> Iterator[tuple[int, TrialResult]]:
+        """The findings of the trials in which the rule means one of these; they share every statement."""
+        said = self.said(meanings)
+        alerts = {i: said[place][0][i] for place, (_, numbers) in enumerate(meanings) for i in numbers}
+        observed = {i: outcome(self.labels[i], own) for i, own in alerts.items()}
+        explanations, passed = self.followed(meanings, alerts, observed)
+        flips = self.flips(meanings, observed, explanations)
+        for (plan, numbers), (_, ties) in zip(meanings, said, strict=True):
+            meant = self.cut(plan, {i: len(alerts[i]) for i in numbers})
+            expected = collect_expected_fields(plan)
+            for i in numbers:
+                behind = {e for a in alerts[i] for e in a.events} if alerts[i] else passed[i]
+                missing = expected - list_alert_fields(alerts[i])
+                result = TrialResult(
+                    plan=replace(meant[i], findings=(*meant[i].findings, *ties.get(i, ()))),
+                    alerts=alerts[i],
+                    observed=observed[i],
+                    flips=tuple(flips[i]),
+                    absent=find_absent_fields(missing, behind, self.batch.views),
+                    explanation=explanations.get(i),
+                )
+                yield i, result
+
+    def said(self, meanings: Sequence[Meaning]) -> list[RuleSaid]:
+        """For each meaning the alerts of each case, and what to tell of ties."""
+        plans = [plan.node for plan, _ in meanings]
+        sought = [find_tie_nodes(node) for node in plans]
+        rows = iter(self.batch.run_jointly([*plans, *(node for own in sought for node, _ in own)]))
+        alerts = [self.batch.alerts_by_case(next(rows)) for _ in plans]
+        self.known += zip(plans, alerts, strict=True)
+        return [(own, collect_ties(ties, [next(rows) for _ in ties])) for own, ties in zip(alerts, sought, strict=True)]
 
     def cut(self, plan: Plan, returned: Mapping[int, int]) -> dict[int, Plan]:
         """For each trial, by the number of its rows, the plan with the findings of limits that were reached."""
@@ -311,58 +297,89 @@ class TrialSet:
                     meant[i] = replace(meant[i], findings=(*meant[i].findings, limit.finding))
         return meant
 
-    def explained(self, plan: Plan, numbers: Sequence[int]) -> dict[int, Explanation]:
-        """What became of the attacks of these trials."""
-        if not numbers:
-            return {}
-        cases = {i: self.cases[i] for i in numbers}
-        return Inquiry(plan=self.apart(plan, numbers), engine=self.engine, cases=cases).explanations()
+    def followed(
+        self,
+        meanings: Sequence[Meaning],
+        alerts: Mapping[int, Sequence[Alert]],
+        observed: Mapping[int, Outcome],
+    ) -> tuple[dict[int, Explanation], dict[int, Collection[int]]]:
+        """What became of missed attacks, and for trials without alerts the events that pass the rule's first step.
 
-    def apart(self, plan: Plan, numbers: Iterable[int]) -> Plan:
-        """The plan on the events of some trials, each kept to itself; parts that steps share stay shared."""
+        Of these the attack's only, if there are some: background events have other fields.
+        """
+        missed = [[i for i in numbers if observed[i] is Outcome.FALSE_NEGATIVE] for _, numbers in meanings]
+        quiet = [[i for i in numbers if not alerts[i]] for _, numbers in meanings]
+        shortened = []
+        for (plan, _), lost, silent in zip(meanings, missed, quiet, strict=True):
+            # Where nothing was missed, nobody asks for more than the first step.
+            steps = plan.steps if lost else plan.steps[: 1 if silent else 0]
+            shortened.append(replace(plan, steps=steps))
+        cases = [{i: self.cases[i] for i in sorted({*a, *b})} for a, b in zip(missed, quiet, strict=True)]
+        apart, whole = self.apart(shortened, sorted(i for own in cases for i in own))
+        inquiry = Inquiry(self.engine, list(zip(apart, cases, strict=True)), whole)
+        passed: dict[int, Collection[int]] = {}
+        for followed, silent in zip(inquiry.followed, quiet, strict=True):
+            for i in silent:
+                events = followed.find_passed(0, i) if followed.plan.steps else frozenset()
+                passed[i] = events & self.cases[i].malicious or events
+        return {i: e for own in inquiry.explanations(missed) for i, e in own.items()}, passed
+
+    def apart(self, plans: Sequence[Plan], numbers: Sequence[int]) -> tuple[list[Plan], frozenset[int]]:
+        """Plans on the events of some trials, each kept to itself, and the nodes that only leave out other trials.
+
+        Parts that the plans share stay shared.
+        """
         if len(self.trials) == 1:
-            return plan
+            return list(plans), frozenset()
         known: dict[int, Node] = {}
         condition = ops.in_(Column(CASE_COLUMN), *(Literal(float(i)) for i in numbers))
-        isolate = Isolation()
-        steps = [Step(s.span, filter_scans(isolate(s.node), [condition], known), s.name) for s in plan.steps]
-        return replace(plan, node=steps[-1].node if steps else isolate(plan.node), steps=tuple(steps))
-
-    def looked_at(self, plan: Plan, numbers: Sequence[int]) -> dict[int, set[int]]:
-        """For trials without alerts the events that pass the rule's first step, the attack's only if there are some."""
-        if not numbers or not plan.steps:
-            return {i: set() for i in numbers}
-        first = self.apart(replace(plan, steps=plan.steps[:1]), numbers)
-        cases = {i: self.cases[i] for i in numbers}
-        inquiry = Inquiry(plan=first, engine=self.engine, cases=cases)
-        groups = inquiry.apart(events_behind([first.steps[0].node], self.engine)[0])
-        passed = {i: set().union(*groups[i]) for i in numbers}
-        # Of a missed attack its own events tell what is absent; background events have other fields.
-        return {i: passed[i] & self.cases[i].malicious or passed[i] for i in numbers}
+        isolate, share = Isolation(), SharedNodes()
+        made = [[(s, isolate(share(s.node))) for s in plan.steps] for plan in plans]
+        apart = [
+            replace(plan, steps=tuple(Step(s.span, filter_scans(n, [condition], known), s.name) for s, n in steps))
+            for plan, steps in zip(plans, made, strict=True)
+        ]
+        scans = {id(n) for steps in made for _, node in steps for n in walk_nodes(node) if isinstance(n, Scan)}
+        return apart, frozenset(id(n) for scan in scans for n in walk_nodes(known[scan]))
 
     def flips(
         self,
-        plan: Plan,
-        numbers: Sequence[int],
+        meanings: Sequence[Meaning],
         observed: Mapping[int, Outcome],
         explanations: Mapping[int, Explanation],
     ) -> dict[int, list[Flip]]:
-        """For each trial the switches of the plan whose other values change its outcome."""
-        found: dict[int, list[Flip]] = {i: [] for i in numbers}
-        known = {s.name: s for s in language(self.trials[0].rule.language).switches}
-        for name, used in plan.switches.items():
-            for other in known[name].values:
-                changed = self.plan(numbers[0], {name: other}) if other != used else plan
-                losses = {i: explanations[i].loss for i in explanations}
-                steps = {i: loss.step if loss else None for i, loss in losses.items()}
-                # A statement for each other value of each switch would be most of a run's time.
-                open_ = [i for i in numbers if not no_effect(plan, changed, self.batch.views, steps.get(i))]
-                alerts = self.batch.alerts(changed.node) if open_ else ()
-                for i in open_:
-                    there = outcome(self.labels[i], alerts[i])
-                    if there != observed[i]:
-                        found[i].append(Flip(switch=name, used=used, other=other, outcome=there))
+        """For each trial the switches of its plan whose other values change its outcome."""
+        losses = {i: e.loss.step for i, e in explanations.items() if e.loss}
+        tried: list[tuple[str, str, str, Plan, list[int]]] = []
+        for plan, numbers in meanings:
+            for name, used, other in self.list_other_values(plan):
+                changed = self.plan(numbers[0], {name: other})
+                # A plan for each other value of each switch would be most of a run's time.
+                steps = {losses.get(i) for i in numbers}
+                moot = {step: no_effect(plan, changed, self.parts, step) for step in steps}
+                if open_ := [i for i in numbers if not moot[losses.get(i)]]:
+                    tried.append((name, used, other, changed, open_))
+        found: dict[int, list[Flip]] = {i: [] for i in observed}
+        said = self.find_alerts([changed for *_, changed, _ in tried])
+        for (name, used, other, _, open_), alerts in zip(tried, said, strict=True):
+            for i in open_:
+                there = outcome(self.labels[i], alerts[i])
+                if there != observed[i]:
+                    found[i].append(Flip(switch=name, used=used, other=other, outcome=there))
         return found
+
+    def list_other_values(self, plan: Plan) -> Iterator[tuple[str, str, str]]:
+        """Each switch of a plan, the value used, and each other value that it has."""
+        values = {s.name: s.values for s in language(self.trials[0].rule.language).switches}
+        for name, used in plan.switches.items():
+            yield from ((name, used, other) for other in values[name] if other != used)
+
+    def find_alerts(self, plans: Sequence[Plan]) -> list[AlertsByCase]:
+        """For each plan the alerts of each case, without their fields unless they are known; by one statement."""
+        found = [next((a for node, a in self.known if is_same_plan(node, plan.node)), None) for plan in plans]
+        unknown = [plan.node for plan, alerts in zip(plans, found, strict=True) if alerts is None]
+        made = iter(self.batch.count_alerts(unknown))
+        return [next(made) if alerts is None else alerts for alerts in found]
 
 
 def named_only(plan: Plan) -> bool:

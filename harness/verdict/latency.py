@@ -21,7 +21,8 @@ from harness.detection.plan.passes.provenance import trace_events
 from harness.diagnostics import HarnessError, Source
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.verdict.alerts import as_events
-from harness.verdict.explain import Explanation, Labels, explain
+from harness.verdict.explain import Explanation, explain
+from harness.verdict.rows_behind import Labels
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.ensemble import LabelledTrial, Variant, lot
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
@@ -105,12 +106,13 @@ class Delay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """What a schedule does to a rule."""
+    """What a schedule does to a rule; `recorded` attacks happened when they did, others begin at several moments."""
 
     rule: Source
     schedule: Schedule
     delays: tuple[Delay, ...]
     seconds: float
+    recorded: bool = False
 
 
 def measure_latency(subjects: Sequence[LabelledTrial], schedule: Schedule, starts: Sequence[timedelta]) -> Latency:
@@ -180,7 +182,7 @@ def times_of(batch: Batch) -> dict[int, tuple[float, float, float]]:
     """For each case the seconds of its first and last event, and of the first that an attack left."""
     found: dict[int, tuple[float, float, float]] = {}
     # One more, so that no event at all is no special case.
-    bad = np.zeros(len(batch.truth.by_event) + 1, bool)
+    bad = np.zeros(batch.truth.size + 1, bool)
     bad[list(batch.truth.malicious)] = True
     for view in batch.views:
         name = next((n for n in UNITS_PER_SECOND if n in view.columns.column_names), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -12,13 +12,16 @@ from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
 from harness.scenario.scenario import Scenario
 from harness.telemetry.events.event import Cause
-from harness.verdict.alerts import Alert
-from harness.verdict.explain import Explanation
+from harness.verdict.alerts import NOBODY, Alert
+from harness.verdict.explain import Explanation, explain
+from harness.verdict.judge import Trial
 from harness.verdict.mutate.mutants import Mutant, mutants
 from harness.verdict.mutate.probes import bases, probes
+from harness.verdict.rows_behind import Labels
 from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
-from harness.verdict.study.ensemble import LabelledTrial, Variant, behaviours_of, keep_possible, lot
+from harness.verdict.study.emptiness import require_alerts
+from harness.verdict.study.ensemble import Ensemble, LabelledTrial, Variant, behaviours_of, keep_possible, lot
 
 # The order is a judgement, no source: lists come first, since people edit them by hand in each rendering.
 RANKS = {"member": 0, "clause": 0, "pattern": 1, "key": 2, "bucket": 2, "number": 3, "aggregate": 3, "filter": 4}
@@ -28,6 +31,8 @@ RANKS = {"member": 0, "clause": 0, "pattern": 1, "key": 2, "bucket": 2, "number"
 MOST_PROBES = 1500
 # Chosen, no source: every mutant of the silent rule is run on them.
 MOST_STUDIED = 60
+# Chosen, no source: each change of a rule is a run over all recorded events.
+MOST_SECONDS = 120.0
 SIDES = 2
 
 
@@ -73,13 +78,17 @@ class ParityDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """Both renderings on all cases: scenarios first, then probes made from the texts of both."""
+    """Both renderings on all cases: scenarios first, then probes made from the texts of both.
+
+    Of `recorded` events the causes stand in place of scenarios.
+    """
 
     rules: tuple[Source, Source]
     scenarios: tuple[Compared, ...]
     probes: tuple[Compared, ...]
     differences: tuple[ParityDifference, ...]
     seconds: float
+    recorded: bool = False
 
     @property
     def agree(self) -> bool:
@@ -133,6 +142,79 @@ def choose_even_cases(found: Sequence[ParityCase]) -> list[ParityCase]:
     step = max(1, len(differing) // MOST_STUDIED)
     # Spread over all, since neighbours come from one text of a rule and differ for the same reason.
     return differing[::step][:MOST_STUDIED]
+
+
+def compare_recorded(first: LabelledTrial, second: LabelledTrial, *, search: bool = True) -> Parity:
+    """Compares two renderings on a world or on recorded events, by what each alerts on: every cause is a case.
+
+    Each has an engine of its own. With `search` the changes are looked for that alone would bring the other's alerts.
+    """
+    began = perf_counter()
+    with Ensemble([first]) as one, Ensemble([second]) as two:
+        alerts = [e.alerts()[0] for e in (one, two)]
+        if not any(alerts):
+            require_alerts(one, alerts[0])
+        told = [count_alerts_by_cause(each) for each in alerts]
+        causes = sorted({*told[0], *told[1]}, key=lambda c: (not c.malicious, c.name, c.host))
+        compared = tuple(
+            Compared(
+                name=describe_cause(c),
+                sides=(ParitySide(alerts=told[0].get(c, 0)), ParitySide(alerts=told[1].get(c, 0))),
+            )
+            for c in causes
+        )
+        differences: list[ParityDifference] = []
+        if search:
+            for place, ensemble in enumerate((one, two)):
+                missed = {
+                    c: x for c, x in zip(causes, compared, strict=True) if not x.agree and not x.sides[place].alerts
+                }
+                differences += find_recorded_changes(ensemble, place, missed)
+    return Parity(
+        rules=(first.trial.rule.query, second.trial.rule.query),
+        scenarios=compared,
+        probes=(),
+        differences=tuple(differences),
+        seconds=perf_counter() - began,
+        recorded=True,
+    )
+
+
+UNKNOWN_CAUSE = Cause(name=NOBODY, malicious=False)
+
+
+def describe_cause(cause: Cause) -> str:
+    """A cause in words."""
+    what = "attack" if cause.malicious else "benign"
+    return f"{cause.name} on {cause.host} ({what})" if cause.host else f"{cause.name} ({what})"
+
+
+def count_alerts_by_cause(alerts: Sequence[Alert]) -> dict[Cause, int]:
+    """How many alerts rest on each cause."""
+    found: dict[Cause, int] = {}
+    for alert in alerts:
+        for cause in alert.causes or (UNKNOWN_CAUSE,):
+            found[cause] = found.get(cause, 0) + 1
+    return found
+
+
+def find_recorded_changes(
+    ensemble: Ensemble, place: int, missed: Mapping[Cause, Compared]
+) -> Iterator[ParityDifference]:
+    """For each cause that a rendering is silent on the likeliest change of it that alerts there."""
+    left = dict(missed)
+    ranked = [m for m in mutants(ensemble.plan.node) if m.kind in RANKS] if left else []
+    ends = perf_counter() + MOST_SECONDS
+    for mutant in sorted(ranked, key=lambda m: (RANKS[m.kind], measure_change(m))):
+        if not left or perf_counter() > ends:
+            return
+        try:
+            alerts = ensemble.batch.alerts(mutant.node)[0]
+        except HarnessError:
+            continue
+        seen = [c for c in count_alerts_by_cause(alerts) if c in left]
+        if seen:
+            yield ParityDifference(side=place, mutant=mutant, cases=tuple(left.pop(c).name for c in seen))
 
 
 class Rendering:
@@ -218,9 +300,17 @@ def explain_disagreement(compared: Compared, first: LabelledTrial, second: Label
     sides = list(compared.sides)
     for place, subject in enumerate((first, second)):
         if not sides[place].alerts:
-            trial = subject.trial
-            sides[place] = replace(sides[place], explanation=trial.explanation(trial.plan()))
+            wanted = sides[1 - place].causes
+            sides[place] = replace(sides[place], explanation=explain_silence(subject.trial, wanted))
     return replace(compared, sides=(sides[0], sides[1]))
+
+
+def explain_silence(trial: Trial, wanted: frozenset[Cause]) -> Explanation:
+    """Where a silent rule loses the events of those causes that the other alerts on, an attack's or not."""
+    plan = trial.plan()
+    truth = trial.store.truth
+    numbers = [i for i, cause in enumerate(truth.causes) if cause in wanted]
+    return explain(plan, trial.engine, Labels(malicious=truth.find_events(numbers), total=truth.size))
 
 
 def find_separating_changes(connected: Sequence[Rendering], cases: Sequence[ParityCase]) -> Iterator[ParityDifference]:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from harness.detection.engine import Engine, ResultRows
+from harness.detection.engine import AttachesStore, Engine, ResultRows
 from harness.detection.language import Plan
 from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind, Schema
 from harness.detection.plan.nodes import Aggregate, Derive, Join, Node, Scan, Select, Window, walk_nodes
@@ -21,10 +17,12 @@ from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError
 from harness.scratch_folder import ScratchFolder
-from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, TelemetryOrigin, find_arrival
+from harness.telemetry.events.event import CAUSE, Telemetry, TelemetryOrigin, find_arrival
 from harness.telemetry.platform import View, platform
-from harness.telemetry.simulation.world.dataset import DatasetTable, WorldDataset, empty, open_dataset, read_pieces
-from harness.verdict.alerts import Alert, GroundTruth
+from harness.telemetry.store.presentation import Presentation
+from harness.telemetry.store.reader import CodedStore, TimeStretch, empty_events
+from harness.verdict.alerts import Alert, Attribution, GroundTruth
+from harness.verdict.stored_events import AttachedColumns, StoredTruth, compute_arrival, count_causes
 
 
 def collect_expected_fields(plan: Plan) -> frozenset[str]:
@@ -47,6 +45,11 @@ def list_made_columns(node: Node) -> Iterator[str]:
 def list_alert_fields(alerts: Iterable[Alert]) -> set[str]:
     """Fields that an alert itself shows with a value, which nobody can call absent."""
     return {name for alert in alerts for name, value in alert.fields.items() if value is not None}
+
+
+def list_shown_fields(rows: ResultRows) -> set[str]:
+    """The same of rows."""
+    return {name for place, name in enumerate(rows.columns) if any(row[place] is not None for row in rows.rows)}
 
 
 def find_absent_fields(reads: Iterable[str], events: Collection[int], views: Sequence[View]) -> tuple[str, ...]:
@@ -83,7 +86,7 @@ class TelemetryStore:
         self.loaded: tuple[str, ConditionsKey, bool] | None = None
         self.columns: Schema = {}
         self.views: tuple[View, ...] = ()
-        self.truth = GroundTruth(causes=(), by_event=np.empty(0, np.int32))
+        self.truth: Attribution = GroundTruth(causes=(), by_event=np.empty(0, np.int32))
 
     def telemetry(self, conditions: Mapping[str, str]) -> Telemetry:
         """What was recorded under these conditions."""
@@ -157,31 +160,11 @@ def compute_search_now(telemetry: Telemetry) -> float:
     return float(find_arrival(telemetry) // 1_000_000 + 1) if len(telemetry) else 0.0
 
 
-# `host` and `_time` are made of them, and no rule names them for that.
-ALWAYS_READ = ("Computer", "ComputerName", "UtcTime")
-"""Fields that a platform makes its own metadata from."""
-
 MICROSECONDS_IN_DAY = 86_400_000_000
 
 
-@runtime_checkable
-class Attaching(Protocol):
-    """An engine that reads files where they lie."""
-
-    def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Schema) -> Schema:
-        """Replaces the store's events by those of these Parquet files of one folder, each with its constant fields."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeStretch:
-    """A stretch of time in microseconds since 1970, `end` not included."""
-
-    begin: int
-    end: int
-
-
 class WorldStore(TelemetryStore):
-    """A recorded world: its schema is known before any event is read, events are read for one plan at a time."""
+    """Events of a coded store: the schema is known before any event is read, a plan reads the columns that it needs."""
 
     streamed = True
 
@@ -189,70 +172,92 @@ class WorldStore(TelemetryStore):
         """Only events of the window count, if there is one. Raises HarnessError where the engine cannot read files."""
         # Telemetry of this store is its schema: that is all that planning needs.
         super().__init__(engine, self.schema)
-        if not isinstance(engine, Attaching):
-            raise HarnessError("no-worlds", f"engine {engine.name} cannot read a world from its files")
-        self.attaching: Attaching = engine
+        if not isinstance(engine, AttachesStore):
+            raise HarnessError("no-stores", f"engine {engine.name} cannot read a store from its files")
+        self.attaching: AttachesStore = engine
         self.path, self.window = path, window
-        self.dataset: WorldDataset = open_dataset(path)
+        self.stored = CodedStore(path)
         self.folder: ScratchFolder | None = None
-        self.presented: tuple[str, Mapping[str, str], bool] = ("", {}, False)
-        self.read = self.prepared = 0
+        self.presentation: Presentation | None = None
+        self.prepared = 0
+        self.truth = StoredTruth(self.stored, (), window)
 
     def schema(self, _: Mapping[str, str]) -> Telemetry:
-        """No event, but the fields of every kind."""
-        events = tuple(empty(t) for t in self.dataset.tables)
-        return Telemetry(events=events, causes=self.dataset.truth(), origin=TelemetryOrigin(self.dataset.origin))
+        """No event, but the fields of every kind, and what was damaged."""
+        manifest = self.stored.manifest
+        events = tuple(empty_events(t) for t in manifest.tables)
+        return Telemetry(events=events, origin=TelemetryOrigin(manifest.origin), damages=self.stored.damages)
 
     def size(self, conditions: Mapping[str, str]) -> int:
         """How many events there are."""
-        return self.dataset.rows
+        return self.stored.manifest.rows
 
     def counts(self, conditions: Mapping[str, str]) -> dict[str, int]:
         """How many events there are of each sensor and kind."""
         found: dict[str, int] = {}
-        for t in self.dataset.tables:
+        for t in self.stored.manifest.tables:
             found[f"{t.sensor} {t.kind}"] = found.get(f"{t.sensor} {t.kind}", 0) + t.rows
         return found
 
     def load(self, name: str, conditions: Mapping[str, str], *, raw: bool = False) -> Schema:
-        """The columns that the world has on a platform; events come with `prepare`."""
+        """The columns that the store has on a platform; events come with `prepare`."""
         # A world was recorded under its own conditions, which hold unless a person says otherwise.
-        chosen = {**self.dataset.conditions, **conditions}
-        self.presented = (name, chosen, raw)
-        self.views = platform(name).present(self.telemetry({}), chosen, raw=raw)
-        self.columns = self.engine.load(self.views)
+        chosen = {**self.stored.manifest.conditions, **conditions}
+        wanted = (name, tuple(sorted(chosen.items())), raw)
+        if self.loaded != wanted:
+            self.presentation = Presentation(self.stored, platform(name), chosen, raw)
+            self.views = tuple(self.presentation.views)
+            self.columns = self.engine.load(self.views)
+            self.loaded = wanted
         return self.columns
 
+    def begin(self) -> float:
+        """When the world, the window or the recording begins, in epoch seconds."""
+        world = self.stored.manifest.world
+        if self.window:
+            return self.window.begin / 1e6
+        if world:
+            return float(np.datetime64(world.start.removesuffix("Z"), "us").astype(np.int64)) / 1e6
+        return (self.stored.manifest.first or 0) / 1e6
+
     def end(self, conditions: Mapping[str, str]) -> float:
-        """When the world or the window ends, in epoch seconds."""
+        """When the world or the window ends, of other events the second after the last, in epoch seconds."""
         if self.window:
             return self.window.end / 1e6
-        begin = np.datetime64(self.dataset.start.removesuffix("Z"), "us").astype(np.int64)
-        return float(begin + self.dataset.days * MICROSECONDS_IN_DAY) / 1e6
+        if self.stored.manifest.world:
+            return self.begin() + self.stored.manifest.world.days * MICROSECONDS_IN_DAY / 1e6
+        return float(compute_arrival(self.stored.manifest) // 1_000_000 + 1) if self.stored.manifest.rows else 0.0
+
+    @property
+    def recorded_seconds(self) -> float:
+        """For how long was recorded: as a world says, else from the first event to the last."""
+        manifest = self.stored.manifest
+        if manifest.world:
+            return manifest.world.days * MICROSECONDS_IN_DAY / 1e6
+        return ((manifest.last or 0) - (manifest.first or 0)) / 1e6
 
     def prepare(self, node: Node) -> None:
-        """Writes the tables and columns that a plan and its provenance need to files, and attaches them."""
+        """Attaches the tables and columns that a plan needs, where they lie; writes only what has to be computed."""
+        assert self.presentation is not None
         if self.folder is None:
-            self.folder = ScratchFolder("detlab-world-")
-        folder = self.folder.path
-        for old in folder.iterdir():
+            self.folder = ScratchFolder("detlab-store-")
+        for old in self.folder.path.glob("*.parquet"):
             old.unlink()
         self.prepared += 1
         whole = trace_events(node)
         names, wanted = fields_read(whole), self.tables_read(whole)
-        causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]] = []
-        files: list[tuple[Path, Mapping[str, str]]] = []
-        for number, table in enumerate(self.dataset.tables):
-            if number in wanted:
-                # A new name for each plan, so that nothing an engine remembers of an old file is taken for this one.
-                file = folder / f"{self.prepared}-{number}.parquet"
-                constants = self.write(table, file, names, causes)
-                if constants is not None:
-                    files.append((file, constants))
-        by_event = np.concatenate(causes) if causes else np.empty(0, np.int32)
-        self.read = len(by_event)
-        self.truth = GroundTruth(causes=self.dataset.truth(), by_event=by_event)
-        self.attaching.attach_all(folder, files, {n: k for n, k in self.columns.items() if n in names})
+        attached = AttachedColumns(self.presentation, self.folder.path, names, self.window, self.prepared)
+        shown = [t for i, t in enumerate(self.presentation.tables) if i in wanted]
+        tables = [table for each in shown if (table := attached.attach(each)) is not None]
+        self.truth = StoredTruth(self.stored, [each.table for each in shown], self.window)
+        # A study's plans read who caused an event, which is no column of any rule.
+        known = {**self.columns, CAUSE: Kind.NUMBER}
+        columns = {n: k for n, k in known.items() if n in names}
+        self.attaching.attach_store([self.folder.path, self.path.resolve()], tables, attached.dimensions, columns)
+
+    def count_events_by_cause(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """How many events each cause left, by its number; those of nobody stand last."""
+        return count_causes(self.stored, self.stored.manifest.tables, self.window)
 
     def absent(self, reads: Iterable[str], events: Collection[int]) -> tuple[str, ...]:
         """The names among `reads` that no kind of events has."""
@@ -267,47 +272,6 @@ class WorldStore(TelemetryStore):
         )
         found = parts_needed(node, {"events": parts})
         return {int(part.name) for chosen in found.values() for part in chosen}
-
-    def write(
-        self,
-        table: DatasetTable,
-        file: Path,
-        names: frozenset[str],
-        causes: list[np.ndarray[tuple[int], np.dtype[np.int32]]],
-    ) -> Mapping[str, str] | None:
-        """Writes a table as the platform shows it, only the named columns; its constants, or None without a row."""
-        writer: pq.ParquetWriter | None = None
-        constants: Mapping[str, str] | None = None
-        count = sum(len(c) for c in causes)
-        for view in self.shown(table, names):
-            constants = view.constants
-            numbers = pa.array(np.arange(count, count + len(view.columns), dtype=np.int64))
-            count += len(view.columns)
-            causes.append(view.columns.column(CAUSE).to_numpy())
-            kept = {n: view.columns.column(n) for n in view.columns.column_names if n in names and n != EVENT_COLUMN}
-            made = pa.table({EVENT_COLUMN: numbers, **kept})
-            # Read once and thrown away, so written fast: lz4, no statistics.
-            writer = writer or pq.ParquetWriter(file, made.schema, compression="lz4", write_statistics=False)
-            writer.write_table(made)
-        if writer is not None:
-            writer.close()
-        return constants
-
-    def shown(self, table: DatasetTable, names: frozenset[str]) -> Iterator[View]:
-        """The views of a table's pieces; fields that nobody reads are not even taken from the file."""
-        name, conditions, raw = self.presented
-        fields: Sequence[str] | None = [n for n in table.columns if n in names or n in ALWAYS_READ]
-        place = platform(name)
-        own = next(v for v, t in zip(self.views, self.dataset.tables, strict=True) if t is table)
-        told = place.present(Telemetry(events=(keep_event_fields(empty(table), fields or ()),)), conditions, raw=raw)[0]
-        wanted = names & {*own.constants, *own.columns.column_names}
-        # A wanted column is made from fields that nobody names, such as an alias of an add-on: then all are read.
-        if raw or not wanted <= {*told.constants, *told.columns.column_names}:
-            fields = None
-        for piece in read_pieces(self.path, table, fields):
-            events = piece if self.window is None else clip_events(piece, self.window)
-            if len(events):
-                yield place.present(Telemetry(events=(events,)), conditions, raw=raw)[0]
 
     def close(self) -> None:
         """Removes the files that `prepare` wrote."""
@@ -324,16 +288,3 @@ def fields_read(node: Node) -> frozenset[str]:
     return frozenset(n for scan in walk_nodes(node) if isinstance(scan, Scan) for n in wanted.get(id(scan), ())) | {
         EVENT_COLUMN
     }
-
-
-def keep_event_fields(events: Events, fields: Sequence[str]) -> Events:
-    """Events with only these fields."""
-    return events.with_columns(events.columns.select([TIME, CAUSE, *fields]))
-
-
-def clip_events(events: Events, window: TimeStretch) -> Events:
-    """The events of a window; those of a piece are in order of time."""
-    times = events.columns.column(TIME).cast(pa.int64()).to_numpy()
-    # By bisection, since the events of a piece are written in order of time.
-    first, last = np.searchsorted(times, [window.begin, window.end])
-    return events.with_columns(events.columns.slice(int(first), int(last - first)))

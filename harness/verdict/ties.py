@@ -20,6 +20,8 @@ from harness.verdict.tune.thresholds import Threshold, find_thresholds_by_node
 
 # Chosen, no source: what fits on a line or two of a report.
 MOST_SHOWN_GROUPS, MOST_SHOWN_FIELDS = 3, 6
+TieNode = tuple[Node, list[Threshold]]
+"""The rows of a relation in which one of these thresholds is a tie."""
 TIED = "tied value"
 """How the columns of compared values begin; a number follows."""
 
@@ -42,9 +44,14 @@ def find_ties(plan: Plan, run: Callable[[Node], ResultRows]) -> dict[int, tuple[
 
     `run` gives the rows of a node, with the number of each one's case where there are several.
     """
+    sought = find_tie_nodes(plan.node)
+    return collect_ties(sought, [run(node) for node, _ in sought])
+
+
+def collect_ties(sought: Sequence[TieNode], found_rows: Sequence[ResultRows]) -> dict[int, tuple[Finding, ...]]:
+    """The same of rows that each relation gave already."""
     found: dict[int, list[Tie]] = {}
-    for node, thresholds in find_tie_nodes(plan.node):
-        rows = run(node)
+    for (_, thresholds), rows in zip(sought, found_rows, strict=True):
         for row in rows.rows:
             cells = dict(zip(rows.columns, row, strict=True))
             case = int(float(str(cells.pop(CASE_COLUMN, 0))))
@@ -82,7 +89,7 @@ def describe_ties(ties: Sequence[Tie]) -> Iterator[Finding]:
         )
 
 
-def find_tie_nodes(root: Node) -> list[tuple[Node, list[Threshold]]]:
+def find_tie_nodes(root: Node) -> list[TieNode]:
     """For each condition with thresholds of rounded values the rows in which one of these is a tie."""
     found = []
     for node, several in find_thresholds_by_node(root):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,9 @@ from harness.telemetry.events.event import TIME, Damage, Events, Telemetry, Tele
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.alerts import Alert, describe_field_differences
 from harness.verdict.explain import Explanation
-from harness.verdict.sigma.opinion import SigmaOpinion
+
+if TYPE_CHECKING:
+    from harness.verdict.sigma.opinion import SigmaOpinion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

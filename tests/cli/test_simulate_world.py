@@ -73,3 +73,52 @@ def test_what_cannot_be_is_told(arguments, message, tmp_path, monkeypatch):
     assert ran.exit_code == 2
     assert message in ran.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "streams.spl",
+            'source="*Sysmon/Operational" EventCode=15 | stats count by host',
+            "sysmon 15: 0 alerts say nothing",
+        ),
+        (
+            "accounts.spl",
+            'source="*:Security" EventCode IN (4624, 4720) | stats count by EventCode',
+            "windows_security 4720, which the rule looks for too",
+        ),
+        (
+            "modules.cql",
+            "#event_simpleName=ClassifiedModuleLoad | groupBy(ComputerName)",
+            "falcon ClassifiedModuleLoad: 0 alerts say nothing",
+        ),
+        ("linux.spl", "sourcetype=linux_secure | stats count by host", "no kind of events that is known here"),
+    ],
+)
+def test_what_a_world_could_not_have_produced_is_said(name, text, said, office, tmp_path):
+    rule = tmp_path / name
+    rule.write_text(text)
+    ran = detlab("query", rule, "--events", office)
+    assert ran.exit_code == 0, ran.output
+    assert said in " ".join(ran.output.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "files.spl",
+            'source="*Sysmon/Operational" EventCode=11 TargetFilename="*nothing-is-called-so*" | stats count by host',
+        ),
+        ("any.spl", "index=* nothing_is_called_so | stats count by host"),
+        ("names.cql", "#event_simpleName=DnsRequest DomainName=nothing.is.called.so | groupBy(ComputerName)"),
+    ],
+)
+def test_of_what_a_world_has_silence_says_something(name, text, office, tmp_path):
+    rule = tmp_path / name
+    rule.write_text(text)
+    ran = detlab("query", rule, "--events", office)
+    assert ran.exit_code == 0, ran.output
+    assert "this world has no events" not in " ".join(ran.output.split())
+    assert "known here" not in " ".join(ran.output.split())

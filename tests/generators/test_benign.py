@@ -106,7 +106,8 @@ def test_every_behaviour_says_in_a_sentence_what_it_is(behaviours):
 
 
 def test_every_behaviour_leaves_something_without_parameters(behaviours, simulated):
-    assert {name for name in behaviours if not len(simulated(name))} == set()
+    # One does what an atomic does, which an action has to name.
+    assert {name for name in behaviours if name != "atomic_command" and not len(simulated(name))} == set()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from harness.diagnostics import HarnessError, SourceError
-from harness.run import RunOptions, run_scenarios
+from harness.run import run_scenarios
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import rule_paths
 from harness.scenario.foreign_tests import converted_for, data_set, scenarios_of, upwards
 from harness.scenario.rule import read_rule

@@ -5,8 +5,10 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.windows_event import map_windows_sensors, sensor_of
-from harness.telemetry.sensor import Sensor, SplunkInput, WindowsChannel, sensor, sensor_names
-from harness.telemetry.simulation.activity import NetworkConnection, TextColumn
+from harness.telemetry.platform import sensor_names
+from harness.telemetry.sensor import Sensor, SplunkInput, WindowsChannel, sensor
+from harness.telemetry.simulation.activity import NetworkConnection
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.simulate import complete_connection, record_activities
 
 MINUTES = np.timedelta64(60, "s")

@@ -6,10 +6,12 @@ import pytest
 
 from harness.cli.study_subjects import build_trials
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.pack import behaviour_folders
 from harness.telemetry.simulation.behaviour import load_behaviours
-from harness.verdict.envelope import judge_envelope, parse_axis
+from harness.verdict.envelope import judge_envelope
+from harness.verdict.envelope_axis import parse_axis
 
 RULE = r"""index=wineventlog EventCode=3
 | eval Hour=strftime(_time, "%H")

@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 
 from harness.cli.commands.query import by_cause, split_census_windows
+from harness.cli.study_subjects import RecordedEvents, build_recorded_trial
 from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.world import read_world
-from harness.telemetry.simulation.world.dataset import telemetry
 from harness.telemetry.simulation.world.simulate_world import simulate_world
+from harness.telemetry.store.reader import read_stored_telemetry
 from harness.verdict.store import TelemetryStore, fields_read
+from harness.verdict.tune.result import Wishes
+from harness.verdict.tune.tune import tune
 
 ROOT = Path(__file__).parents[2]
 RULES = [ROOT / "scenarios/T1583.004/server.spl", ROOT / "scenarios/T1583.004/server.cql"]
@@ -53,7 +57,7 @@ def test_streamed_and_at_hand_a_rule_returns_the_same_alerts(rule, world):
     with Bench(RunOptions(conditions=conditions)) as bench:
         streamed = bench.query(rule, [world])
     with Bench(RunOptions(conditions=conditions)) as bench:
-        whole = telemetry(world)
+        whole = read_stored_telemetry(world)
         trial = bench.trial(rule, "lenient", TelemetryStore(bench.engine, lambda _: whole), conditions, {})
         alerts = trial.alerts(trial.plan())
     assert len(alerts) > 4
@@ -68,8 +72,10 @@ def test_only_the_kind_and_the_fields_that_a_rule_reads_are_read(world):
     with Bench() as bench:
         answer = bench.query(RULES[0], [world])
         store = answer.trial.store
-        calls = sum(t.rows for t in store.dataset.tables if (t.sensor, t.kind) == ("sysmon", "3"))
-        assert store.read == calls < answer.events
+        read = [store.stored.manifest.tables[i] for i in store.tables_read(answer.plan.node)]
+        assert {(t.sensor, t.kind) for t in read} == {("sysmon", "3")}
+        # Every column of the rule is codes or times of the store's own files: nothing was written for the plan.
+        assert list(store.folder.path.glob("*.parquet")) == []
         assert fields_read(answer.plan.node) == {
             *("EventCode", "index", "sourcetype", "host", "_time", "Image"),
             *("DestinationHostname", "DestinationIp", "DestinationPort", EVENT_COLUMN),
@@ -109,9 +115,14 @@ def test_only_a_world_is_cut_into_stretches(tmp_path):
         list(split_census_windows([tmp_path], timedelta(days=1)))
 
 
-def test_a_world_is_queried_alone(world):
-    with Bench() as bench, pytest.raises(HarnessError, match="a world is queried alone"):
-        bench.query(RULES[0], [world, world])
+def test_several_stores_are_asked_as_one(world):
+    with Bench() as bench:
+        once = bench.query(RULES[0], [world])
+    with Bench() as bench:
+        twice = bench.query(RULES[0], [world, world])
+    assert twice.events == 2 * once.events
+    calls = [{r["host"]: r["TotalConnections"] for r in a.rows.records()} for a in (once, twice)]
+    assert calls[1] == {host: 2 * count for host, count in calls[0].items()}
 
 
 def test_a_rule_that_asks_for_its_columns_reads_for_the_question_and_for_the_answer(world, tmp_path):
@@ -124,9 +135,26 @@ def test_a_rule_that_asks_for_its_columns_reads_for_the_question_and_for_the_ans
     with Bench(RunOptions(conditions=conditions)) as bench:
         streamed = bench.query(rule, [world])
     with Bench(RunOptions(conditions=conditions)) as bench:
-        whole = telemetry(world)
+        whole = read_stored_telemetry(world)
         trial = bench.trial(rule, "lenient", TelemetryStore(bench.engine, lambda _: whole), conditions, {})
         alerts = trial.alerts(trial.plan())
     assert alerts
     assert sorted(rounded(a.fields) for a in streamed.alerts) == sorted(rounded(a.fields) for a in alerts)
     assert [len(a.events) for a in streamed.alerts] == [len(a.events) for a in alerts]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda p: p.suffix)
+def test_tuning_a_world_counts_its_attacks_and_alerts_as_a_query_does(rule, world):
+    with Bench(RunOptions()) as bench:
+        asked = bench.query(rule, [world])
+        caught = {c.name for a in asked.alerts for c in a.causes if c.malicious}
+    with Bench(RunOptions()) as bench:
+        found = tune(
+            [build_recorded_trial(bench, rule, [], RecordedEvents(paths=(world,)))],
+            Wishes(exclusions=False, opinions=False, seconds=0),
+        )
+    assert found.published.alerts == len(asked.alerts) > 4
+    assert {m.attack.name for m in found.margins if m.caught} == caught
+    # On every server that had one, and on none else.
+    assert len(found.population.attacks) == len({(m.attack.name, m.attack.host) for m in found.margins})
+    assert all(m.attack.events for m in found.margins)

@@ -12,7 +12,7 @@ from harness.cli.commands.detonate import command as detonate_command
 from harness.cli.screen import DIFFERS, out, show_failure
 from harness.diagnostics import Finding, HarnessError, explain_failure
 from harness.report.console import escape_controls
-from harness.report.formats.json import dumps
+from harness.report.json_document import dumps
 from harness.scenario.atomic import Atomic, read_each_atomic
 from harness.scenario.atomic_command import ATOMICS_FOLDER, Rendered, render_atomic
 from harness.scenario.atomic_library import Library

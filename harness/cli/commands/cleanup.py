@@ -10,7 +10,7 @@ import click
 from harness.cli import lab_plan, options
 from harness.cli.screen import DIFFERS, INTERRUPTED, out
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.report.formats.json import dumps
+from harness.report.json_document import dumps
 from harness.telemetry.lab.cleanup import CleanUp, accept, clean_hosts
 from harness.telemetry.lab.host_record import (
     HostRecord,

@@ -19,10 +19,11 @@ from harness.detection.engine import list_engines, open_engine
 from harness.detection.language import Query, Settings, Strictness, language
 from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind
 from harness.detection.plan.nodes import Scan, walk_nodes
-from harness.report.formats.json import VERSION
-from harness.run import Bench, RunOptions
+from harness.report.json_document import VERSION
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.rule import read_rule
-from harness.scenario.sigma.collection import SigmaChoice
+from harness.scenario.sigma.choice import SigmaChoice
 from harness.supervisor import Limits
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View

@@ -42,7 +42,7 @@ from harness.detection.remote_engine import RemoteProduct
 from harness.diagnostics import HarnessError, Source
 from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
-from harness.report.formats.json import VERSION, dumps
+from harness.report.json_document import VERSION, dumps
 
 PAGES = Path("tests/conformance")
 # A gap that closed fails, as a strict xfail does: the page is to be changed.

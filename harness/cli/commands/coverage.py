@@ -7,7 +7,9 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,64 +19,79 @@ from harness.cli.screen import DIFFERS, INTERRUPTED, ProgressLine, out, paper
 from harness.cli.sigma_options import add_sigma_options
 from harness.detection.content import Content
 from harness.detection.content import read_content as content_of
+from harness.detection.kept_plans import find_cache_folder
 from harness.detection.language import Strictness, list_languages
 from harness.diagnostics import HarnessError
-from harness.report.formats.json import dumps
+from harness.report.json_document import dumps
 from harness.report.studies.coverage import encode_coverage, format_coverage, format_failure
 from harness.scenario.rule_library import LibraryRule, list_library_rules
-from harness.scenario.sigma.collection import SigmaChoice
-from harness.supervisor import Limits
+from harness.scenario.sigma.choice import SigmaChoice
 from harness.verdict.coverage import LONGEST_RULE, Covered, Trying, cover
+
+OPTIONS = (
+    click.option("--events", multiple=True, type=options.PATH, metavar="PATH", help="Run every rule on these events."),
+    click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run."),
+    contents,
+    add_sigma_options,
+    options.condition_option,
+    options.engine_option,
+    options.jobs_option,
+    options.cache_option,
+    options.add_limits,
+)
+
+
+def add_trying_options(command: options.Decorated) -> options.Decorated:
+    """Adds events, reading, content, conditions, Sigma, engine, jobs, cache and limits; all arrive as `tried`."""
+
+    @wraps(command)
+    def wrapped(paths: tuple[Path, ...], **named: Any) -> Any:
+        given: Content = named.pop("content")
+        tried = Trying(
+            engine=named.pop("engine"),
+            given=given.over(read_neighbouring_content(paths)),
+            dialect=Strictness.STRICT if named.pop("strict") else Strictness.LENIENT,
+            events=named.pop("events"),
+            conditions=named.pop("condition"),
+            jobs=named.pop("jobs"),
+            cache=find_cache_folder() if named.pop("cache") else None,
+            limits=complete(named.pop("limits"), LONGEST_RULE),
+            sigma=named.pop("sigma"),
+        )
+        return command(paths, tried=tried, **named)
+
+    decorated: Any = wrapped
+    for option in reversed(OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
 
 
 @click.command("coverage")
 @click.argument("paths", nargs=-1, required=True, type=options.PATH, metavar="PATH...")
-@click.option("--events", multiple=True, type=options.PATH, metavar="PATH", help="Also run every rule on these events.")
-@click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run.")
-@contents
-@add_sigma_options
-@options.engine_option
-@options.add_limits
+@add_trying_options
 @options.json_option
 @options.verbose
-def command(
-    paths: tuple[Path, ...],
-    events: tuple[Path, ...],
-    strict: bool,
-    content: Content,
-    sigma: SigmaChoice,
-    engine: str,
-    limits: Limits,
-    as_json: bool,
-    verbose: bool,
-) -> int:
+def command(paths: tuple[Path, ...], tried: Trying, as_json: bool, verbose: bool) -> int:
     r"""Tries every rule below PATH: does it parse, plan, compile, and run?
 
-    Each is run on a store that has its fields and no events, and on --events. Rules are files with a
-    language for their suffix (`detlab list languages`), Sigma, security_content's YAML, savedsearches.conf, LogScale's
-    exports. Macros and lookup tables in PATH are used. The exit code is 1 where a rule does not run. Interrupted, it
-    tells what it has found by then.
+    Each is run on a store that has its fields and no events, or on --events: then the rules that find something are
+    listed with hits, hosts, first and last time, and what rules mean over the fields of these events is kept in the
+    user's cache folder for the next run. Rules are files with a language for their suffix (`detlab list languages`),
+    Sigma, security_content's YAML, savedsearches.conf, LogScale's exports. Macros and lookup tables in PATH are used.
+    The exit code is 1 where a rule does not run. Interrupted, it tells what it has found by then.
 
     \b
     detlab coverage rules/
     detlab coverage my_app/ --events capture.evtx -v
     """
-    found = require_library_rules(paths, sigma)
+    found = require_library_rules(paths, tried.sigma)
     progress = ProgressLine()
-    tried = Trying(
-        engine=engine,
-        given=content.over(read_neighbouring_content(paths)),
-        dialect=Strictness.STRICT if strict else Strictness.LENIENT,
-        events=events,
-        limits=complete(limits, LONGEST_RULE),
-        sigma=sigma,
-    )
     covered, whole = cover_until_interrupted(found, tried, progress, verbose=verbose, quiet=as_json)
     untried = len(found) - len(covered)
     out(
         dumps(encode_coverage(covered, untried=untried))
         if as_json
-        else format_coverage(covered, paper(), events=events, verbose=verbose, untried=untried)
+        else format_coverage(covered, paper(), events=tried.events, verbose=verbose, untried=untried)
     )
     return INTERRUPTED if not whole else 0 if all(each.runs for each in covered) else DIFFERS
 

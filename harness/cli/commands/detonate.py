@@ -17,10 +17,10 @@ from harness.cli.lab_plan import print_progress
 from harness.cli.lab_secrets import open_arguments, open_passwords, refuse_ordinary_words
 from harness.cli.screen import DIFFERS, INTERRUPTED, out, paper
 from harness.diagnostics import HarnessError
-from harness.report.formats.json import dumps
 from harness.report.formats.terminal import Terminal
+from harness.report.json_document import dumps
 from harness.report.report import Report, format
-from harness.run import RunOptions
+from harness.run_options import RunOptions
 from harness.run_recording import judge_recording
 from harness.scenario.atomic_library import expected_signals
 from harness.scenario.scenario import Scenario

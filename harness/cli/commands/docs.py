@@ -13,7 +13,7 @@ from harness.detection.language import ReferenceEntry, SupportState, list_langua
 from harness.detection.reference import Reference, reference
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.report.console import Paper, format_count
-from harness.report.formats.json import VERSION, dumps
+from harness.report.json_document import VERSION, dumps
 
 
 @click.command("docs")

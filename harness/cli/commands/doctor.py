@@ -10,7 +10,7 @@ import click
 from harness.cli import lab_plan, options
 from harness.cli.screen import DIFFERS, out
 from harness.report.console import escape_controls
-from harness.report.formats.json import dumps
+from harness.report.json_document import dumps
 from harness.telemetry.lab.doctor import examine_host, format_checks, healthy
 from harness.telemetry.lab.remote import connect
 from harness.telemetry.lab.secret import redact_secrets

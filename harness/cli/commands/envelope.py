@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,28 +15,34 @@ from harness.cli import study_subjects
 from harness.cli.options import PATH, parse_pairs
 from harness.cli.screen import paper
 from harness.cli.sigma_options import Studied, show_studies
+from harness.cli.study_subjects import RecordedEvents
+from harness.detection.plan.expressions import Kind
+from harness.detection.plan.passes.partitions import StoredPart, parts_needed
 from harness.diagnostics import HarnessError, Source
 from harness.report.studies import envelope as told
 from harness.report.studies.plots import plot_study
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.document import convert_document, load
-from harness.scenario.scenario import Scenario, ScenarioBody, judged_by, read_scenario
-from harness.telemetry.simulation.behaviour import parse_duration
-from harness.verdict.envelope import Envelope, judge_envelope, parse_axis
-from harness.verdict.study.ensemble import behaviours_of
+from harness.scenario.pack import behaviour_folders
+from harness.scenario.scenario import Outcome, Scenario, ScenarioBody, judged_by, read_scenario
+from harness.telemetry.simulation.behaviour import Behaviour, load_behaviours, parse_duration
+from harness.verdict.envelope import judge_envelope, require_varied_scenario
+from harness.verdict.envelope_axis import parse_axis
+from harness.verdict.study.ensemble import LabelledTrial, behaviours_of
 
 
 @click.command("envelope")
 @click.argument("rule", type=PATH)
 @click.argument("scenario", type=PATH, required=False)
-@click.option("--behaviour", default="beacon", show_default=True, help="What is varied, where no SCENARIO is given.")
+@click.option(
+    "--behaviour", help="What is varied where no SCENARIO is given (default: what the rule sees most of the events of)."
+)
 @click.option(
     "--given", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="A parameter that all variants share."
 )
-# The usual beacon: periods from seconds to hours, so in even ratios. Fifty by fifty is chosen, no source; 2,500
-# variants took 9.7 s of CPU.
-@click.option("-x", "across", default="every=30s..2h:50:log", show_default=True, help="The axis across.")
-@click.option("-y", "upwards", default="jitter=0..0.9:50", show_default=True, help="The axis upwards.")
+@click.option("-x", "across", help="The axis across (default: by the behaviour, `every` or `repeats`).")
+@click.option("-y", "upwards", help="The axis upwards (default: by the behaviour, `jitter`, `times` or `apart`).")
 @click.option(
     # Otherwise slow beacons would have fewer events than fast ones only because `times` is the same.
     "--lasting",
@@ -47,18 +55,20 @@ from harness.verdict.study.ensemble import behaviours_of
 @click.option(
     "--tries", type=click.IntRange(1, 100), default=1, show_default=True, help="Tries of each, with other chance."
 )
+@study_subjects.add_event_options
 @study_subjects.plot
 @study_subjects.add_study_options
 def command(
     rule: Path,
     scenario: Path | None,
-    behaviour: str,
+    behaviour: str | None,
     given: Mapping[str, str],
-    across: str,
-    upwards: str,
+    across: str | None,
+    upwards: str | None,
     lasting: str,
     start: str,
     tries: int,
+    recorded: RecordedEvents,
     plot: Path | None,
     chosen: RunOptions,
     as_json: bool,
@@ -66,44 +76,146 @@ def command(
     r"""Simulates every combination of two axes and judges all of them in one run of RULE.
 
     An axis is a parameter of the behaviour (LOW..HIGH:COUNT, :log behind it for even ratios, or a list), `start` (a
-    delay), `lasting`, or `condition:NAME`. What SCENARIO does in its first step is varied, else --behaviour.
+    delay), `lasting`, `repeats` and `apart` (it all is done so often), or `condition:NAME`. What SCENARIO does in its
+    first step is varied, else --behaviour, under the conditions that scenarios beside the rule have for it.
 
     \b
     detlab envelope server.spl                                   interval by jitter
     detlab envelope server.spl -x every=30s..2h:50:log -y lasting=10m..12h:50:log
-    detlab envelope server.spl -x start=0m..59m:60 -y times=5..60:56 --lasting ""
     detlab envelope server.cql -x every=1m..1h:50 -y port=443,8443,4444 --plot edge.svg
+    detlab envelope many.spl --behaviour process -x repeats=1..60:30 -y apart=1s..1h:30:log
     """
-    body = read_scenario(scenario) if scenario else build_scenario(rule, behaviour, given, start)
-
-    def study(own: Path) -> Studied:
-        with Bench(chosen) as bench:
-            found = studied_envelope(bench, own, body, (across, upwards), lasting, tries)
-        if plot:
-            plot_study("envelope", found, plot)
-        return Studied(document=told.encode_envelope(found), lines=lambda: told.format_envelope(found, paper()))
-
+    if recorded:
+        message = "an envelope varies what happens, and what was recorded has happened"
+        raise HarnessError("usage", message, help="`detlab tune` and `detlab latency` take --events")
+    made = partial(build_subject, given=given, behaviour=behaviour, start=start, scenario=scenario)
+    study = partial(
+        study_envelope, made=made, axes=(across, upwards), lasting=lasting, tries=tries, plot=plot, chosen=chosen
+    )
     return show_studies(rule, chosen, study, as_json=as_json)
 
 
-def studied_envelope(
-    bench: Bench, rule: Path, scenario: Scenario, axes: tuple[str, str], lasting: str, tries: int
-) -> Envelope:
-    """The study itself."""
-    behaviours = behaviours_of(scenario, {})
+def study_envelope(
+    rule: Path,
+    *,
+    made: Callable[[Bench, Path], LabelledTrial],
+    axes: tuple[str | None, str | None],
+    lasting: str,
+    tries: int,
+    plot: Path | None,
+    chosen: RunOptions,
+) -> Studied:
+    """The map of one rule."""
+    with Bench(chosen) as bench:
+        subject = made(bench, rule)
+        known = find_behaviour(subject)
+        # One axis that is given leaves the other as it would be.
+        x, y = (text or own for text, own in zip(axes, choose_axes(known), strict=True))
+        varied = parse_axis(x, known), parse_axis(y, known)
+        lasts = {"every", "times"} <= set(known.parameters) and not is_varied((x, y), "times")
+        goes_on = parse_optional_duration(lasting) if lasts else None
+        found = judge_envelope(subject, *varied, lasting=goes_on, tries=tries, seed=bench.options.seed)
+    if plot:
+        plot_study("envelope", found, plot)
+    return Studied(document=told.encode_envelope(found), lines=lambda: told.format_envelope(found, paper()))
+
+
+def find_behaviour(subject: LabelledTrial) -> Behaviour:
+    """What is varied: the behaviour of a scenario's first step."""
+    scenario = require_varied_scenario(subject)
+    return behaviours_of(scenario, {})[scenario.body.simulate[0].behaviour]
+
+
+def choose_axes(behaviour: Behaviour) -> tuple[str, str]:
+    """The axes of a behaviour of which nobody said any."""
+    known = set(behaviour.parameters)
+    # Periods from seconds to hours, so in even ratios. Fifty by fifty is chosen, no source; 2,500 variants took 9.7 s.
+    if {"every", "jitter"} <= known:
+        return "every=30s..2h:50:log", "jitter=0..0.9:50"
+    if {"every", "times"} <= known:
+        return "every=1s..1h:30:log", "times=1..60:30"
+    # What happens once is done again and again: so many processes a minute.
+    return "repeats=1..60:30", "apart=1s..1h:30:log"
+
+
+def build_subject(
+    bench: Bench,
+    rule: Path,
+    *,
+    scenario: Path | None,
+    behaviour: str | None,
+    given: Mapping[str, str],
+    start: str,
+) -> LabelledTrial:
+    """The rule on the scenario that is varied: the one that is named, or one of a behaviour alone."""
+    if scenario is not None:
+        return set_rule_against(bench, rule, read_scenario(scenario))
+    conditions = find_usual_conditions(rule)
+    names = [behaviour] if behaviour else list_behaviours(rule, given)
+    trials = [set_rule_against(bench, rule, build_scenario(rule, n, given, start, conditions)) for n in names]
+    if len(trials) == 1:
+        return trials[0]
+    shares = [measure_visibility(t) for t in trials]
+    plain = next((t for t, share in zip(trials, shares, strict=True) if share >= PLAINLY_SEEN), None)
+    return plain or trials[shares.index(max(shares))]
+
+
+def set_rule_against(bench: Bench, rule: Path, scenario: Scenario) -> LabelledTrial:
+    """The rule on a scenario, read leniently, under the conditions of its expectation."""
     if not scenario.body.simulate:
         raise HarnessError("nothing-to-vary", f"{scenario.path} simulates nothing", help="name a behaviour")
-    known = behaviours[scenario.body.simulate[0].behaviour]
-    x, y = (parse_axis(text, known) for text in axes)
     expectation = next(study_subjects.expectations(scenario, rule), None) or judged_by(scenario, [rule]).body.expect[0]
     plain = msgspec.structs.replace(expectation, switches={}, dialect="lenient")
-    subject = study_subjects.subject(bench, scenario, rule, plain, shown=False)
-    goes_on = (
-        parse_optional_duration(lasting)
-        if {"every", "times"} <= set(known.parameters) and not is_varied(axes, "times")
-        else None
-    )
-    return judge_envelope(subject, x, y, lasting=goes_on, tries=tries, seed=bench.options.seed)
+    return study_subjects.subject(bench, scenario, rule, plain, shown=False)
+
+
+# In this order where a rule sees as much of one as of another: the first is the case that most rules are about.
+USUAL_BEHAVIOURS = ("beacon", "dns_lookups", "process", "scheduled_task", "inbound_service", "port_probe")
+
+
+# A process leaves five events of five kinds; chosen, no other source.
+PLAINLY_SEEN = 0.15
+
+
+def list_behaviours(rule: Path, given: Mapping[str, str]) -> list[str]:
+    """The behaviours that an envelope is tried with: those that take the parameters that are given."""
+    folder = study_subjects.require_rule(rule)
+    known = load_behaviours(*behaviour_folders(folder / "variants.yaml"))
+    found = [n for n in USUAL_BEHAVIOURS if n in known and set(given) <= set(known[n].parameters)]
+    if not found:
+        raise HarnessError(
+            "no-behaviour", "no usual behaviour takes these parameters", help="name one with --behaviour"
+        )
+    return found
+
+
+def measure_visibility(subject: LabelledTrial) -> float:
+    """Which share of what a behaviour leaves is of a kind that the rule can need."""
+    trial = subject.trial
+    plan = trial.plan()
+    views = {str(i): v for i, v in enumerate(trial.store.views)}
+    parts = [
+        StoredPart(name=n, constants=v.constants, columns=dict.fromkeys(v.columns.column_names, Kind.TEXT))
+        for n, v in views.items()
+    ]
+    needed = {p.name for several in parts_needed(plan.node, {"events": parts}).values() for p in several}
+    whole = sum(len(v.columns) for v in views.values())
+    return sum(len(views[n].columns) for n in needed) / whole if whole else 0.0
+
+
+def find_usual_conditions(rule: Path) -> Mapping[str, str]:
+    """The conditions that most scenarios beside a rule have for it; none where there is no scenario."""
+    try:
+        scenarios = study_subjects.find_rule_scenarios(rule, [], on_request=False)
+    except HarnessError:
+        return {}
+    found = [
+        tuple(sorted({**s.body.conditions, **e.conditions}.items()))
+        for s in scenarios
+        for e in study_subjects.expectations(s, rule)
+        if e.outcome is Outcome.TRUE_POSITIVE
+    ]
+    return dict(Counter(found).most_common(1)[0][0]) if found else {}
 
 
 def is_varied(axes: tuple[str, str], name: str) -> bool:
@@ -119,7 +231,9 @@ def parse_optional_duration(text: str) -> timedelta | None:
         raise HarnessError("wrong-parameter", f"--lasting is {error}") from None
 
 
-def build_scenario(rule: Path, behaviour: str, given: Mapping[str, str], start: str) -> Scenario:
+def build_scenario(
+    rule: Path, behaviour: str, given: Mapping[str, str], start: str, conditions: Mapping[str, str]
+) -> Scenario:
     """A scenario beside the rule that does one thing."""
     folder = study_subjects.require_rule(rule)
     values = {n: parse_given_value(v) for n, v in given.items()}
@@ -127,6 +241,7 @@ def build_scenario(rule: Path, behaviour: str, given: Mapping[str, str], start: 
         "title": f"Variants of {behaviour}",
         "activity": "malicious",
         "start": start,
+        "conditions": dict(conditions),
         "simulate": [{"behaviour": behaviour, "host": "WS01", "given": values}],
     }
     # As a document, so that it is checked as a file would be; JSON is YAML.

@@ -17,8 +17,9 @@ from harness.cli.screen import out, paper
 from harness.detection.language import list_languages
 from harness.diagnostics import HarnessError, explain_failure
 from harness.report.console import Paper, format_count, one_line
-from harness.report.formats.json import VERSION, dumps
-from harness.run import Bench, RunOptions
+from harness.report.json_document import VERSION, dumps
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.rule_library import list_library_rules
 from harness.supervisor import Limits
 from harness.telemetry.events.event import Damage

@@ -16,9 +16,11 @@ from harness.cli.sigma_options import expand_rules
 from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, one_line
-from harness.report.formats.json import VERSION, dumps, evidence_object, verdict_object
+from harness.report.formats.json import evidence_object, verdict_object
+from harness.report.json_document import VERSION, dumps
 from harness.report.query_steps import Evidence, collect_evidence, verdict_lines
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import list_published
 from harness.scenario.foreign_tests import expand_expectations, scenarios_of
 from harness.scenario.pack import find_scenarios

@@ -10,7 +10,7 @@ import click
 
 from harness.cli import options
 from harness.cli.screen import DIFFERS, out
-from harness.report.formats.json import dumps
+from harness.report.json_document import dumps
 from harness.scenario.pack import BUNDLED
 from harness.telemetry.lab.journal import state_folder
 from harness.telemetry.lab.services import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,16 @@ from harness.cli import study_subjects
 from harness.cli.options import PATH
 from harness.cli.screen import DIFFERS, paper
 from harness.cli.sigma_options import Studied, show_studies
+from harness.cli.study_subjects import RecordedEvents
 from harness.diagnostics import HarnessError
 from harness.report.studies import latency as told
 from harness.report.studies.plots import plot_study
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.scenario.scenario import Label
 from harness.telemetry.simulation.behaviour import parse_duration
-from harness.verdict.latency import Schedule, measure_latency
+from harness.verdict.latency import Latency, Schedule, measure_latency
+from harness.verdict.recorded_latency import measure_recorded_latency
 
 
 @click.command("latency")
@@ -40,6 +43,7 @@ from harness.verdict.latency import Schedule, measure_latency
     help="Moments to begin an attack at.",
 )
 @click.option("--within", default="1h", show_default=True, help="The stretch of time over which they are spread.")
+@study_subjects.add_event_options
 @study_subjects.plot
 @study_subjects.add_study_options
 def command(
@@ -51,18 +55,21 @@ def command(
     offset: str,
     starts: int,
     within: str,
+    recorded: RecordedEvents,
     plot: Path | None,
     chosen: RunOptions,
     as_json: bool,
 ) -> int:
     r"""Runs RULE at every time its schedule has, each run on the events of its window that had arrived by then.
 
-    Every attack is begun at several moments, because clock hours and runs fall differently into it. Exit code 1 says
-    that the window loses an attack that the rule sees over all of its events.
+    Every attack of a scenario is begun at several moments, because clock hours and runs fall differently into it; those
+    of --events happened when they did. Exit code 1 says that the window loses an attack that the rule sees over all of
+    its events.
 
     \b
     detlab latency server.spl --every 15m --back 4h --delay 2m
     detlab latency server.spl --every 1h --back 1h         why it never fires
+    detlab latency server.spl --events WORLD               each attack in a world, when it happened
     """
     schedule = Schedule(
         every=parse_option_duration(every, "--every"),
@@ -74,25 +81,43 @@ def command(
         raise HarnessError("wrong-parameter", "--every is a duration above nothing", help="write --every 15m")
     stretch = parse_option_duration(within, "--within")
     moments = [stretch * n / starts for n in range(starts)]
-    study = partial(study_latency, paths=paths, schedule=schedule, moments=moments, plot=plot, chosen=chosen)
+    measure = partial(measure_recorded, paths=paths, recorded=recorded, schedule=schedule)
+    if not recorded:
+        measure = partial(measure_scenarios, paths=paths, schedule=schedule, moments=moments)
+    study = partial(study_latency, measure=measure, plot=plot, chosen=chosen)
     return show_studies(rule, chosen, study, as_json=as_json)
 
 
-def study_latency(
+def measure_scenarios(
+    bench: Bench, rule: Path, *, paths: Sequence[Path], schedule: Schedule, moments: Sequence[timedelta]
+) -> Latency:
+    """How late one rule is on scenarios of attacks, each begun at several moments."""
+    trials = study_subjects.build_trials(bench, rule, paths, on_request=False)
+    attacks = [s for s in trials if s.label is Label.MALICIOUS]
+    if not attacks:
+        raise HarnessError("no-attacks", "none of these scenarios is an attack", help="name some that are")
+    return measure_latency(attacks, schedule, moments)
+
+
+def measure_recorded(
+    bench: Bench,
     rule: Path,
     *,
     paths: Sequence[Path],
+    recorded: RecordedEvents,
     schedule: Schedule,
-    moments: Sequence[timedelta],
-    plot: Path | None,
-    chosen: RunOptions,
+) -> Latency:
+    """How late one rule is on each attack of a world or of recorded events."""
+    subject = study_subjects.build_recorded_trial(bench, rule, paths, recorded)
+    return measure_recorded_latency(subject, schedule)
+
+
+def study_latency(
+    rule: Path, *, measure: Callable[[Bench, Path], Latency], plot: Path | None, chosen: RunOptions
 ) -> Studied:
     """How late one rule is."""
     with Bench(chosen) as bench:
-        attacks = [s for s in study_subjects.build_trials(bench, rule, paths) if s.label is Label.MALICIOUS]
-        if not attacks:
-            raise HarnessError("no-attacks", "none of these scenarios is an attack", help="name some that are")
-        found = measure_latency(attacks, schedule, moments)
+        found = measure(bench, rule)
     if plot:
         plot_study("latency", found, plot)
     return Studied(

@@ -17,9 +17,9 @@ from harness.detection.language import language
 from harness.diagnostics import Finding, HarnessError, Severity, explain_failure, mend
 from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
-from harness.report.formats.json import VERSION, dumps
+from harness.report.json_document import VERSION, dumps
 from harness.scenario.rule import Rule, read_rule
-from harness.scenario.sigma.collection import SigmaChoice
+from harness.scenario.sigma.choice import SigmaChoice
 from harness.supervisor import Limits, unit_of_work
 
 SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli import options
 from harness.cli.screen import out, paper
 from harness.detection.engine import list_engines as engines
-from harness.detection.language import language, list_switches
+from harness.detection.language import language, list_switch_names, list_switches
 from harness.detection.language import list_languages as languages
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count, one_line
-from harness.report.formats.json import VERSION, dumps
-from harness.report.report import list_report_formats as reports
-from harness.scenario.pack import BUNDLED, DEFAULT, behaviour_folders, find_scenarios
+from harness.report.json_document import VERSION, dumps
+from harness.report.report_formats import list_report_formats as reports
+from harness.scenario.pack import BUNDLED, DEFAULT, behaviour_folders, find_behaviours, find_scenarios
 from harness.scenario.pack import find_rules as rules_in
 from harness.scenario.rule import read_rule
 from harness.scenario.scenario import read_scenario
-from harness.telemetry.format import list_readers
-from harness.telemetry.platform import Condition, platform, platform_names
-from harness.telemetry.sensor import sensor, sensor_names
-from harness.telemetry.simulation.behaviour import load_behaviours
+from harness.telemetry.format_names import list_formats
+from harness.telemetry.platform import Condition, list_condition_names, platform, platform_names, sensor_names
+
+if TYPE_CHECKING:
+    from harness.telemetry.sensor import Sensor
 
 ListedItem = Mapping[str, str]
 
@@ -56,23 +59,35 @@ def find_default_folders(paths: Sequence[Path]) -> list[Path]:
     return [p if p.is_dir() else p.parent for p in paths] or [DEFAULT if DEFAULT.is_dir() else BUNDLED / "scenarios"]
 
 
+def find_behaviour_folders(paths: Sequence[Path]) -> list[Path]:
+    """The folders with the behaviours that scenarios here can use."""
+    return behaviour_folders(find_default_folders(paths)[0] / "scenario.yaml")
+
+
 def behaviours(paths: Sequence[Path]) -> list[ListedItem]:
     """Behaviours that scenarios here can use, with their parameters."""
-    found = load_behaviours(*behaviour_folders(find_default_folders(paths)[0] / "scenario.yaml"))
+    simulation = import_module("harness.telemetry.simulation.behaviour")
+    found = simulation.load_behaviours(*find_behaviour_folders(paths))
     return [
         {"behaviour": name, "parameters": ", ".join(found[name].parameters), "meaning": found[name].summary}
         for name in sorted(found)
     ]
 
 
+def load_sensor(name: str) -> Sensor:
+    """The sensor of that name."""
+    made: Sensor = import_module("harness.telemetry.sensor").sensor(name)
+    return made
+
+
 def sensors(paths: Sequence[Path]) -> list[ListedItem]:
     """Sensors and what they are."""
-    return [{"sensor": name, "meaning": sensor(name).meaning} for name in sensor_names()]
+    return [{"sensor": name, "meaning": load_sensor(name).meaning} for name in sensor_names()]
 
 
 def list_conditions(paths: Sequence[Path]) -> list[ListedItem]:
     """How sensors and platforms may be set up, defaults first."""
-    found = [(f"sensor {name}", c) for name in sensor_names() for c in sensor(name).conditions]
+    found = [(f"sensor {name}", c) for name in sensor_names() for c in load_sensor(name).conditions]
     found += [(f"platform {name}", c) for name in platform_names() for c in platform(name).conditions]
     return [
         {"condition": c.name, "values": format_condition_values(c), "of": owner, "meaning": c.meaning}
@@ -107,8 +122,21 @@ LISTINGS: Mapping[str, Callable[[Sequence[Path]], list[ListedItem]]] = {
     "switches": switches,
     "languages": every_language,
     "engines": lambda _: [{"engine": n} for n in engines()],
-    "readers": lambda _: [{"reader": n} for n in list_readers()],
+    "readers": lambda _: [{"reader": n} for n in list_formats("read")],
     "reports": lambda _: [{"report": n} for n in reports()],
+}
+# Told without importing what they are the names of.
+NAMES: Mapping[str, Callable[[Sequence[Path]], Sequence[str]]] = {
+    "scenarios": lambda paths: [str(p) for p in find_scenarios(paths)],
+    "rules": lambda paths: [str(p) for p in rules_in(find_default_folders(paths), languages())],
+    "behaviours": lambda paths: sorted(find_behaviours(find_behaviour_folders(paths))),
+    "sensors": lambda _: sensor_names(),
+    "conditions": lambda _: list_condition_names(),
+    "switches": lambda _: list_switch_names(),
+    "languages": lambda _: languages(),
+    "engines": lambda _: engines(),
+    "readers": lambda _: list_formats("read"),
+    "reports": lambda _: reports(),
 }
 
 
@@ -121,16 +149,15 @@ def command(kind: str | None, paths: tuple[Path, ...], as_json: bool) -> int:
 
     PATH is a folder with scenarios, ./scenarios or the pack that comes with detlab unless given.
     """
-    wanted = {kind: LISTINGS[kind](paths)} if kind else {name: entries(paths) for name, entries in LISTINGS.items()}
     if as_json:
-        out(dumps({"document": "list", "version": VERSION, **wanted}))
-        return 0
-    sheet = paper()
-    if kind:
-        out(format_listing(wanted[kind], sheet))
+        wanted = [kind] if kind else list(LISTINGS)
+        out(dumps({"document": "list", "version": VERSION, **{name: LISTINGS[name](paths) for name in wanted}}))
+    elif kind:
+        out(format_listing(LISTINGS[kind](paths), paper()))
     else:
-        for name, found in wanted.items():
-            out(overview(name, found, sheet))
+        sheet = paper()
+        for name, find_names in NAMES.items():
+            out(overview(name, find_names(paths), sheet))
     return 0
 
 
@@ -150,9 +177,8 @@ def format_listing(found: Sequence[ListedItem], sheet: Paper) -> list[str]:
     return shown
 
 
-def overview(kind: str, found: Sequence[ListedItem], sheet: Paper) -> list[str]:
+def overview(kind: str, names: Sequence[str], sheet: Paper) -> list[str]:
     """One kind in a line or two: how many there are and, where they are short, their names."""
-    names = [next(iter(e.values())) for e in found]
     # Paths are too long to be listed side by side.
     if any("/" in n for n in names):
         return [f"{kind:<12}{format_count(len(names), 'file')}"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,18 +13,28 @@ from harness.cli.options import PATH
 from harness.cli.options import verbose as verbose_option
 from harness.cli.screen import DIFFERS, ProgressLine, paper
 from harness.cli.sigma_options import Studied, show_studies
+from harness.cli.study_subjects import RecordedEvents
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 from harness.report.studies.mutate import encode_mutation, format_mutation
 from harness.report.studies.plots import plot_study
-from harness.run import Bench, RunOptions
-from harness.verdict.mutate.mutate import Mutation, mutate
+from harness.run import Bench
+from harness.run_options import RunOptions
+from harness.verdict.mutate.mutate import DEFAULT_SECONDS, Mutation, mutate
 
 
 @click.command("mutate")
 @click.argument("rule", type=PATH)
 @click.argument("paths", nargs=-1, type=PATH, metavar="[SCENARIO]...")
 @click.option("--fast", is_flag=True, help="Do not look for scenarios that would kill survivors.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=DEFAULT_SECONDS,
+    show_default=True,
+    help="How long they are looked for.",
+)
+@study_subjects.add_event_options
 @click.option("--write", type=PATH, metavar="FOLDER", help="Save the scenarios that would kill survivors there.")
 @click.option(
     # Chosen, no source: the pack's own rule reaches 98.3 %.
@@ -39,6 +51,8 @@ def command(
     rule: Path,
     paths: tuple[Path, ...],
     fast: bool,
+    seconds: float,
+    recorded: RecordedEvents,
     write: Path | None,
     least: float,
     plot: Path | None,
@@ -49,21 +63,17 @@ def command(
     r"""Changes each condition, member, comparison, number, key, aggregate and bucket of RULE and runs its scenarios.
 
     A mutant is killed where an expectation fails: another outcome, or no alert with the fields it wants. For survivors
-    it looks for a scenario that would kill them. Exit code 1: the score is below --least.
+    it looks for a scenario that would kill them. On --events one is noticed that alerts on other attacks, or more or
+    less often. Exit code 1: the score is below --least.
 
     \b
     detlab mutate server.spl
     detlab mutate server.spl scenarios/T1583.004 --write scenarios/T1583.004/mutants
     """
+    judged = partial(judge_mutants, paths=paths, recorded=recorded, seconds=0.0 if fast else seconds, chosen=chosen)
 
     def study(own: Path) -> Studied:
-        progress = ProgressLine()
-        try:
-            with Bench(chosen) as bench:
-                trials = study_subjects.build_expecting_trials(bench, own, paths)
-                found = mutate(trials, search=not fast, progress=progress)
-        finally:
-            progress.done()
+        found = judged(own)
         if write:
             write_killers(found, write)
         if plot:
@@ -75,6 +85,22 @@ def command(
         )
 
     return show_studies(rule, chosen, study, as_json=as_json)
+
+
+def judge_mutants(
+    rule: Path, *, paths: Sequence[Path], recorded: RecordedEvents, seconds: float, chosen: RunOptions
+) -> Mutation:
+    """The mutants of one rule on scenarios or on recorded events."""
+    progress = ProgressLine()
+    try:
+        with Bench(chosen) as bench:
+            if recorded:
+                trials = [study_subjects.build_recorded_trial(bench, rule, paths, recorded)]
+            else:
+                trials = study_subjects.build_expecting_trials(bench, rule, paths)
+            return mutate(trials, search=seconds, progress=progress)
+    finally:
+        progress.done()
 
 
 def write_killers(found: Mutation, folder: Path) -> None:

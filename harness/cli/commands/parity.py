@@ -9,14 +9,22 @@ import click
 from harness.cli.options import PATH
 from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import expand_rules
-from harness.cli.study_subjects import add_study_options, build_trials, require_rule
+from harness.cli.study_subjects import (
+    RecordedEvents,
+    add_event_options,
+    add_study_options,
+    build_recorded_trial,
+    build_trials,
+    require_rule,
+)
 from harness.diagnostics import HarnessError
 from harness.report.console import format_count
-from harness.report.formats.json import dumps
+from harness.report.json_document import dumps
 from harness.report.studies import parity as told
-from harness.run import Bench, RunOptions
-from harness.scenario.sigma.collection import SigmaChoice
-from harness.verdict.parity import parity
+from harness.run import Bench
+from harness.run_options import RunOptions
+from harness.scenario.sigma.choice import SigmaChoice
+from harness.verdict.parity import Parity, compare_recorded, parity
 
 
 @click.command("parity")
@@ -24,12 +32,14 @@ from harness.verdict.parity import parity
 @click.argument("second", type=PATH, required=False)
 @click.argument("paths", nargs=-1, type=PATH, metavar="[SCENARIO]...")
 @click.option("--fast", is_flag=True, help="Only the scenarios, no probes made from the texts of the rules.")
+@add_event_options
 @add_study_options
 def command(
     first: Path,
     second: Path | None,
     paths: tuple[Path, ...],
     fast: bool,
+    recorded: RecordedEvents,
     chosen: RunOptions,
     as_json: bool,
 ) -> int:
@@ -40,14 +50,28 @@ def command(
 
     \b
     detlab parity server.spl server.cql
+    detlab parity server.spl server.cql --events WORLD
     detlab parity sigma.yml
     """
     pair = choose_pair(first, second, chosen.sigma)
+    if recorded:
+        # An engine for each, since each rule's platform shows the events its own way.
+        with Bench(chosen) as left, Bench(chosen) as right:
+            sides = [
+                build_recorded_trial(bench, rule, paths, recorded)
+                for bench, rule in zip((left, right), pair, strict=True)
+            ]
+            return show_parity(compare_recorded(*sides, search=not fast), as_json=as_json)
     with Bench(chosen) as bench:
         where = list(paths) or [require_rule(first)]
         # One bench, so that both rules see the same telemetry of a scenario.
         one, two = (build_trials(bench, rule, where) for rule in pair)
         found = parity(one, two, search=not fast)
+    return show_parity(found, as_json=as_json)
+
+
+def show_parity(found: Parity, *, as_json: bool) -> int:
+    """Prints what was found; the exit code says whether both agree."""
     out(dumps(told.encode_parity(found)) if as_json else told.format_parity(found, paper()))
     return 0 if found.agree else DIFFERS
 

@@ -18,15 +18,16 @@ from harness.cli.screen import out, paper
 from harness.cli.sigma_options import Studied, expand_rule, show_studies
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
-from harness.report.formats.json import VERSION, dumps
-from harness.run import Answer, Bench, RunOptions
+from harness.report.json_document import VERSION, dumps
+from harness.run import Answer, Bench
+from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import list_published
 from harness.supervisor import end_unit
-from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.simulation.behaviour import parse_duration
-from harness.telemetry.simulation.world.dataset import is_dataset, open_dataset
+from harness.telemetry.store.manifest import is_store, read_manifest
+from harness.telemetry.store.reader import TimeStretch
 from harness.verdict.alerts import Alert, Census, census
-from harness.verdict.store import TimeStretch
+from harness.verdict.store import WorldStore
 from harness.verdict.study.population import SECONDS_IN_DAY
 from harness.verdict.verdict import Broken
 
@@ -49,7 +50,7 @@ def by_cause(rule: Path, events: Sequence[Path], options: RunOptions, every: tim
         with Bench(options) as bench, bench.unit():
             answer = bench.query(rule, events, window)
             alerts += answer.alerts
-            caused |= set(np.unique(answer.trial.store.truth.by_event).tolist()) - {UNLABELLED}
+            caused |= answer.trial.store.truth.list_causes()
             runs += 1
     if answer is None:
         raise HarnessError("no-events", "there is no stretch of time to look at")
@@ -76,9 +77,9 @@ def split_census_windows(events: Sequence[Path], every: timedelta | None) -> Ite
     if every is None:
         yield None
         return
-    if len(events) != 1 or not is_dataset(events[0]):
+    world = read_manifest(events[0]).world if len(events) == 1 and is_store(events[0]) else None
+    if world is None:
         raise HarnessError("no-world", "only a recorded world is cut into stretches", help="leave out --every")
-    world = open_dataset(events[0])
     begin = int(np.datetime64(world.start.removesuffix("Z"), "us").astype(np.int64))
     # In microseconds throughout: windows that are added up as doubles would overlap.
     end = begin + int(world.days * SECONDS_IN_DAY * 1e6)
@@ -93,9 +94,11 @@ def split_census_windows(events: Sequence[Path], every: timedelta | None) -> Ite
 
 def measure_recorded_days(events: Sequence[Path], answer: Answer) -> float:
     """Days that were recorded: a world says so, of all else it is from the first event to the last."""
-    if is_dataset(events[0]):
-        return float(open_dataset(events[0]).days)
-    recorded = answer.trial.store.telemetry(answer.trial.conditions).events
+    store = answer.trial.store
+    if isinstance(store, WorldStore):
+        # At least a microsecond, as below.
+        return max(store.recorded_seconds, 1e-6) / SECONDS_IN_DAY
+    recorded = store.telemetry(answer.trial.conditions).events
     # Times are Arrow timestamps in microseconds, which are integers underneath; events may have none.
     times = [e.columns.column("@time").drop_null().cast("int64").to_numpy() for e in recorded]
     if not any(len(t) for t in times):

@@ -12,7 +12,7 @@ from harness.cli import options
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
-from harness.report.formats.json import VERSION, dumps
+from harness.report.json_document import VERSION, dumps
 from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import read_scenario
 from harness.telemetry.events.event import Telemetry, merge_telemetry

@@ -10,7 +10,7 @@ import msgspec
 from harness.cli import options
 from harness.cli.screen import out
 from harness.report.console import escape_controls
-from harness.report.formats.json import dumps
+from harness.report.json_document import dumps
 from harness.telemetry.lab.anonymise import anonymise
 from harness.telemetry.recording import format_revealed, open_recording
 

@@ -10,16 +10,18 @@ from typing import Any
 
 import click
 
+from harness.cli import options
 from harness.cli.options import PATH, Decorated, in_child
-from harness.cli.rule_answers import inquire
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.cli.sigma_options import expand_rules
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 from harness.report.formats.terminal import Terminal
-from harness.report.report import Report, format, list_report_formats
-from harness.run import RunOptions, run_scenarios
+from harness.report.report import Report, format
+from harness.report.report_formats import list_report_formats
+from harness.run import run_scenarios
+from harness.run_options import RunOptions
 from harness.verdict.verdict import Outcomes
 
 TO_STDOUT = ("terminal", "json")
@@ -51,6 +53,7 @@ def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
 @click.option("--events", multiple=True, type=PATH, metavar="PATH", help="Run rules on recorded events, not scenarios.")
 @click.option("--replay", type=PATH, metavar="RECORDING", help="Judge on what lab hosts recorded, not on simulation.")
 @click.option("--attack-data", type=PATH, metavar="FOLDER", help="The events of security_content's tests.")
+@options.jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
 @add_rule_options
@@ -60,6 +63,7 @@ def command(
     events: tuple[Path, ...],
     replay: Path | None,
     attack_data: Path | None,
+    jobs: int | None,
     quiet: bool,
     chosen: RunOptions,
     as_json: bool,
@@ -77,7 +81,8 @@ def command(
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
     """
     # On events the rules are told one by one, those without a query too.
-    chosen = replace(chosen, rules=rules if events else expand_rules(rules, chosen.sigma), attack_data=attack_data)
+    judged = rules if events else expand_rules(rules, chosen.sigma)
+    chosen = replace(chosen, rules=judged, attack_data=attack_data, jobs=jobs)
     if replay:
         # Imported by name: a run on simulation needs nothing of the lab.
         recorded = import_module("harness.cli.commands.detonate")
@@ -111,7 +116,9 @@ def on_events(
     code = in_child(chosen.limits, engine=chosen.engine, whole=len(chosen.rules) == 1)
     if code is not None:
         return code
-    return inquire(chosen.rules, events, chosen, as_json=as_json, verbose=verbose)
+    # Imported by name, as above: scenarios are not told as answers are.
+    answers = import_module("harness.cli.rule_answers")
+    return int(answers.inquire(chosen.rules, events, chosen, as_json=as_json, verbose=verbose))
 
 
 def judge(paths: tuple[Path, ...], chosen: RunOptions) -> Outcomes:

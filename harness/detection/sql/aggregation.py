@@ -115,22 +115,28 @@ def compile_aggregation(
     crowded: bool = False,
 ) -> exp.Expression:
     """SQL of an aggregation over the printer's relation, whose current order and columns of counts are given."""
-    operation = aggregation.operation
-    spelling = printer.dialect.spelling(operation)
+    spelling = printer.dialect.spelling(aggregation.operation)
     kinds = [printer.kind(a) for a in aggregation.arguments]
     wanted = printer.wanted(aggregation, kinds)
     arguments = [printer(a, k) for a, k in zip(aggregation.arguments, wanted, strict=True)]
     # A spelling may write an argument several times (its FILTER, its order), so each is a column first.
     arguments = [printer.simple(s, e) for s, e in zip(arguments, aggregation.arguments, strict=True)]
-    keys = [order_term(printer(k.expression), k.descending, k.nulls_first) for k in aggregation.order]
-    around = Around(
-        where=None if aggregation.where is None else printer(aggregation.where),
-        order=tuple(keys) if keys else tuple(k.sql() for k in current),
-        own_order=bool(keys),
+    around = replace(
+        build_around(printer, aggregation, current),
         window=window,
         whole=all(is_whole(a, whole) for a in aggregation.arguments),
         crowded=crowded,
     )
-    if operation in printer.dialect.with_kinds:
+    if aggregation.operation in printer.dialect.with_kinds:
         return spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
     return spelling(around, *arguments)
+
+
+def build_around(printer: Printer, aggregation: Aggregation, current: Order) -> Around:
+    """The rows that count, and their order: the aggregation's own, or the current one."""
+    keys = [order_term(printer(k.expression), k.descending, k.nulls_first) for k in aggregation.order]
+    return Around(
+        where=None if aggregation.where is None else printer(aggregation.where),
+        order=tuple(keys) if keys else tuple(k.sql() for k in current),
+        own_order=bool(keys),
+    )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sqlglot import expressions as exp
+
+from harness.detection.plan.dimension import TimeSpan
+from harness.detection.sql.code_sets import Coding
 
 SQL: TypeAlias = exp.Expression
 
@@ -193,17 +196,21 @@ def every_column(table: str) -> SQL:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectQuery:
-    """A SELECT and the physical columns that it gives."""
+    """A SELECT, the physical columns that it gives, the dimensions of those that are codes, the spans of times."""
 
     sql: exp.Select
     held: frozenset[str]
+    codes: Mapping[str, Coding] = field(default_factory=dict)
+    spans: Mapping[str, TimeSpan] = field(default_factory=dict)
 
 
-def select_columns_only(items: Mapping[str, exp.Expression], source: str | None = None) -> SelectQuery:
+def select_columns_only(
+    items: Mapping[str, exp.Expression], source: str | None = None, short: str | None = None
+) -> SelectQuery:
     """SELECT of exactly these physical columns."""
     # A column under its own name needs no alias; statements of 500 columns are printed and parsed for every rule.
     made = [v if isinstance(v, exp.Column) and v.name == n else alias(v, n) for n, v in items.items()]
-    return SelectQuery(sql=build_select(made, source), held=frozenset(items))
+    return SelectQuery(sql=build_select(made, source, short), held=frozenset(items))
 
 
 def build_select(items: list[exp.Expression], source: str | None = None, short: str | None = None) -> exp.Select:

@@ -21,12 +21,15 @@ S = TypeVar("S", bound=Spelling)
 
 
 class Construct(StrEnum):
-    """What statements need of an engine beside operations of the plan: maps, and rows of the elements of lists."""
+    """What statements need of an engine beside operations of the plan: maps, rows of lists' elements, sets of codes."""
 
     MAP_OF = "map_of"
     MAP_VALUE = "map_value"
     ELEMENTS = "elements"
     UNNEST = "unnest"
+    SET_OF_CODES = "set_of_codes"
+    SET_OF_SETS = "set_of_sets"
+    SET_MEMBERS = "set_members"
 
 
 Spelled = Operation | Construct
@@ -83,7 +86,9 @@ class SqlDialect:
     def print(self, statement: exp.Expression, pretty: bool = False) -> str:
         """The statement in the dialect's spelling."""
         # sqlglot would print every function in capitals; Spark's and DuckDB's own spelling is what people look up.
-        text: str = statement.sql(dialect=self.prints_as, pretty=pretty, normalize_functions=False, comments=False)
+        how = {"pretty": pretty, "normalize_functions": False, "comments": False}
+        # Without a copy, which is as dear as the printing: a statement is printed once and never read again.
+        text: str = statement.sql(dialect=self.prints_as, copy=False, **how)
         return text
 
 

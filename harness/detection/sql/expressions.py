@@ -141,6 +141,8 @@ class Printer:
         self.pieces: dict[int, exp.Expression] = {}
         self.inner = 0
         self.aggregation: Callable[[Aggregation], exp.Expression] | None = None
+        self.evaluate_on_dimension: Callable[[Expression], exp.Expression | None] = lambda _: None
+        self.gather: Callable[[Sequence[Expression], Operation], Sequence[Expression]] = lambda members, _: members
 
     def kind(self, expression: Expression) -> Kind:
         """The expression's kind over the relation, remembered by identity."""
@@ -153,6 +155,8 @@ class Printer:
         if not self.inner:
             self.shared, self.pieces = shared_parts(expression), {}
         made = self.again(expression)
+        if made is None:
+            made = self.evaluate_on_dimension(expression)
         if made is None:
             self.inner += 1
             made = self.plain(expression)
@@ -191,7 +195,7 @@ class Printer:
             case LambdaParameter(name):
                 return b.sql_parameter(name)
             case Call(ops.and_ | ops.or_ as operation):
-                members = list_chain_members(expression)
+                members = list(self.gather(list_chain_members(expression), operation))
                 if operation == ops.or_:
                     members = merge_equalities(members)
                 if operation == ops.or_ and self.dialect.merges:

@@ -9,7 +9,9 @@ from harness.detection.plan.nodes import Join, JoinKind, Union
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, order_by
 from harness.detection.sql.build import SelectQuery, build_select, fn, select_columns_only, table_as
-from harness.detection.sql.relation import Compilation, Relation, Workbench
+from harness.detection.sql.compilation import Compilation
+from harness.detection.sql.relation import Relation
+from harness.detection.sql.workbench import Workbench
 
 
 def compile_union(c: Compilation, node: Union) -> None:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
-    Aggregation,
     Call,
     Column,
     Expression,
     Kind,
-    Literal,
-    columns_read,
     list_child_expressions,
-    walk_expressions,
 )
 from harness.detection.plan.nodes import (
     Aggregate,
@@ -42,75 +39,22 @@ from harness.detection.plan.nodes import (
 )
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.derived_columns import merge_derives
-from harness.detection.plan.passes.partitions import StoredPart
+from harness.detection.plan.passes.lower_filters import lower_filters
 from harness.detection.plan.passes.requirements import keep_needed_columns
 from harness.detection.sql import build as b
-from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
+from harness.detection.sql.aggregation import OrderKey, order_by
 from harness.detection.sql.build import SelectQuery, build_select, select_columns_only
+from harness.detection.sql.codes import KeptTable
+from harness.detection.sql.compilation import FEWEST_CODED_ROWS, Compilation, is_every_group
 from harness.detection.sql.dialect import Construct, PhysicalNames, SqlDialect
-from harness.detection.sql.expressions import Printer
+from harness.detection.sql.groups import compile_aggregate
 from harness.detection.sql.join import compile_join, compile_union
-from harness.detection.sql.relation import Compilation, Computation, Relation, Stored, TemporaryTable
+from harness.detection.sql.kept_groups import KeptGroup, KeptGroups, find_lasting_groups
+from harness.detection.sql.relation import Computation, Relation, Stored, TemporaryTable
+from harness.detection.sql.scan import compile_scan
+from harness.detection.sql.top_rows import drop_lower_counts
 from harness.detection.sql.window import Folding, compile_window
 from harness.diagnostics import HarnessError
-
-
-def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> str:
-    """The name of a relation that has these columns of a scan's table."""
-    stored = c.tables[node.table]
-    if not stored.parts:
-        return stored.name
-    columns = {n: k for n, k in stored.columns.items() if n in read}
-    needed = c.parts[id(node)]
-    whole: exp.Query | None = None
-    # Where no part can give a row, one of them still says which columns and types there are; WHERE FALSE empties it.
-    for part in needed or stored.parts[:1]:
-        query = compile_part(c, part, columns, typed=whole is None)
-        whole = query if whole is None else exp.Union(this=whole, expression=query, distinct=False)
-    assert whole is not None
-    if not needed:
-        whole.set("where", exp.Where(this=b.sql_truth(False)))
-    return c.cte("parts", whole)
-
-
-def compile_part(c: Compilation, part: StoredPart, columns: Mapping[str, Kind], *, typed: bool) -> exp.Select:
-    """The columns of one part as those of the whole table: its own, its constants, and nulls.
-
-    The first part of a union says what type each column has, so that the others need not.
-    """
-    items: dict[str, exp.Expression] = {}
-    printer = Printer(c.dialect, c.names, part.columns)
-    for name, kind in columns.items():
-        if name in part.columns:
-            items[c.names(name)] = printer(Column(name), kind)
-        elif name in part.constants:
-            # Constants are no stored columns: a part's source, sourcetype or EventCode is the same in every row of it.
-            made = printer(Literal(part.constants[name]), kind)
-            items[c.names(name)] = b.cast(made, c.dialect.types[kind]) if typed else made
-        else:
-            items[c.names(name)] = printer.typed_null(kind) if typed else b.sql_null()
-    return select_columns_only(items, part.name).sql
-
-
-def scan(c: Compilation, node: Scan) -> None:
-    """The stored table's columns that are read."""
-    if node.table not in c.tables:
-        raise HarnessError("unknown-table", f"the store has no table `{node.table}`")
-    stored = c.tables[node.table]
-    columns = c.shape(node)
-    source = Relation(name=stored.name, columns=stored.columns, held=frozenset())
-    bench = c.over(source)
-    items = {
-        # A column that the store lacks is null and no error: rules name fields that none of their events carries.
-        c.names(n): b.sql_column(c.names(n)) if n in stored.columns else bench.printer.typed_null(k)
-        for n, k in columns.items()
-    }
-    order: Order = ()
-    if c.wants_order(node):
-        order = c.order_keys((k.descending, k.nulls_first) for k in node.order)
-        items |= {o.column: bench.printer(k.expression) for o, k in zip(order, node.order, strict=True)}
-    read = frozenset(columns) | frozenset(n for k in node.order if order for n in columns_read(k.expression))
-    c.add(node, select_columns_only(items, stored_relation(c, node, read)), columns, order)
 
 
 def compile_values(c: Compilation, node: Values) -> None:
@@ -144,9 +88,9 @@ def compile_values(c: Compilation, node: Values) -> None:
 
 def compile_filter(c: Compilation, node: Filter) -> None:
     """The rows for which the condition holds."""
-    below = c.below(node.source)
+    below = c.coded(node.source)
     bench = c.over(below)
-    condition = bench.printer(node.condition, Kind.BOOLEAN)
+    condition = bench.condition(node.condition)
     query = bench.keeping(c.shape(node), {})
     query.sql.set("where", exp.Where(this=condition))
     c.add(node, query, c.shape(node), below.order)
@@ -154,98 +98,51 @@ def compile_filter(c: Compilation, node: Filter) -> None:
 
 def compile_derive(c: Compilation, node: Derive) -> None:
     """The source with columns added or replaced."""
-    below = c.below(node.source)
+    below = c.coded(node.source)
     bench = c.over(below)
     own = c.shape(node)
-    added = {n: bench.printer(e, own[n]) for n, e in node.columns if n in own}
-    c.add(node, bench.keeping(own, added), own, below.order)
+    added, codes = bench.columns(keep_needed_columns(node.columns, frozenset(own)), own)
+    c.add(node, bench.keeping(own, added, codes=codes), own, below.order)
 
 
 def project(c: Compilation, node: Select) -> None:
     """SELECT of the node's needed columns, with the columns of the order."""
-    below = c.below(node.source)
+    below = c.coded(node.source)
     bench = c.over(below)
     own = c.shape(node)
-    items = {c.names(n): bench.printer(e, own[n]) for n, e in keep_needed_columns(node.columns, frozenset(own))}
+    made, codes = bench.columns(keep_needed_columns(node.columns, frozenset(own)), own)
+    items = {c.names(n): v for n, v in made.items()}
     items |= {k.column: b.sql_column(k.column) for k in below.order}
-    c.add(node, select_columns_only(items, bench.relation()), own, below.order)
+    kept = {k.column: below.codes[k.column] for k in below.order if k.column in below.codes}
+    query = select_columns_only(items, bench.relation())
+    spans = {c.names(n): below.spans[s] for n, s in list_kept_columns(c, node) if s in below.spans and n in own}
+    c.add(node, replace(query, codes={**codes, **kept}, spans=spans), own, below.order)
 
 
-# DuckDB 2.0.0: 50 lists without repetitions in one SELECT take 0.9 s, 100 take 9 s; FILTER grows with the square.
-CROWD = 16
-"""With more measures than this an aggregate avoids what engines plan slowly."""
-
-
-def compile_aggregate(c: Compilation, node: Aggregate) -> None:
-    """GROUP BY; expressions around aggregations are a second step."""
-    below = c.below(node.source)
-    bench = c.over(below)
-    own = c.shape(node)
-    keys = {c.names(n): bench.printer(e, bench.printer.kind(e)) for n, e in node.keys}
-    made: dict[str, exp.Expression] = {}
-    known: dict[str, str] = {}
-    found: dict[int, str] = {}
-    measures = keep_needed_columns(node.measures, frozenset(own))
-    for name, measure in measures:
-        for each in aggregations(measure):
-            sql = compile_aggregation(
-                bench.printer, each, below.order, whole=c.whole[id(node.source)], crowded=len(measures) > CROWD
-            )
-            # Equal aggregations are one column: avg(x) and stdev(x)/avg(x) in one command share their avg.
-            text = sql.sql(comments=False)
-            if text not in known:
-                known[text] = c.names(name) if each is measure else c.fresh()
-                made[known[text]] = sql
-            found[id(each)] = known[text]
-    grouped = select_columns_only(keys | made, bench.relation())
-    if keys:
-        # By place: a name in GROUP BY means the source's column before the alias, and a key may replace a column.
-        places: list[exp.Expression] = [exp.Literal.number(str(i + 1)) for i in range(len(keys))]
-        grouped.sql.set("group", exp.Group(expressions=places))
-    # Without keys and measures it still has to be an aggregate, else it would give a row for each row of the source.
-    elif not made:
-        grouped.sql.set("expressions", [b.alias(b.fn("count", exp.Star()), "~")])
-    finish_group(c, node, grouped, found)
-
-
-def finish_group(c: Compilation, node: Aggregate, grouped: SelectQuery, found: dict[int, str]) -> None:
-    """Puts expressions around the aggregations and gives the rows their order, where there is need."""
-    own = c.shape(node)
-    measures = keep_needed_columns(node.measures, frozenset(own))
-    order = c.order_keys((False, False) for _ in node.keys) if c.wants_order(node) else ()
-    if not order and all(found.get(id(e)) == c.names(n) for n, e in measures):
-        c.add(node, grouped, own)
-        return
-    source = Relation(name=c.cte("groups", grouped.sql), columns=c.shapes[id(node.source)], held=grouped.held)
-    bench = c.over(source)
-    bench.printer.aggregation = lambda a: b.sql_column(found[id(a)])
-    items = {c.names(n): b.sql_column(c.names(n)) for n, _ in node.keys if n in own}
-    items |= {c.names(n): bench.printer(e, own[n]) for n, e in measures}
-    items |= {o.column: b.sql_column(c.names(n)) for o, (n, _) in zip(order, node.keys, strict=False)}
-    c.add(node, select_columns_only(items, bench.relation()), own, order)
-
-
-def aggregations(measure: Expression) -> Iterable[Aggregation]:
-    """The outermost aggregations inside a measure."""
-    return [e for e in walk_expressions(measure) if isinstance(e, Aggregation)]
+def list_kept_columns(c: Compilation, node: Select) -> list[tuple[str, str]]:
+    """The columns that a node only takes or renames, with the physical names that they had."""
+    return [(n, c.names(e.name)) for n, e in node.columns if isinstance(e, Column)]
 
 
 def compile_sort(c: Compilation, node: Sort) -> None:
     """New order columns before the old ones; the source itself where the order does not count."""
-    below = c.below(node.source)
+    below = c.coded(node.source)
     if not c.wants_order(node):
         c.relations[id(node)] = below
         return
     bench = c.over(below)
-    new = c.order_keys((k.descending, k.nulls_first) for k in node.keys)
-    made = {o.column: bench.printer(k.expression) for o, k in zip(new, node.keys, strict=True)}
+    new, made, codes = bench.order_columns(node.keys)
     # The old keys behind the new ones make the sort stable, which ORDER BY of no engine promises.
-    c.add(node, bench.keeping(c.shape(node), {}, made), c.shape(node), (*new, *below.order))
+    c.add(node, bench.keeping(c.shape(node), {}, made, codes), c.shape(node), (*new, *below.order))
 
 
 def compile_limit(c: Compilation, node: Limit) -> None:
     """The first rows of the current order, or the last."""
-    below = c.below(node.source)
+    below = c.relations[id(node.source)]
+    fewer = drop_lower_counts(c, node, below)
+    # All groups there are may be too many for texts of each, and few are left of them once they are filtered.
+    ranks = fewer is below and is_every_group(node.source)
+    below = c.decode_order(fewer, ranks=ranks)
     keys = tuple(k.flipped() for k in below.order) if node.last else below.order
     query = c.over(below).keeping(c.shape(node), {})
     # LIMIT of the last rows reads the order backwards; the rows that come out keep their own order keys.
@@ -281,7 +178,7 @@ def compile_unnest(c: Compilation, node: Unnest) -> None:
 
 
 NODE_COMPILERS: dict[type[Node], Callable[[Compilation, Any], None]] = {
-    Scan: scan,
+    Scan: compile_scan,
     Values: compile_values,
     Filter: compile_filter,
     Derive: compile_derive,
@@ -303,24 +200,46 @@ FRAMES = 8_000
 """Python frames that writing and printing an expression of that depth may take."""
 
 
+BeforeStep = Computation | Folding | TemporaryTable | KeptTable
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A plan's statement, the logical names of its columns, and the steps that run before it, in order."""
+    """A plan's statement, the logical names of its columns, and the steps that run before it, in order.
+
+    `groups` are aggregations of the plan whose rows these steps keep.
+    """
 
     sql: exp.Expression
     columns: tuple[str, ...]
-    before: tuple[Computation | Folding | TemporaryTable, ...]
+    before: tuple[BeforeStep, ...]
+    groups: tuple[KeptGroup, ...] = ()
 
 
 def statement(
-    root: Node, dialect: SqlDialect, names: PhysicalNames, tables: Mapping[str, Stored], *, limit: int | None = None
+    root: Node,
+    dialect: SqlDialect,
+    names: PhysicalNames,
+    tables: Mapping[str, Stored],
+    *,
+    limit: int | None = None,
+    codes_from: int = FEWEST_CODED_ROWS,
+    kept: KeptGroups | None = None,
 ) -> Statement:
-    """The statement that gives a plan's rows in its order; raises HarnessError for one that nests too deep."""
+    """The statement that gives a plan's rows in its order; raises HarnessError for one that nests too deep.
+
+    Codes are worked on where a table has as many rows as `codes_from`; aggregations that are `kept` are not made again.
+    """
+    root, known = kept.read(root) if kept is not None else (root, [])
+    tables = {**tables, **{g.scan.table: g.stored for g in known}}
     for node in walk_nodes(root):
         for expression in list_node_expressions(node):
             check_depth(expression)
-    root = merge_derives(root)
-    c = Compilation(dialect, names, tables, root, final=True)
+    # Only of a plan as it was given: nobody would ask again for nodes that were made here.
+    lasting = find_lasting_groups(root) if kept is not None and not known else []
+    root, became = simplify_plan(root, tables, lasting)
+    c = Compilation(dialect, names, tables, root, final=True, codes_from=codes_from, lasting=became)
+    c.compile_plan = partial(compile_inner_plan, dialect)
     for node in walk_nodes(root):
         if id(node) not in c.relations:
             NODE_COMPILERS[type(node)](c, node)
@@ -330,7 +249,32 @@ def statement(
     query.set("order", order_by([k.sql() for k in last.order]))
     if limit is not None:
         query.set("limit", exp.Limit(expression=exp.Literal.number(str(limit))))
-    return Statement(sql=c.statement(query), columns=columns, before=tuple(c.before))
+    made = tuple(
+        KeptGroup(node=old, scan=scan, stored=c.tables[scan.table], names={n: names(n) for n in scan.columns})
+        for old, new in zip(lasting, became, strict=True)
+        if (scan := c.groups.get(id(new))) is not None
+    )
+    return Statement(sql=c.statement(query), columns=columns, before=tuple(c.before), groups=made)
+
+
+def simplify_plan(root: Node, tables: Mapping[str, Stored], groups: Sequence[Node]) -> tuple[Node, list[Node]]:
+    """The plan after the passes that make it smaller, and what these aggregations of it became."""
+    before = [n for n in walk_nodes(root) if isinstance(n, Aggregate)]
+    root = merge_derives(root)
+    if any(part.dimensions for table in tables.values() for part in table.parts):
+        root = lower_filters(root)
+    # The passes change what stands between aggregations, so that the first of them is the first still.
+    after = [n for n in walk_nodes(root) if isinstance(n, Aggregate)]
+    found = {id(old): new for old, new in zip(before, after, strict=True)}
+    return root, [found[id(group)] for group in groups]
+
+
+def compile_inner_plan(
+    dialect: SqlDialect, root: Node, names: PhysicalNames, tables: Mapping[str, Stored]
+) -> tuple[str, Sequence[BeforeStep]]:
+    """The text of a plan that a statement needs the rows of before it runs, and the steps before that."""
+    made = statement(root, dialect, names, tables)
+    return dialect.print(made.sql), made.before
 
 
 @contextmanager

@@ -20,7 +20,9 @@ from harness.detection.plan.values.folds import FOLDS
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
 from harness.detection.sql.build import SelectQuery, build_select, fn, table_as
-from harness.detection.sql.relation import Compilation, TemporaryTable, Workbench
+from harness.detection.sql.compilation import Compilation
+from harness.detection.sql.relation import TemporaryTable
+from harness.detection.sql.workbench import Workbench
 from harness.diagnostics import HarnessError
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import Span
+from harness.report.json_document import VERSION, dumps
 from harness.report.query_steps import Evidence
 from harness.report.report import Report, chapter_title
 from harness.report.sigma_opinion import encode_opinion
@@ -19,8 +19,6 @@ from harness.verdict.alerts import Alert
 from harness.verdict.explain import Clause, Explanation, Miss
 from harness.verdict.verdict import Broken, Verdict, Visibility
 
-# Readers compare it; new fields do not raise it.
-VERSION = 1
 # Chosen, no source: an alert may rest on a million events, and their count is there in full.
 MOST_EVENT_NUMBERS = 1000
 
@@ -34,12 +32,6 @@ class Json:
     def write(self, report: Report) -> str:
         """The whole report."""
         return dumps(run_document(report))
-
-
-def dumps(document: Mapping[str, Any]) -> str:
-    """A document as text, two spaces deep."""
-    # ASCII survives every terminal and log; NaN is no JSON, and a reader would fail far away from here.
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def run_document(report: Report) -> dict[str, Any]:

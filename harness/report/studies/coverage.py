@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harness.diagnostics import SourceError
 from harness.report.console import Paper, escape_controls, format_count
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.verdict.coverage import Covered
 
 # Chosen, no source: -v lists all.
@@ -21,6 +22,10 @@ def format_coverage(
 ) -> Iterator[str]:
     """Constructs that keep rules from running by frequency, shares of each kind of rule."""
     failing = [c for c in covered if not c.runs]
+    found = sorted((c for c in covered if c.rows), key=rank_hits)
+    if found:
+        yield ""
+        yield from paper.table(HITS_HEAD, [list_hit_cells(c) for c in found], right=frozenset({2, 3}))
     if failing:
         yield ""
         frequent = Counter((str(c.stage), c.construct) for c in failing).most_common(
@@ -36,11 +41,40 @@ def format_coverage(
     if untried:
         yield from paper.paragraph(f"interrupted: {format_count(untried, 'rule')} not tried")
     if events:
-        hits = [c for c in covered if c.rows]
-        rows_found = sum(c.rows or 0 for c in hits)
+        rows_found = sum(c.rows or 0 for c in found)
         yield from paper.paragraph(
-            f"{format_count(len(hits), 'rule')} returned {format_count(rows_found, 'row')} on the events"
+            f"{format_count(len(found), 'rule')} returned {format_count(rows_found, 'row')} on the events"
         )
+
+
+HITS_HEAD = ("rule", "level", "hits", "hosts", "first", "last")
+LEVELS = ("critical", "high", "medium", "low", "informational")
+"""Sigma's, the gravest first; a rule without one comes last."""
+
+
+def rank_hits(covered: Covered) -> tuple[int, int, str]:
+    """Where a rule stands among those that find something: the gravest first, then those with most hits."""
+    level = covered.level.lower()
+    return LEVELS.index(level) if level in LEVELS else len(LEVELS), -(covered.rows or 0), str(covered.subject.path)
+
+
+def list_hit_cells(covered: Covered) -> list[str]:
+    """A rule that finds something, in a line."""
+    hits = covered.hits
+    assert hits is not None
+    # One host is worth more by its name than by its number.
+    hosts = escape_controls(next(iter(hits.hosts))) if len(hits.hosts) == 1 else f"{len(hits.hosts):,}"
+    name = covered.title or covered.subject.path.name
+    times = [format_hit_time(moment) for moment in (hits.first, hits.last)]
+    return [escape_controls(name), escape_controls(covered.level), f"{hits.rows:,}", hosts, *times]
+
+
+def format_hit_time(moment: float | None) -> str:
+    """A time in seconds as people and machines read it; nothing where there is none, or none that a calendar has."""
+    try:
+        return "" if moment is None else datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 HEAD = ("rules", "all", "parse", "", "run", "", "read leniently")
@@ -121,7 +155,12 @@ def encode_covered(covered: Covered) -> dict[str, Any]:
         "language": covered.language,
         "runs": covered.runs,
         "stage": str(covered.stage),
+        "title": covered.title,
+        "level": covered.level,
         "rows": covered.rows,
+        "hosts": sorted(covered.hits.hosts) if covered.hits else None,
+        "first": format_hit_time(covered.hits.first) if covered.hits and covered.hits.first is not None else None,
+        "last": format_hit_time(covered.hits.last) if covered.hits and covered.hits.last is not None else None,
         "deviations": covered.deviations,
         "seconds": round(covered.seconds, 4),
         "error": covered.error.as_json() if covered.error else None,

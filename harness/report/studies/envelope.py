@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.report.console import Paper, format_count
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.report.sentences import why_missed
-from harness.verdict.envelope import Axis, Envelope, Reason
+from harness.verdict.envelope import Envelope, Reason
+from harness.verdict.envelope_axis import Axis
 from harness.verdict.explain import format_value
 
 # Told apart without colours, in a log too.
@@ -31,6 +32,9 @@ def format_envelope(found: Envelope, paper: Paper) -> Iterator[str]:
     fixed = ", ".join(f"{n} {v}" for n, v in found.fixed.items() if n not in (found.x.name, found.y.name))
     if fixed:
         yield paper.paint(f"all with {fixed}", "dim")
+    if found.conditions:
+        named = ", ".join(f"{n}={v}" for n, v in found.conditions.items())
+        yield paper.paint(f"under the conditions {named}", "dim")
     yield ""
     yield from format_map(found, paper)
     yield ""
@@ -106,6 +110,7 @@ def encode_envelope(found: Envelope) -> dict[str, Any]:
         "version": VERSION,
         "rule": found.rule.name,
         "behaviour": found.behaviour,
+        "conditions": dict(found.conditions),
         "given": {n: str(v) for n, v in found.fixed.items()},
         "x": axis_object(found.x),
         "y": axis_object(found.y),

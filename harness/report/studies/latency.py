@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.console import Paper, format_count, shorten_line
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.report.sentences import why_missed
 from harness.verdict.latency import Delay, Latency
 
@@ -23,11 +23,12 @@ def format_latency(found: Latency, paper: Paper) -> Iterator[str]:
     late = f", events {span(schedule.delay)} late" if schedule.delay else ""
     yield paper.paint(f"{found.rule.name} every {span(schedule.every)} {back}{late}", "strong")
     starts = max((len(d.detections) for d in found.delays), default=0)
-    begun = f"each begun at {format_count(starts, 'moment')}"
-    yield f"{format_count(len(found.delays), 'scenario')}, {begun}; {found.seconds:.1f} s"
+    begun = "each when it happened" if found.recorded else f"each begun at {format_count(starts, 'moment')}"
+    what = "attack" if found.recorded else "scenario"
+    yield f"{format_count(len(found.delays), what)}, {begun}; {found.seconds:.1f} s"
     yield ""
     rows = [format_delay_row(d) for d in found.delays]
-    head = ["scenario", "caught", "without window", *(f"{word}" for _, word in SHOWN)]
+    head = [what, "caught", "without window", *(f"{word}" for _, word in SHOWN)]
     yield from paper.table(head, rows, right=frozenset({1, 2, 3, 4, 5}))
     yield paper.paint("time from an attack's first event to the first alert; caught is the share of its starts", "dim")
     for delay in found.delays:
@@ -45,7 +46,8 @@ def format_delay_row(delay: Delay) -> list[str]:
     size = len(delay.detections)
     times = [delay.quantile(f) for f, _ in SHOWN]
     words = ["never" if t is None else span(timedelta(seconds=t)) for t in times]
-    return [shorten_line(Path(delay.name).stem, 50), f"{delay.caught}/{size}", f"{delay.unlimited}/{size}", *words]
+    name = Path(delay.name).stem if delay.name.endswith((".yaml", ".yml")) else delay.name
+    return [shorten_line(name, 50), f"{delay.caught}/{size}", f"{delay.unlimited}/{size}", *words]
 
 
 def describe_window_loss(delay: Delay, found: Latency) -> str:
@@ -53,6 +55,8 @@ def describe_window_loss(delay: Delay, found: Latency) -> str:
     if not delay.unlimited or delay.caught >= delay.unlimited:
         return ""
     back = span(found.schedule.back) if found.schedule.back is not None else "any"
+    if found.recorded:
+        return f"{delay.name}: no run with a look-back of {back} alerts on it, though the rule would over all events"
     if delay.caught:
         gone = delay.unlimited - delay.caught
         return f"{delay.name}: with a look-back of {back} {gone} of {delay.unlimited} starts are lost"

@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from harness.verdict.envelope import Axis, Envelope
+from harness.verdict.envelope import Envelope
+from harness.verdict.envelope_axis import Axis
 from harness.verdict.latency import Latency
 from harness.verdict.mutate.mutate import Fate, Mutation
-from harness.verdict.tune.tune import Tuning
+from harness.verdict.tune.result import Tuning
 
 DARK, LIGHT, EDGE = "#1f4e79", "#f2f2f2", "#000000"
 INCHES = (8.0, 5.2)
@@ -52,7 +53,7 @@ def draw_tuning(found: Tuning, axes: Axes) -> None:
     axes.plot(
         *zip(*front, strict=True), drawstyle="steps-post", color=EDGE, marker="o", ms=4, label="no point is better"
     )
-    for name, point, marker in (("published", found.published, "s"), ("recommended", found.recommended, "^")):
+    for name, point, marker in (("published", found.published, "s"), ("chosen", found.recommended, "^")):
         if point is not None:
             rate, low, high = (
                 point.false_alerts_a_day.value,
@@ -64,8 +65,8 @@ def draw_tuning(found: Tuning, axes: Axes) -> None:
             axes.errorbar(
                 rate, point.caught, xerr=spread, fmt=marker, ms=9, mfc="white", color=DARK, capsize=3, label=name
             )
-    if found.budget is not None:
-        axes.axvline(found.budget, linestyle=":", color=EDGE, label="budget")
+    if found.objective.budget is not None:
+        axes.axvline(found.objective.budget, linestyle=":", color=EDGE, label="budget")
     # Rates go over several powers of ten, and 0 is the most wanted of them.
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xlim(left=0)

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.report.console import Paper, format_count, shorten_line
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.verdict.mutate.mutate import Fate, JudgedMutant, Mutation
 
+WHY = {
+    Fate.COSMETIC: "cosmetic: values stand more often in a list that no expectation looks at, alerts are as many",
+    Fate.TIE: "tie: only a computed fraction that is exactly the number would tell, so nothing is counted",
+}
 HOW = (
     "equivalent: without comparisons that the plan's own bounds decide, conditions that others cover and columns that "
     "nobody reads the plan is the rule's own"
@@ -20,36 +24,45 @@ def format_mutation(found: Mutation, paper: Paper, *, verbose: bool = False) -> 
     killed, alive = found.count(Fate.KILLED), found.count(Fate.SURVIVED)
     head = f"{found.rule.name}: {100 * found.score:.1f} % of {format_count(killed + alive, 'mutant')} killed"
     yield paper.paint(head, "good" if not alive else "strong")
-    parts = [
-        f"{format_count(found.count(f), str(f))}"
-        for f in (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN)
-        if found.count(f)
-    ]
+    parts = [f"{format_count(found.count(f), str(f))}" for f in NOT_COUNTED if found.count(f)]
     also = (
         f"; not counted: {', '.join(f'{found.count(f)} {f}' for f in NOT_COUNTED if found.count(f))}" if parts else ""
     )
-    expectations = format_count(found.expectations, "expectation")
+    expectations = "recorded events" if found.recorded else format_count(found.expectations, "expectation")
     yield f"{killed} killed, {alive} survived{also}; {expectations}, {found.seconds:.1f} s"
     for name in found.failing:
         yield f"not used, for the rule itself fails it: {name}"
     if alive:
         yield ""
-        yield from paper.table(
-            ["line", "survivor", "a scenario that kills it"],
-            [format_survivor_row(t) for t in found.survivors],
-            right=frozenset({0}),
-        )
+        names = ["line", "survivor", *([] if found.recorded else ["a scenario that kills it"])]
+        rows = [format_survivor_row(t)[: len(names)] for t in found.survivors]
+        yield from paper.table(names, rows, right=frozenset({0}))
     if verbose:
         rest = [t for t in found.mutants if t.fate is not Fate.SURVIVED]
         yield ""
         rows = [[str(t.mutant.line), t.mutant.what, str(t.fate), t.by] for t in rest]
         yield from paper.table(["line", "mutant", "fate", "by"], rows, right=frozenset({0}))
-    if found.count(Fate.EQUIVALENT):
+    yield from format_notes(found, paper)
+
+
+def format_notes(found: Mutation, paper: Paper) -> Iterator[str]:
+    """What the classes mean that do not count, and whether the search for killers came to its end."""
+    notes = [HOW] if found.count(Fate.EQUIVALENT) else []
+    notes += [text for fate, text in WHY.items() if found.count(fate)]
+    if found.recorded:
+        notes.append("noticed is a mutant that alerts on another attack, or another number of times on none")
+    report = found.search
+    if report is not None and report.left:
+        notes.append(
+            f"killers were looked for among {report.probes} probes for {report.seconds:.0f} of {report.allowed:g} s; "
+            f"for {format_count(report.left, 'survivor')} there was no time (--seconds)"
+        )
+    for note in notes:
         yield ""
-        yield from paper.paragraph(HOW, indent=6, first="note:")
+        yield from paper.paragraph(note, indent=6, first="note:")
 
 
-NOT_COUNTED = (Fate.EQUIVALENT, Fate.DUPLICATE, Fate.BROKEN)
+NOT_COUNTED = (Fate.EQUIVALENT, Fate.COSMETIC, Fate.TIE, Fate.DUPLICATE, Fate.BROKEN)
 
 
 def format_survivor_row(trialled: JudgedMutant) -> list[str]:
@@ -69,6 +82,14 @@ def encode_mutation(found: Mutation) -> dict[str, Any]:
         "expectations": found.expectations,
         "not_used": list(found.failing),
         "seconds": round(found.seconds, 3),
+        "search": None
+        if found.search is None
+        else {
+            "probes": found.search.probes,
+            "seconds": round(found.search.seconds, 3),
+            "allowed_seconds": found.search.allowed,
+            "left": found.search.left,
+        },
         "counts": {str(f): found.count(f) for f in Fate},
         "mutants": [mutant_object(t) for t in found.mutants],
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.console import Paper, format_count, shorten_line
-from harness.report.formats.json import VERSION
+from harness.report.json_document import VERSION
 from harness.report.sentences import why_missed
 from harness.verdict.parity import Compared, Parity, ParityDifference
 
@@ -16,9 +16,8 @@ def format_parity(found: Parity, paper: Paper) -> Iterator[str]:
     """Agreement on scenarios and probes, the scenarios that differ, and the changes that would settle them."""
     one, two = (r.name for r in found.rules)
     agreed = sum(c.agree for c in found.scenarios)
-    yield paper.paint(
-        f"{one} and {two}: agree on {agreed} of {format_count(len(found.scenarios), 'scenario')}", "strong"
-    )
+    what = "cause" if found.recorded else "scenario"
+    yield paper.paint(f"{one} and {two}: agree on {agreed} of {format_count(len(found.scenarios), what)}", "strong")
     if found.probes:
         same = sum(c.agree for c in found.probes)
         probes = format_count(len(found.probes), "probe")
@@ -26,7 +25,7 @@ def format_parity(found: Parity, paper: Paper) -> Iterator[str]:
     rows = [scenario_row(c) for c in found.scenarios if not c.alike]
     if rows:
         yield ""
-        head = ["scenario", "first", "second", "the silent one"]
+        head = [what, "first", "second", "" if found.recorded else "the silent one"]
         yield from paper.table(head, rows, right=frozenset({1, 2}))
         yield paper.paint(
             "alerts of each; both alerting with other numbers is agreement, other keys make other rows", "dim"
@@ -44,8 +43,13 @@ def scenario_row(compared: Compared) -> list[str]:
     a, b = compared.sides
     silent = next((s for s in compared.sides if s.explanation is not None), None)
     why = why_missed(silent.explanation) if silent else None
-    reason = f"line {why[0]}: {why[1]}" if why else ("" if compared.agree else "no alert")
-    return [shorten_line(Path(compared.name).stem, 50), str(a.alerts), str(b.alerts), shorten_line(reason, 60)]
+    reason = (
+        f"line {why[0]}: {why[1]}"
+        if why
+        else ("" if compared.agree or None in (a.explanation, b.explanation) else "no alert")
+    )
+    name = Path(compared.name).stem if compared.name.endswith((".yaml", ".yml")) else compared.name
+    return [shorten_line(name, 50), str(a.alerts), str(b.alerts), shorten_line(reason, 60)]
 
 
 def difference_row(difference: ParityDifference, found: Parity) -> list[str]:

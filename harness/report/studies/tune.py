@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from harness.report.console import Paper, format_count, shorten_line
-from harness.report.formats.json import VERSION
+from harness.verdict.tune.choice import Choice
+from harness.verdict.tune.margins import Margin
+from harness.verdict.tune.numbers_in_text import NumberInText
 from harness.verdict.tune.observations import Estimate, Point
+from harness.verdict.tune.result import Knob, Tuning
 from harness.verdict.tune.thresholds import Threshold, number_in_rule
-from harness.verdict.tune.tune import Margin, Tuning
+
+# Chosen, no source: a table that fits on a screen.
+MOST_SHARES = 12
 
 
 def short_number(value: float) -> str:
@@ -45,98 +49,131 @@ def format_literal(value: float) -> str:
     return number_in_rule(value)
 
 
-def finite(value: float) -> float | None:
-    """A number for JSON, which has neither NaN nor infinity."""
-    return value if math.isfinite(value) else None
-
-
-def estimate_object(estimate: Estimate) -> dict[str, Any]:
-    """An estimate for machines."""
-    return {"value": finite(estimate.value), "low": finite(estimate.low), "high": finite(estimate.high)}
-
-
 def format_tuning(tuning: Tuning, paper: Paper, *, diff: bool = False) -> Iterator[str]:
-    """Thresholds, points, margins, exclusions, second opinions, remarks; with `diff` the patch."""
+    """Numbers, points, margins, cases, exclusions, second opinions, remarks; with `diff` the patch."""
     watched = tuning.population
-    head = f"{tuning.rule.name}: {format_count(tuning.combinations, 'combination')} of {len(tuning.varied)} thresholds"
+    head = f"{tuning.rule.name}: {format_count(tuning.combinations, 'combination')} of {len(tuning.varied)} numbers"
     yield paper.paint(head, "strong")
     size = f"{format_count(tuning.groups, 'group')}, {format_count(len(watched.days), 'host')}"
     time = f"grid {tuning.grid_seconds * 1000:.0f} ms of {tuning.seconds:.1f} s"
     days = f"{short_number(watched.host_days)} host-days"
     yield f"{size}, {days}, {format_count(len(watched.attacks), 'attack')}; {time}"
+    if tuning.explored.runs or tuning.explored.left:
+        yield describe_exploration(tuning)
     yield ""
     yield from thresholds_table(tuning, paper)
     yield ""
     yield from points_table(tuning, paper)
     yield ""
     yield from margins_table(tuning, paper)
-    if tuning.exclusions:
-        yield ""
-        yield from exclusions_table(tuning, paper)
-    if tuning.opinions:
-        yield ""
-        yield from opinions_table(tuning, paper)
+    for table in (shares_table, exclusions_table, opinions_table):
+        rows = table(tuning, paper)
+        yield from ("", *rows) if rows else ()
     yield ""
     for remark in tuning.remarks:
         yield from paper.paragraph(remark, indent=6, first="note:")
     if diff:
         yield ""
-        yield (
-            tuning.diff.rstrip("\n")
-            if tuning.changes
-            else "nothing to change: the published literals are the recommended ones"
-        )
+        yield (tuning.diff.rstrip("\n") if tuning.changes else "nothing to change: the published numbers are chosen")
 
 
-def format_threshold_line(threshold: Threshold) -> str:
-    """Where a threshold is written."""
-    return str(threshold.place.source.position(threshold.place.start)[0]) if threshold.place else "-"
+def describe_exploration(tuning: Tuning) -> str:
+    """How many edited texts were run within which time, and what is left."""
+    found = tuning.explored
+    ran = f"{format_count(found.runs, 'edited text')} run in {found.seconds:.1f} of {found.allowed:g} s"
+    left = f"; {found.left} more were left out for want of time (--seconds)" if found.left else ""
+    return ran + left
+
+
+def describe_place(knob: Knob) -> str:
+    """Where a number is written."""
+    return str(knob.place.source.position(knob.place.start)[0]) if knob.place else "-"
 
 
 def thresholds_table(tuning: Tuning, paper: Paper) -> list[str]:
-    """Every threshold with its place, the values tried and the one recommended."""
-    chosen = tuning.recommended.values if tuning.recommended else tuning.published.values
-    # By identity: two thresholds of a rule may be written alike.
-    place = {id(t): i for i, t in enumerate(tuning.varied)}
+    """Every number with its place, the values tried, the one chosen, and between which nothing changes."""
     rows = []
+    for place, knob in enumerate(tuning.varied):
+        values = values_tried(tuning, place)
+        chosen = "-" if tuning.recommended is None else write_value(knob, tuning.recommended.values[place])
+        same = ""
+        if place < len(tuning.ranges):
+            low, high = tuning.ranges[place]
+            same = "" if low == high else f"{short_number(low)} .. {short_number(high)}"
+        tried = f"{len(values)}: {write_value(knob, min(values))} .. {write_value(knob, max(values))}"
+        rows.append([describe_place(knob), str(knob), chosen, tried, same, describe_role(knob)])
+    known = {id(k) for k in tuning.varied} | {id(k.place) for k in tuning.varied}
     for threshold in tuning.thresholds:
-        at = place.get(id(threshold))
-        if at is None:
-            rows.append(
-                [
-                    format_threshold_line(threshold),
-                    str(threshold),
-                    "-",
-                    "-",
-                    threshold.fixed or "too many others may fail",
-                ]
-            )
-            continue
-        axis = tuning.surface.grid.axes[at]
-        span = f"{short_number(min(axis))} .. {short_number(max(axis))}"
-        rows.append(
-            [format_threshold_line(threshold), str(threshold), format_literal(chosen[at]), f"{len(axis)}: {span}", ""]
-        )
-    return paper.table(
-        ["line", "threshold", "recommended", "values tried", "not varied because"], rows, right=frozenset({0})
-    )
+        if id(threshold) not in known and not is_varied_elsewhere(threshold, tuning):
+            why = threshold.fixed or "too many others may fail"
+            rows.append([describe_place(threshold), str(threshold), "-", "-", "", f"not varied: {why}"])
+    head = ["line", "number", "chosen", "values tried", "same alerts from .. to", ""]
+    return paper.table(head, rows, right=frozenset({0}))
+
+
+def is_varied_elsewhere(threshold: Threshold, tuning: Tuning) -> bool:
+    """Whether a comparison's number is varied by edited texts."""
+    place = threshold.place
+    return any(place and k.place and (k.place.start, k.place.end) == (place.start, place.end) for k in tuning.varied)
+
+
+def values_tried(tuning: Tuning, place: int) -> tuple[float, ...]:
+    """The values of one of the varied numbers."""
+    axes = tuning.surface.grid.axes
+    return axes[place] if place < len(axes) else tuning.explored.values[place - len(axes)]
+
+
+def write_value(knob: Knob, value: float) -> str:
+    """A value as the rule would write it."""
+    return knob.written(value) if isinstance(knob, NumberInText) else format_literal(value)
+
+
+def describe_role(knob: Knob) -> str:
+    """What a number is that edited texts were run for."""
+    return f"{knob.role}" if isinstance(knob, NumberInText) else ""
 
 
 def points_table(tuning: Tuning, paper: Paper) -> Iterator[str]:
-    """The published point, the recommended one, and the front; below, what each but the published one changes."""
-    named = [("published", tuning.published)]
-    if tuning.recommended is not None:
-        budget = "" if tuning.budget is None else f" for {short_number(tuning.budget)} a day"
-        named.append((f"recommended{budget}", tuning.recommended))
-    named += [(f"front {n}", p) for n, p in enumerate(tuning.front, 1)]
+    """The published point, the chosen one on both parts, and the front; below, what each changes."""
+    rows = [point_row("published", tuning.published)]
+    choice = tuning.choice
+    if choice is not None and tuning.recommended is not None:
+        if choice.held_out is not None:
+            rows.append(point_row("chosen on half", choice.on))
+            rows.append(point_row("held-out half", choice.held_out))
+        rows.append(point_row("chosen, on all", tuning.recommended))
+    for number, point in enumerate(tuning.front, 1):
+        rows.append(point_row(f"front {number}{', knee' if tuning.knee == number - 1 else ''}", point))
+    days = short_number(tuning.population.host_days)
     head = ["point", "caught", "false alerts", "precision", "recall", "false/day/1000 hosts"]
-    yield from paper.table(head, [point_row(name, p) for name, p in named], right=frozenset({1, 2}))
+    yield from paper.table(head, rows, right=frozenset({1, 2}))
     sure = f"{100 * tuning.confidence:.0f} %"
-    yield paper.paint(f"in brackets: where the truth lies in {sure} of cases, from resampling hosts", "dim")
-    if tuning.recommended is None and tuning.budget is not None:
-        yield f"no combination stays within {short_number(tuning.budget)} false alerts a day and 1,000 hosts"
-    for name, point in named[1:]:
-        yield from paper.paragraph(f"{name}: {describe_changed_literals(point, tuning.varied)}", indent=4, first="  ")
+    about = f"in brackets: where the truth lies in {sure} of cases, from resampling hosts"
+    yield paper.paint(f"{about}; rates are extrapolated from {days} host-days", "dim")
+    yield from describe_choice(tuning, paper)
+    for number, point in enumerate(tuning.front, 1):
+        changed = describe_changed_literals(point, tuning.varied)
+        yield from paper.paragraph(f"front {number}: {changed}", indent=4, first="  ")
+
+
+def describe_choice(tuning: Tuning, paper: Paper) -> Iterator[str]:
+    """What was chosen for which objective on which part, or that nothing was."""
+    choice = tuning.choice
+    if not tuning.objective.given:
+        yield "nothing is chosen without an objective: --budget, --recall or --cost says what matters"
+    elif choice is None or tuning.recommended is None:
+        yield f"no combination has {tuning.objective}"
+    else:
+        if choice.held_out is not None:
+            on, off = (describe_part(choice, side) for side in (0, 1))
+            yield f"chosen on {on}; scored on {off}"
+        changed = describe_changed_literals(tuning.recommended, tuning.varied)
+        yield from paper.paragraph(f"chosen for {tuning.objective}: {changed}", indent=4, first="  ")
+
+
+def describe_part(choice: Choice, side: int) -> str:
+    """One part of the hosts and attacks."""
+    return f"{format_count(choice.attacks[side], 'attack')}, {format_count(choice.hosts[side], 'host')}"
 
 
 def point_row(name: str, point: Point) -> list[str]:
@@ -151,15 +188,39 @@ def point_row(name: str, point: Point) -> list[str]:
     ]
 
 
-def describe_changed_literals(point: Point, varied: Sequence[Threshold]) -> str:
-    """The literals of a point that are not the published ones."""
-    pairs = zip(varied, point.values, strict=True)
-    found = [
-        f"{t.name} {t.sign} {format_literal(v)} (is {format_literal(t.published)})"
-        for t, v in pairs
-        if v != t.published
-    ]
+def describe_changed_literals(point: Point, varied: Sequence[Knob]) -> str:
+    """The numbers of a point that are not the published ones."""
+    found = []
+    for knob, value in zip(varied, point.values, strict=True):
+        if value != knob.published:
+            new = (
+                f"{knob.name} {knob.sign} {format_literal(value)}"
+                if isinstance(knob, Threshold)
+                else (f"{knob.name} with {knob.written(value)}")
+            )
+            found.append(f"{new} (is {write_value(knob, knob.published)})")
     return ", ".join(found) or "as published"
+
+
+def shares_table(tuning: Tuning, paper: Paper) -> list[str]:
+    """What each of several cases weighs: those with most false alerts first."""
+    order = sorted(tuning.shares, key=lambda s: (-s.false_alerts, -s.host_days, s.name))
+    total = sum(s.false_alerts for s in order)
+    rows = [
+        [
+            shorten_line(s.name, 54),
+            short_number(s.host_days),
+            f"{s.caught} of {s.attacks}" if s.attacks else "",
+            f"{s.false_alerts} ({100 * s.false_alerts / total:.0f} %)" if s.false_alerts else "",
+        ]
+        for s in order[:MOST_SHARES]
+    ]
+    if len(order) > MOST_SHARES:
+        rest = order[MOST_SHARES:]
+        days = short_number(sum(s.host_days for s in rest))
+        rows.append([f"{len(rest)} more, each counted once", days, "", str(sum(s.false_alerts for s in rest))])
+    head = ["each case counts by its alerts and host-days", "host-days", "caught", "false alerts"]
+    return paper.table(head, rows, right=frozenset({1, 3})) if rows else []
 
 
 def margins_table(tuning: Tuning, paper: Paper) -> list[str]:
@@ -189,6 +250,8 @@ def edge_text(margin: Margin) -> str:
 
 def exclusions_table(tuning: Tuning, paper: Paper) -> list[str]:
     """The exclusions that were tried."""
+    if not tuning.exclusions:
+        return []
     rows = [
         [
             str(e),
@@ -205,92 +268,8 @@ def exclusions_table(tuning: Tuning, paper: Paper) -> list[str]:
 
 def opinions_table(tuning: Tuning, paper: Paper) -> list[str]:
     """The rule beside statistics of waits on the same events, at as many false alerts."""
+    if not tuning.opinions:
+        return []
     rows = [["the rule as published", str(tuning.published.caught), str(tuning.published.false_alerts), "-"]]
     rows += [[o.name, str(o.caught), str(o.false_alerts), short_number(o.area)] for o in tuning.opinions]
     return paper.table(["second opinion", "caught", "false alerts", "area under ROC"], rows, right=frozenset({1, 2, 3}))
-
-
-def encode_tuning(tuning: Tuning) -> dict[str, Any]:
-    """The study for machines."""
-    watched = tuning.population
-    return {
-        "document": "tune",
-        "version": VERSION,
-        "rule": tuning.rule.name,
-        "seconds": round(tuning.seconds, 3),
-        "grid_seconds": round(tuning.grid_seconds, 6),
-        "combinations": tuning.combinations,
-        "groups": tuning.groups,
-        "hosts": len(watched.days),
-        "host_days": watched.host_days,
-        "attacks": len(watched.attacks),
-        "confidence": tuning.confidence,
-        "thresholds": [threshold_object(t, tuning) for t in tuning.thresholds],
-        "published": point_object(tuning.published, tuning.varied),
-        "recommended": point_object(tuning.recommended, tuning.varied) if tuning.recommended else None,
-        "budget": tuning.budget,
-        "front": [point_object(p, tuning.varied) for p in tuning.front],
-        "margins": [margin_object(m) for m in tuning.margins],
-        "exclusions": [
-            {"field": e.field, "pattern": e.pattern, "removed": e.removed, "lost": e.lost, **point_object(e.point, ())}
-            for e in tuning.exclusions
-        ],
-        "opinions": [
-            {"name": o.name, "caught": o.caught, "false_alerts": o.false_alerts, "area": finite(o.area)}
-            for o in tuning.opinions
-        ],
-        "diff": tuning.diff,
-        "remarks": list(tuning.remarks),
-    }
-
-
-def threshold_object(threshold: Threshold, tuning: Tuning) -> dict[str, Any]:
-    """One threshold for machines."""
-    at = next((i for i, t in enumerate(tuning.varied) if t is threshold), None)
-    place = threshold.place
-    line, column = place.source.position(place.start) if place else (None, None)
-    return {
-        "name": threshold.name,
-        "comparison": str(threshold),
-        "operation": threshold.operation.name,
-        "published": threshold.published,
-        "line": line,
-        "column": column,
-        "values": list(tuning.surface.grid.axes[at]) if at is not None else [],
-        "not_varied_because": threshold.fixed or None,
-    }
-
-
-def point_object(point: Point, varied: Sequence[Threshold]) -> dict[str, Any]:
-    """One point for machines; literals by the published comparison."""
-    # Not strict: points of exclusions are shown without literals.
-    literals = {str(t): v for t, v in zip(varied, point.values, strict=False)}
-    return {
-        **({"literals": literals} if varied else {}),
-        "alerts": point.alerts,
-        "false_alerts": point.false_alerts,
-        "caught": point.caught,
-        "precision": estimate_object(point.precision),
-        "recall": estimate_object(point.recall),
-        "alerts_a_day_and_1000_hosts": estimate_object(point.alerts_a_day),
-        "false_alerts_a_day_and_1000_hosts": estimate_object(point.false_alerts_a_day),
-    }
-
-
-def margin_object(margin: Margin) -> dict[str, Any]:
-    """One attack's margin for machines."""
-    return {
-        "attack": margin.attack.name,
-        "host": margin.attack.host,
-        "caught": margin.caught,
-        "groups": margin.groups,
-        "edges": [
-            {
-                "threshold": str(e.threshold),
-                "reached": e.reached,
-                "change": "catches" if e.gain else "loses",
-                "tie": e.threshold.is_tie(e.reached),
-            }
-            for e in margin.edges
-        ],
-    }

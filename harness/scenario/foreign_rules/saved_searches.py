@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.scenario.foreign_rule import Published
-from harness.scenario.sigma.collection import SigmaChoice
+from harness.scenario.sigma.choice import SigmaChoice
 
 # Annotations are JSON of several shapes; a technique is told by its form wherever it stands in them.
 TECHNIQUE_IN_TEXT = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")

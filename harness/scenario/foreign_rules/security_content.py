@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.scenario.foreign_rule import Published, as_texts_tuple, find_at_keys
-from harness.scenario.sigma.collection import SigmaChoice
+from harness.scenario.sigma.choice import SigmaChoice
 
 
 def recognises(content: Any) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.diagnostics import Finding, HarnessError, Severity, SourceError
 from harness.scenario.foreign_rule import Published, as_texts_tuple
-from harness.scenario.sigma.collection import SigmaChoice, SigmaSubject, read_sigma_subjects
+from harness.scenario.sigma.choice import SigmaChoice
+from harness.scenario.sigma.collection import SigmaSubject, read_sigma_subjects
 from harness.scenario.sigma.converter_faults import find_converter_faults
 from harness.scenario.sigma.rule import is_sigma
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,15 @@ import yaml
 from harness.diagnostics import Finding, HarnessError, Severity, Source, SourceError
 from harness.scenario.document import Document, YamlNode, load, load_all
 from harness.scenario.pack import find_files
+from harness.scenario.sigma.choice import (
+    DEFAULT_CHOICE,
+    PLACEHOLDERS_BESIDE,
+    SIGMA_SUFFIXES,
+    SigmaChoice,
+    list_filter_files,
+    read_file_state,
+    read_unchanged_bytes,
+)
 from harness.scenario.sigma.detection import Detection, DetectionGroup, DetectionNode
 from harness.scenario.sigma.rule import (
     SigmaCorrelation,
@@ -23,38 +31,6 @@ from harness.scenario.sigma.rule import (
     list_referenced,
     read_sigma_document,
 )
-
-SIGMA_SUFFIXES = (".yml", ".yaml")
-PLACEHOLDERS_BESIDE = "placeholders.yml"
-LARGEST_SIGMA_FILE = 4 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigmaChoice:
-    """What a person chose for Sigma rules: filters, a file of placeholders' values, pipelines, options of back ends."""
-
-    filters: tuple[Path, ...] = ()
-    placeholders: Path | None = None
-    pipelines: tuple[str, ...] = ()
-    options: tuple[tuple[str, str], ...] = ()
-
-    def fingerprint(self, path: Path) -> Hashable:
-        """What tells the state of a file and of all that it is read with: where they are, how long, of when."""
-        others = (*self.filters, *([self.placeholders] if self.placeholders else []), *map(Path, self.pipelines))
-        filters = list_filter_files(self)
-        return tuple(map(read_file_state, (path, path.parent / PLACEHOLDERS_BESIDE, *others, *filters)))
-
-
-def read_file_state(path: Path) -> tuple[str, int, int]:
-    """A file's absolute path, its size and the time of its last change; zeros where there is none."""
-    try:
-        state = path.stat()
-    except OSError:
-        return str(path.absolute()), 0, 0
-    return str(path.absolute()), state.st_size, state.st_mtime_ns
-
-
-DEFAULT_CHOICE = SigmaChoice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,18 +86,6 @@ def read_sigma_subjects(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> lis
     for document, content in own or rules:
         found += build_subjects(path, (document, content), rules, filters, values)
     return [replace(each, findings=findings) for each in found]
-
-
-def list_filter_files(choice: SigmaChoice) -> Iterator[Path]:
-    """The files of filters that were chosen; of a folder all that are Sigma's."""
-    for path in choice.filters:
-        if not path.is_dir():
-            yield path
-            continue
-        # Text is searched before YAML is parsed, and other YAML may lie there.
-        for each in find_files(path, *SIGMA_SUFFIXES):
-            if b"\nfilter:" in read_unchanged_bytes(each, read_file_state(each)):
-                yield each
 
 
 Written = tuple[SigmaDocument, Any]
@@ -186,12 +150,6 @@ def find_in_folder(
                 if not isinstance(document, SigmaFilter) and name in (document.id, document.name):
                     return document, content
     return None
-
-
-@lru_cache(maxsize=4096)
-def read_unchanged_bytes(path: Path, state: Hashable) -> bytes:
-    """The bytes of a file that may hold a Sigma rule; nothing where it is too large for one."""
-    return path.read_bytes() if path.stat().st_size <= LARGEST_SIGMA_FILE else b""
 
 
 def read_folder_part(path: Path, values: Mapping[str, tuple[str, ...]]) -> Iterator[Written]:

@@ -29,7 +29,8 @@ from sigma.rule import SigmaRule as PipelineRule
 
 from harness.diagnostics import HarnessError, SourceError, Span, did_you_mean
 from harness.scenario.document import cut_span_to_line
-from harness.scenario.sigma.collection import SigmaChoice, SigmaSubject
+from harness.scenario.sigma.choice import SigmaChoice
+from harness.scenario.sigma.collection import SigmaSubject
 from harness.scenario.sigma.detection import walk_items
 from harness.scenario.sigma.rule import SigmaRule
 from harness.scenario.sigma.values import DASHES, MOST_SPELLINGS, TextPattern, Wildcard

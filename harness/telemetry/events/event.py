@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -252,3 +253,14 @@ def parse_times(texts: pa.ChunkedArray) -> pa.ChunkedArray:
         micros = [parse_microseconds(text) for text in texts.to_pylist()]
         times = pa.chunked_array([pa.array(micros, pa.int64()).cast(TIME_TYPE)])
     return drop_impossible_times(times)
+
+
+def digest_telemetry(telemetry: Telemetry) -> str:
+    """A digest of all events, whoever caused them: equal for telemetry that no rule can tell apart."""
+    found = hashlib.sha256()
+    for events in sorted(telemetry.events, key=lambda e: (e.sensor, e.kind, sorted(e.constants.items()))):
+        columns = events.columns.drop_columns([CAUSE])
+        found.update(repr((events.sensor, events.kind, sorted(events.constants.items()))).encode())
+        for name in columns.column_names:
+            found.update(repr((name, columns.column(name).to_pylist())).encode())
+    return found.hexdigest()

@@ -19,9 +19,12 @@ from harness.telemetry.events.event import parse_plain_microseconds
 from harness.telemetry.events.event_layout import EventLayout
 from harness.telemetry.events.iso_times import print_iso_times, read_iso_times
 from harness.telemetry.events.kind_table import repeat_text
+from harness.telemetry.events.text_columns import print_floats
 
 # Below it building columns costs more than reading row by row: 20 us a column against 12 us a row.
 FEWEST_ROWS = 40
+# Columns that miss values; each set of them found is another look at all rows.
+MOST_LACKING = 6
 # Fields that a shape asks for one after the other; chosen, the longest chain seen is provider, channel, number.
 MOST_ROUNDS = 6
 
@@ -86,7 +89,7 @@ class RowsDifferError(Exception):
 class RowReading:
     """How some rows are read: sensor, kind, the fields of the event that are columns, and the others with their value.
 
-    `names` are old and new names.
+    `names` are old and new names, `watched` fields that all this hangs on, by either.
     """
 
     sensor: str
@@ -94,6 +97,7 @@ class RowReading:
     names: Mapping[str, str]
     constants: Mapping[str, str]
     nameless: str
+    watched: frozenset[str] = frozenset()
 
 
 def encode_column(column: pa.Array) -> pa.DictionaryArray | None:
@@ -101,7 +105,7 @@ def encode_column(column: pa.Array) -> pa.DictionaryArray | None:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_nested(kind):
         return None
-    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    encoded = column if pa.types.is_dictionary(column.type) else encode_values(column)
     values = print_values(encoded.dictionary)
     if values is None:
         return None
@@ -112,6 +116,30 @@ def encode_column(column: pa.Array) -> pa.DictionaryArray | None:
         moved = pc.if_else(values.is_valid(), pc.subtract(pc.cumulative_sum(there), 1), None)
         codes, values = moved.take(codes), values.drop_null()
     return pa.DictionaryArray.from_arrays(codes, values)
+
+
+def encode_values(column: pa.Array) -> pa.DictionaryArray:
+    """A column as its distinct values; times mostly rise, and then nothing has to be looked up."""
+    if pa.types.is_floating(column.type) and not column.null_count and len(column):
+        values = column.to_numpy()
+        steps = np.diff(values)
+        if (steps >= 0).all():
+            first = np.concatenate([[True], steps > 0])
+            codes = np.cumsum(first, dtype=np.int32) - 1
+            return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(values[first], column.type))
+    return column.dictionary_encode()
+
+
+def find_epoch_micros(numbers: pa.Array) -> pa.Array | None:
+    """Microseconds of numbers that are all seconds since 1970 with six digits of a fraction at most; else None."""
+    if not pa.types.is_float64(numbers.type) or numbers.null_count:
+        return None
+    values = numbers.to_numpy()
+    # What `from_epoch` makes of their texts: of 11 digits before the point at most it takes seconds.
+    if not len(values) or not ((values >= 1) & (values < 1e10)).all():
+        return None
+    micros = np.rint(values * 1e6)
+    return pa.array(micros.astype(np.int64)) if (micros / 1e6 == values).all() else None
 
 
 def print_values(values: pa.Array) -> pa.StringArray | None:
@@ -146,19 +174,19 @@ def print_timestamps(values: pa.TimestampArray) -> pa.StringArray:
     return pc.if_else(values.is_valid(), texts, None) if values.null_count else texts
 
 
-def print_floats(values: pa.Array) -> pa.StringArray:
-    """Numbers as text, without a fraction where none has one: a column of whole numbers that misses one is no other."""
-    present = pc.if_else(pc.is_nan(values), None, values)
-    if pc.all(pc.equal(pc.trunc(present), present)).as_py() and pc.all(pc.less(pc.abs(present), 2.0**53)).as_py():
-        return present.cast(pa.int64()).cast(pa.string())
-    return pa.array([None if v is None else repr(v) for v in present.to_pylist()], pa.string())
-
-
 def list_rows_by_presence(texts: Texts, size: int) -> Iterator[Rows]:
     """The numbers of rows that have the same fields, for each such set of fields."""
     bits = [np.asarray(column.indices.is_null()) for column in texts.values() if column.null_count]
     if not bits:
         yield np.arange(size)
+        return
+    if len(bits) <= MOST_LACKING:
+        # Few columns lack a value somewhere: a number for each set of them, and no sorting.
+        key = np.zeros(size, np.uint16)
+        for place, missing in enumerate(bits):
+            key |= missing.astype(np.uint16) << np.uint16(place)
+        found = np.flatnonzero(np.bincount(key))
+        yield from (np.flatnonzero(key == each) for each in found)
         return
     packed = np.packbits(np.column_stack(bits), axis=1)
     yield from split_rows(
@@ -207,8 +235,14 @@ def split_by_values(texts: Texts, rows: Rows, names: Sequence[str]) -> Iterator[
     """The rows by the values of some of their fields."""
     group = np.zeros(len(rows), np.int64)
     for name in names:
+        # Mostly a channel or a number that all rows have.
+        if len(texts[name].dictionary) == 1 and not texts[name].null_count:
+            continue
         codes = texts[name].indices.take(pa.array(rows)).to_numpy(zero_copy_only=False).astype(np.int64)
         group = np.unique(group * (len(texts[name].dictionary) + 1) + codes, return_inverse=True)[1].ravel()
+    if not group.any():
+        yield rows
+        return
     if int(group.max()) >= max(1, len(rows) // FEWEST_ROWS):
         raise RowsDifferError
     yield from (rows[some] for some in split_rows(group))
@@ -224,8 +258,11 @@ def read_row(layout: EventLayout, flat: dict[str, str]) -> tuple[RowReading, set
         raise RowsDifferError
     constants = {n: v for n, v in dict.items(fields) if n in fields.written}
     names = {name: new for name, new in layout.names if new in fields and new not in constants}
-    made = RowReading(sensor=sensor, kind=kind, names=names, constants=constants, nameless=nameless)
-    return made, fields.read | event.read
+    watched = fields.read | event.read
+    made = RowReading(
+        sensor=sensor, kind=kind, names=names, constants=constants, nameless=nameless, watched=frozenset(watched)
+    )
+    return made, watched
 
 
 def build_columns(texts: Texts, rows: Rows, read: RowReading) -> dict[str, pa.DictionaryArray]:
@@ -265,6 +302,8 @@ def find_times(texts: Texts, rows: Rows, layout: EventLayout) -> tuple[pa.Array,
 
 def parse_times(texts: pa.StringArray) -> pa.Array:
     """Microseconds of distinct texts; null for what spells no time."""
+    if (seconds := parse_epoch_seconds(texts)) is not None:
+        return seconds
     micros, read = read_iso_times(texts)
     if read.all():
         return pa.array(micros)
@@ -272,3 +311,25 @@ def parse_times(texts: pa.StringArray) -> pa.Array:
     times = pa.array(micros, mask=~read)
     plain = [parse_plain_microseconds(text) for text in texts.take(pa.array(others)).to_pylist()]
     return pc.replace_with_mask(times, pa.array(~read), pa.array(plain, pa.int64()))
+
+
+def parse_epoch_seconds(texts: pa.StringArray) -> pa.Array | None:
+    """Microseconds of texts that are all seconds since 1970, with up to six digits of a fraction; else None."""
+    if not len(texts) or texts.null_count or texts[0].as_py()[4:5] == "-":
+        return None
+    _, offsets, data = texts.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    held = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+    written = held[bounds[0] : bounds[-1]]
+    # By the bytes of all texts at once. A first digit of its own: what begins with 0 may count in other units.
+    digits = (written >= ord("0")) & (written <= ord("9"))
+    if not (digits | (written == ord("."))).all() or (np.diff(bounds) == 0).any():
+        return None
+    first = held[bounds[:-1]]
+    if ((first < ord("1")) | (first > ord("9"))).any():
+        return None
+    try:
+        # 11 digits, as `from_epoch` has it; a longer fraction is an error here.
+        return pc.multiply(texts.cast(pa.decimal128(17, 6)), 1_000_000).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None

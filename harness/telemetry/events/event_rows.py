@@ -27,6 +27,7 @@ from harness.telemetry.events.event_layout import EventLayout, build_layout
 from harness.telemetry.events.export_times import find_export_time
 from harness.telemetry.events.input import EventTables
 from harness.telemetry.events.kind_table import Placed, PlacedRows, repeat_text
+from harness.telemetry.events.whole_tables import WholeTable, read_table_of_numbers, read_whole_table
 from harness.telemetry.shape import list_fitting_envelopes
 
 # Layouts are kept by field names; 138 are in 10,015 events of 176 kinds. A bound for input that never repeats one.
@@ -122,11 +123,18 @@ class EventRows:
     def add_batch(self, batch: pa.RecordBatch) -> Iterator[tuple[int, dict[str, Any]]]:
         """Adds the rows of a table by its columns; gives those that are read as objects, with their number."""
         base = self.tables.begin_rows(len(batch))
+        streamed = self.tables.streams and len(batch) >= FEWEST_ROWS
+        if streamed and (whole := read_table_of_numbers(batch, self.find_layout)) is not None:
+            self.add_whole(whole, PlacedRows(pa.array(np.arange(base, base + len(batch)))))
+            return
         encoded = {name: encode_column(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
         texts = {name: column for name, column in encoded.items() if column is not None}
         objects: Iterable[Mapping[str, Any]]
         if len(texts) == len(encoded):
             placed = PlacedRows(pa.array(np.arange(base, base + len(batch))))
+            if len(batch) >= FEWEST_ROWS and (whole := self.read_whole(batch, texts)) is not None:
+                self.add_whole(whole, placed)
+                return
             left = sorted(self.add_groups(texts, placed))
             objects = list_row_fields(texts, np.array(left, np.int64))
         else:
@@ -157,6 +165,20 @@ class EventRows:
                 self.add_alike(there, rows, take_placed(placed, rows))
             except RowsDifferError:
                 yield from map(int, rows)
+
+    def read_whole(self, batch: pa.RecordBatch, texts: Texts) -> WholeTable | None:
+        """How all rows of a table are read; None where not all are read alike."""
+        numbers = {f.name: batch.column(f.name) for f in batch.schema if pa.types.is_float64(f.type)}
+        sets = list(list_rows_by_presence(texts, len(batch)))
+        return read_whole_table(texts, sets, numbers, self.find_layout)
+
+    def add_whole(self, whole: WholeTable, placed: PlacedRows) -> None:
+        """Adds a table of which all rows are events of one kind."""
+        for each in whole.sets:
+            self.tell(each.layout, each.texts, len(each.rows), nameless=each.reading.nameless, unzoned=0)
+        self.unzoned += whole.unzoned
+        said = {name: repeat_text(value, len(placed.places)) for name, value in whole.constants.items()}
+        self.tables.add_columns(whole.sensor, whole.kind, whole.times, placed, {**whole.columns, **said})
 
     def check_held_events(self, texts: Texts, *, nested: bool) -> None:
         """Raises RowsDifferError where a field of events of no known shape may hold the event."""

@@ -164,6 +164,11 @@ def describe_fault(error: Exception) -> str:
 
 # 176 kinds are in 10,015 events; a bound for input made to grow.
 MOST_KINDS = 5_000
+# Half a million rows and 96 MB of columns, three times that while they are put in order; chosen.
+MOST_HELD_ROWS = 1 << 19
+MOST_HELD_BYTES = 96 << 20
+# Some 100 MB of Python objects.
+MOST_LOOSE_ROWS = 1 << 16
 # More than anybody reads; a broken file of a gigabyte would have millions.
 MOST_DAMAGES = 1_000
 
@@ -177,8 +182,14 @@ PLACED = "they stand at the end of the known times"
 class EventTables:
     """What readers fill: records of any kinds in the order of the input, and its damages."""
 
-    def __init__(self) -> None:
-        """Begins without any; `shapes` and `unknown` tell of each file what its events were, for who asks."""
+    def __init__(self, sink: Callable[[Telemetry], None] | None = None) -> None:
+        """Begins without any; `shapes` and `unknown` tell of each file what its events were, for who asks.
+
+        With a `sink` only a bounded part of the events is held: what is full is handed on as it comes.
+        """
+        self._sink = sink
+        self._since = 0
+        self._complete = False
         self._kinds: dict[tuple[str, str], KindTable] = {}
         self._damages: list[Damage] = []
         self._more_damages = 0
@@ -245,6 +256,9 @@ class EventTables:
             events.append(each.with_columns(each.columns.set_column(at, TIME, possible)).with_constants(self._metadata))
         self.added += len(whole)
         self._whole.append(replace(whole, events=tuple(events)))
+        self._complete = True
+        if self._sink is not None:
+            self.hand_on()
 
     def add(self, sensor: str, kind: str, time: int | None, fields: EventTexts, placed: Placed | None = None) -> None:
         """Takes one record: its time in microseconds since 1970, if it has one, and its fields as text.
@@ -261,6 +275,10 @@ class EventTables:
         if rows is not None:
             whole = {**fields, **self._metadata} if self._metadata else fields
             rows.add(time, whole, placed or self.begin_event(), self._file)
+            self._since += 1
+            # Just turned into columns, or many rows of many kinds wait.
+            if self._sink is not None and (not rows.rows or self._since % MOST_LOOSE_ROWS == 0):
+                self.hand_on_full()
 
     def add_columns(
         self, sensor: str, kind: str, times: pa.Array, placed: PlacedRows, columns: Mapping[str, pa.DictionaryArray]
@@ -274,6 +292,27 @@ class EventTables:
             self.added += len(times)
             said = {name: repeat_text(value, len(times)) for name, value in self._metadata.items()}
             table.add_part(possible, placed, {**columns, **said}, self._file)
+            self._since += len(times)
+            if self._sink is not None:
+                self.hand_on_full()
+
+    def hand_on_full(self) -> None:
+        """Hands on what is held where that is much."""
+        kinds = self._kinds.values()
+        full = self._since >= MOST_HELD_ROWS or sum(k.size for k in kinds) >= MOST_HELD_BYTES
+        if full or sum(len(k.rows) for k in kinds) >= MOST_LOOSE_ROWS:
+            self.hand_on()
+
+    def hand_on(self) -> None:
+        """Gives what is held to the sink."""
+        assert self._sink is not None
+        whole, self._whole, self._since = self._whole, [], 0
+        for part in whole:
+            self._sink(part)
+        kinds = sorted(self._kinds.values(), key=attrgetter("first"))
+        events = tuple(found for kind in kinds if (found := kind.hand_on()) is not None)
+        if events:
+            self._sink(Telemetry(events=events, origin=TelemetryOrigin.REPLAYED))
 
     def find_table(self, sensor: str, kind: str) -> KindTable | None:
         """The table of a kind; None where there are too many, which is told."""
@@ -311,9 +350,14 @@ class EventTables:
             self.count_shapes(name, {shape: rest})
 
     @property
+    def streams(self) -> bool:
+        """Whether events are handed on as they come."""
+        return self._sink is not None
+
+    @property
     def complete(self) -> bool:
         """Whether a file was read that says itself how many events it holds."""
-        return bool(self._whole)
+        return self._complete
 
     def report_times(self, name: str) -> None:
         """Tells of a file how many of its events have no time, or none that can be; called once it has been read."""

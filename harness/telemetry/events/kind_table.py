@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from harness.telemetry.events.event import (
     UNLABELLED,
     Events,
 )
-from harness.telemetry.events.text_columns import map_distinct_values
+from harness.telemetry.events.text_columns import map_distinct_values, print_floats
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
 from harness.telemetry.events.windows_values import restore_values
 
@@ -65,6 +65,7 @@ class KindTable:
         self.told: set[str] = set()
         self.file = ""
         self.parts: list[pa.Table] = []
+        self.size = 0
 
     def add(self, time: int | None, fields: EventTexts, placed: Placed, file: str = "") -> None:
         """Takes one record, its place, and its file; every TABLE_ROWS_AT_ONCE of them become Arrow columns."""
@@ -101,8 +102,21 @@ class KindTable:
         columns = build_own_columns(pa.array(self.times, pa.int64()), placed, self.file)
         for name in self.names:
             columns[name] = pa.array([row.get(name) for row in self.rows], pa.string()).dictionary_encode()
-        self.parts.append(pa.table(columns))
+        self.take_part(pa.table(columns))
         self.rows, self.times, self.placed = [], [], []
+
+    def take_part(self, part: pa.Table) -> None:
+        """Takes rows that are columns."""
+        self.parts.append(part)
+        self.size += part.nbytes
+
+    def hand_on(self) -> Events | None:
+        """The events held so far, which are forgotten; None if there is none."""
+        if not self.rows and not self.parts:
+            return None
+        found = self.events(joined=False)
+        self.parts, self.names, self.known, self.size = [], {}, None, 0
+        return found
 
     def leave_out(self) -> None:
         """Drops fields that have a name of our own, and those beyond the most; each is told once."""
@@ -128,22 +142,45 @@ class KindTable:
         self.leave_out()
         self.known = None
         kept = {name: column for name, column in columns.items() if name in self.names}
-        self.parts.append(pa.table({**build_own_columns(times, placed, file), **kept}))
+        self.take_part(pa.table({**build_own_columns(times, placed, file), **kept}))
 
-    def events(self) -> Events:
-        """The whole table; System fields with one value in all of it are constants."""
+    def events(self, *, joined: bool = True) -> Events:
+        """The whole table; System fields with one value in all of it are constants.
+
+        One that is not `joined` may have its columns in parts with dictionaries of their own.
+        """
         if self.rows or not self.parts:
             self.flush()
         # Parts differ in their fields; what a part lacks is null.
-        table = pa.concat_tables(self.parts, promote_options="default").unify_dictionaries().combine_chunks()
+        table = pa.concat_tables(print_number_columns(self.parts, joined=joined), promote_options="default")
+        if joined or bool((np.diff(table.column(EVENT_PLACE).to_numpy()) < 0).any()):
+            table = table.unify_dictionaries().combine_chunks()
         # Rows that are read alike were taken together, and of equal times the one that was recorded first comes first.
-        order = np.argsort(table.column(EVENT_PLACE).to_numpy(), kind="stable")
+        places = table.column(EVENT_PLACE).to_numpy()
         fields = sorted((name for name in table.column_names if name in self.names), key=self.names.__getitem__)
         own = [name for name in table.column_names if name not in self.names and name != EVENT_PLACE]
         table = table.select([*own, *fields])
-        if bool((np.diff(order) < 0).any()):
-            table = table.take(pa.array(order))
+        if bool((np.diff(places) < 0).any()):
+            table = table.take(pa.array(np.argsort(places, kind="stable")))
         return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
+
+
+def print_number_columns(parts: Sequence[pa.Table], *, joined: bool) -> Sequence[pa.Table]:
+    """The parts with numbers as texts, unless all of a column are numbers and they need not be joined."""
+    numbers = {f.name for part in parts for f in part.schema if pa.types.is_float64(f.type)}
+    if not joined:
+        texts = {f.name for part in parts for f in part.schema if not pa.types.is_float64(f.type)}
+        numbers &= texts
+    return [print_some_columns(part, numbers) for part in parts] if numbers else parts
+
+
+def print_some_columns(part: pa.Table, names: Collection[str]) -> pa.Table:
+    """A part with these columns as texts, where it has them as numbers."""
+    for at, field in enumerate(part.schema):
+        if field.name in names and pa.types.is_float64(field.type):
+            chunks = [print_floats(chunk).dictionary_encode() for chunk in part.column(at).chunks]
+            part = part.set_column(at, field.name, pa.chunked_array(chunks, TEXT_TYPE))
+    return part
 
 
 EVENT_PLACE = "@place"
@@ -179,7 +216,8 @@ def tidy_events(events: Events) -> Events:
     provider = find_constant_value(events, "Provider_Name") if windows else ""
     for name in events.columns.column_names:
         column = events.columns.column(name)
-        if name not in NO_FIELDS:
+        # Numbers of a table that somebody's decoder touched would be texts.
+        if name not in NO_FIELDS and not pa.types.is_float64(column.type):
             restore = restore_values(name, provider, events.kind) if windows else keep_values
             column = map_distinct_values(column, restore)
             if column is None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.telemetry.events.column_lineage import CURRENT, Epoch, spare_plain_texts
 from harness.telemetry.events.event import NO_FIELDS, TEXT_TYPE, Events, Telemetry
 from harness.telemetry.simulation.identity import Bytes, Integers, build_fixed_width_texts
 
@@ -34,9 +35,12 @@ def map_distinct_values(field: Field, change: Callable[[pa.Array], pa.Array]) ->
     chunks = column.chunks
     # Chunk by chunk: unifying dictionaries first would touch every row.
     parts = [chunk_mapped(chunk, change) for chunk in chunks]
+    lineage = CURRENT.get()
     # Most columns need no change, and finding that out cost more than the rest before `change` said so itself.
-    if any(after is not before for after, before in zip(parts, chunks, strict=True)):
+    if lineage is not None or any(after is not before for after, before in zip(parts, chunks, strict=True)):
         column = pa.chunked_array(parts, TEXT_TYPE)
+    if lineage is not None:
+        column = lineage.change(field, column, change)
     # A field that no event has any more is no field.
     return None if column.null_count == len(column) and len(column) else column
 
@@ -61,12 +65,29 @@ def encode_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string()).dictionary_encode().cast(TEXT_TYPE)
 
 
+def print_floats(values: pa.Array) -> pa.StringArray:
+    """Numbers as text, without a fraction where none has one: a column of whole numbers that misses one is no other."""
+    present = pc.if_else(pc.is_nan(values), None, values)
+    if pc.all(pc.equal(pc.trunc(present), present)).as_py() and pc.all(pc.less(pc.abs(present), 2.0**53)).as_py():
+        return present.cast(pa.int64()).cast(pa.string())
+    # Arrow goes over to exponents before Python does.
+    small = pc.and_(pc.greater_equal(pc.abs(present), 1e-3), pc.less(pc.abs(present), 1e10))
+    if pc.all(small).as_py():
+        # As Python prints them, which takes three times as long.
+        texts = present.cast(pa.string())
+        whole = pc.equal(pc.trunc(present), present)
+        return pc.if_else(whole, pc.binary_join_element_wise(texts, ".0", ""), texts)
+    return pa.array([None if v is None else repr(v) for v in present.to_pylist()], pa.string())
+
+
+@spare_plain_texts
 def without_empty(values: pa.Array) -> pa.Array:
     """Values where an empty one is absent."""
     empty = pc.equal(values, "")
     return pc.if_else(empty, pa.scalar(None, pa.string()), values) if pc.any(empty).as_py() else values
 
 
+@spare_plain_texts
 def with_entities(values: pa.Array) -> pa.Array:
     """Values as XML text holds them: `&`, `<` and `>` encoded, quotes as they are."""
     if not pc.any(pc.match_substring_regex(values, "[&<>]")).as_py():
@@ -86,10 +107,14 @@ def number_events(telemetry: Telemetry) -> Iterator[tuple[pa.Array, Events]]:
         first += len(events)
 
 
-def build_epoch_column(times: pa.ChunkedArray, per_second: int) -> pa.ChunkedArray:
-    """`@time` as a number since 1970: seconds with 1, milliseconds with 1000."""
+def build_epoch_column(times: pa.ChunkedArray, per_second: int, *, whole: bool = False) -> pa.ChunkedArray:
+    """`@time` as a number since 1970: seconds with 1, milliseconds with 1000; with `whole` rounded down."""
     micros = times.cast(pa.int64()).cast(pa.float64())
-    return pc.divide(micros, pa.scalar(1_000_000 / per_second))
+    made = pc.divide(micros, pa.scalar(1_000_000 / per_second))
+    made = pc.floor(made) if whole else made
+    if (lineage := CURRENT.get()) is not None:
+        lineage.note_epoch(times, made, Epoch(per_second=per_second, whole=whole))
+    return made
 
 
 LIST_MEMBER = re.compile(r"\[\d+\]")

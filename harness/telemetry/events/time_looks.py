@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from harness.telemetry.events.time_text import (
     ABBREVIATIONS,
@@ -43,57 +43,69 @@ YEAR_BEHIND = r"(?:\s+(?P<Z1>(?-i:[A-Z]{2,5})|[+-]\d\d:?\d\d))?\s+(?P<Y1>(?:19|2
 BEHIND_DATE = r"(?:\s*[T,_:-]\s*|\s+(?:at\s+)?)"
 ALONE = r"(?<![\d.:])"
 
-BARE_LOOKS = tuple(
-    re.compile(written, re.I)
-    for written in (
-        r"(?<![\d.])(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)",
-        r"(?<![\d.])(?P<Y>(?:19|20)\d\d)/(?P<m>\d\d)/(?P<d>\d\d)(?![\d/])",
-        rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){YEAR}(?!\.\d)",
-        rf"(?<!\d){DAY}(?:st|nd|rd|th)?[-/ ]{MONTH}[-/ ,]+{YEAR}",
-        rf"\b{MONTH}[ ]+{DAY}(?:st|nd|rd|th)?,?[ ]+{YEAR}",
-    )
+WRITTEN_BARE_LOOKS = (
+    r"(?<![\d.])(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)(?!\d)",
+    r"(?<![\d.])(?P<Y>(?:19|20)\d\d)/(?P<m>\d\d)/(?P<d>\d\d)(?![\d/])",
+    rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){YEAR}(?!\.\d)",
+    rf"(?<!\d){DAY}(?:st|nd|rd|th)?[-/ ]{MONTH}[-/ ,]+{YEAR}",
+    rf"\b{MONTH}[ ]+{DAY}(?:st|nd|rd|th)?,?[ ]+{YEAR}",
 )
 """Days without a clock. They may be the beginning of what has one, so all other looks are tried besides."""
 
 CLOCKED = rf"{CLOCK}{HALF}{ZONES}"
 CLOCK_FIRST = rf"{ALONE}{CLOCKED}[ ,-]+"
-LOOKS = (
-    *(
-        re.compile(written, re.I)
-        for written in (
-            # 2011-03-31T10:56:26.421-07:00, 2011/03/31 10:56 PM, 2011-Mar-31 10:56:26
-            rf"{ALONE}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}{BEHIND_DATE}{CLOCKED}",
-            rf"{ALONE}(?P<Y>\d{{4}})[-/ ]{MONTH}[-/ ]{DAY}{BEHIND_DATE}{CLOCKED}",
-            # 31/Mar/2011:10:56:26 -0700, Thursday, 31-Mar-11 10:56:26 GMT, 31st March 2011 10:56
-            rf"(?<!\d){DAY}(?:st|nd|rd|th)?(?:\s+of)?[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}{BEHIND_DATE}{CLOCKED}",
-            # 03/31/2011 10:56:26 AM, 31.03.2011 10:56:26,421, 03-31-11 10:56:26
-            rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}{BEHIND_DATE}{CLOCKED}",
-            # Mar 31 10:56:26 host, Thu Mar 31 10:56:26 PDT 2011, March 31st, 2011, 10:56 AM
-            rf"\b{MONTH}[ ]*{DAY}(?:st|nd|rd|th)?,?\s+(?:{YEAR}[,:]?\s+(?:(?:at|@)\s+)?)?"
-            rf"{CLOCK}{HALF}(?:{YEAR_BEHIND}|{ZONES})",
-            # 1301590586, with a fraction or as milli-, micro- or nanoseconds
-            r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<f>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
-            # 20110331T105626Z, 20110331105626.123000-420 of WMI, 20110331 10:56:26
-            r"(?<![\d.])(?P<Y>(?:19|20)\d\d)(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01])[T_ -]?(?P<H>[01]\d|2[0-3])"
-            rf"(?P<M>[0-5]\d)(?P<S>[0-6]\d)(?:[.,]?(?P<f>\d{{1,9}}))?(?!\d)(?:(?P<minutes>[+-]\d{{3}})(?!\d)|{ZONES})",
-            rf"(?<![\d.])(?P<Y>(?:19|20)\d\d)(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01]){BEHIND_DATE}{CLOCKED}",
-            # 110331 10:56:26 of MySQL, 2011-090T10:56:26 with the day of the year
-            rf"(?<![\d.])(?P<y>\d\d)(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01])\s+{CLOCKED}",
-            rf"{ALONE}(?P<Y>\d{{4}})[-/. ](?P<j>[0-3]\d\d){BEHIND_DATE}{CLOCKED}",
-            # The clock before its date: 10:56:26 31/Mar/2011, 10:56:26.421 03/31/2011, 10:56 AM March 31, 2011
-            rf"{CLOCK_FIRST}(?:[a-z]{{3,9}},? )?{DAY}[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}",
-            rf"{CLOCK_FIRST}(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}",
-            rf"{CLOCK_FIRST}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}(?!\d)",
-            rf"{CLOCK_FIRST}(?:[a-z]{{3,9}},? )?{MONTH}\s+{DAY}(?:st|nd|rd|th)?,?\s+{YEAR}",
-            # 2011-03-31-10.56.26.123456, 31-MAR-11 10.56.26.123456 AM
-            rf"{ALONE}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONES}",
-            rf"(?<!\d){DAY}[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONES}",
-            rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONES}",
-        )
-    ),
-    *BARE_LOOKS,
+WRITTEN_LOOKS = (
+    # 2011-03-31T10:56:26.421-07:00, 2011/03/31 10:56 PM, 2011-Mar-31 10:56:26
+    rf"{ALONE}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}{BEHIND_DATE}{CLOCKED}",
+    rf"{ALONE}(?P<Y>\d{{4}})[-/ ]{MONTH}[-/ ]{DAY}{BEHIND_DATE}{CLOCKED}",
+    # 31/Mar/2011:10:56:26 -0700, Thursday, 31-Mar-11 10:56:26 GMT, 31st March 2011 10:56
+    rf"(?<!\d){DAY}(?:st|nd|rd|th)?(?:\s+of)?[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}{BEHIND_DATE}{CLOCKED}",
+    # 03/31/2011 10:56:26 AM, 31.03.2011 10:56:26,421, 03-31-11 10:56:26
+    rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}{BEHIND_DATE}{CLOCKED}",
+    # Mar 31 10:56:26 host, Thu Mar 31 10:56:26 PDT 2011, March 31st, 2011, 10:56 AM
+    rf"\b{MONTH}[ ]*{DAY}(?:st|nd|rd|th)?,?\s+(?:{YEAR}[,:]?\s+(?:(?:at|@)\s+)?)?"
+    rf"{CLOCK}{HALF}(?:{YEAR_BEHIND}|{ZONES})",
+    # 1301590586, with a fraction or as milli-, micro- or nanoseconds
+    r"(?:^|[^\d.])(?P<s>1\d{9})(?:(?P<f>\d{3}|\d{6}|\d{9})|\.(?P<F>\d{1,9}))?(?!\d)",
+    # 20110331T105626Z, 20110331105626.123000-420 of WMI, 20110331 10:56:26
+    r"(?<![\d.])(?P<Y>(?:19|20)\d\d)(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01])[T_ -]?(?P<H>[01]\d|2[0-3])"
+    rf"(?P<M>[0-5]\d)(?P<S>[0-6]\d)(?:[.,]?(?P<f>\d{{1,9}}))?(?!\d)(?:(?P<minutes>[+-]\d{{3}})(?!\d)|{ZONES})",
+    rf"(?<![\d.])(?P<Y>(?:19|20)\d\d)(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01]){BEHIND_DATE}{CLOCKED}",
+    # 110331 10:56:26 of MySQL, 2011-090T10:56:26 with the day of the year
+    rf"(?<![\d.])(?P<y>\d\d)(?P<m>0\d|1[0-2])(?P<d>[0-2]\d|3[01])\s+{CLOCKED}",
+    rf"{ALONE}(?P<Y>\d{{4}})[-/. ](?P<j>[0-3]\d\d){BEHIND_DATE}{CLOCKED}",
+    # The clock before its date: 10:56:26 31/Mar/2011, 10:56:26.421 03/31/2011, 10:56 AM March 31, 2011
+    rf"{CLOCK_FIRST}(?:[a-z]{{3,9}},? )?{DAY}[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}",
+    rf"{CLOCK_FIRST}(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}",
+    rf"{CLOCK_FIRST}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}(?!\d)",
+    rf"{CLOCK_FIRST}(?:[a-z]{{3,9}},? )?{MONTH}\s+{DAY}(?:st|nd|rd|th)?,?\s+{YEAR}",
+    # 2011-03-31-10.56.26.123456, 31-MAR-11 10.56.26.123456 AM
+    rf"{ALONE}(?P<Y>\d{{4}})(?P<by>[-/.])(?P<m>\d\d?)(?P=by){DAY}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONES}",
+    rf"(?<!\d){DAY}[-/. ]*{MONTH}[-/, ]*{ANY_YEAR}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONES}",
+    rf"(?<![\d.])(?P<a>\d\d?)(?P<by>[-/.])(?P<b>\d\d?)(?P=by){ANY_YEAR}{BEHIND_DATE}{DOT_CLOCK}{HALF}{ZONES}",
+    *WRITTEN_BARE_LOOKS,
 )
 """Splunk has the same kinds: ISO, literal months, American and European dates, mashed dates, ordinals, epochs."""
+
+
+@cache
+def list_looks() -> tuple[re.Pattern[str], ...]:
+    """The patterns of all looks, in the order in which they are tried."""
+    # Not when the module is imported: compiling them takes 20 ms, and most runs read no such text.
+    return tuple(re.compile(written, re.I) for written in WRITTEN_LOOKS)
+
+
+@cache
+def list_bare_looks() -> frozenset[re.Pattern[str]]:
+    """Those of days without a clock."""
+    return frozenset(list_looks()[-len(WRITTEN_BARE_LOOKS) :])
+
+
+@cache
+def compile_clock_alone() -> re.Pattern[str]:
+    """A clock at the very beginning: its day is that of the file."""
+    return re.compile(rf"\A[\W_]{{0,3}}{CLOCK}{HALF}{ZONES}", re.I)
+
 
 CLUE = re.compile(
     r"\d:[0-5]\d|\d{8}|\d[-/]\d\d?[-/]\d\d|\d\.\d\d?\.(?:19|20)\d\d|\d{4}[-/.]\d\d?[-/.]\d"
@@ -104,9 +116,6 @@ CLUE = re.compile(
 
 ATTACHED = re.compile(r"\d[-/.,:T_ ]*\Z")
 """The end of a text that what follows may be the second half of a time of."""
-
-CLOCK_ALONE = re.compile(rf"\A[\W_]{{0,3}}{CLOCK}{HALF}{ZONES}", re.I)
-"""A clock at the very beginning: its day is that of the file."""
 
 # datetime.xml gives no year to what it cannot place; a date that lies further ahead is another one (MAX_DAYS_HENCE).
 DAYS_HENCE = timedelta(days=2)
@@ -196,7 +205,7 @@ def read_written_time(text: str) -> WrittenTime | None:
     written = text.strip().strip("[](){}<>\"'")
     # A log is not of the future, which tells of two-digit years which is the year.
     now = datetime.now(UTC)
-    for look in LOOKS:
+    for look in list_looks():
         match = look.search(written[:LONGEST_TIME])
         if match and len(match.group().strip()) + LONGEST_WEEKDAY >= len(written):
             found = convert_match_to_time(match, UTC, now)

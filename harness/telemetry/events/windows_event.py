@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import Events
 from harness.telemetry.events.json_values import flatten_object, print_json_value
-from harness.telemetry.sensor import WindowsChannel, sensor, sensor_names
+from harness.telemetry.platform import sensor_names
+from harness.telemetry.sensor import WindowsChannel, sensor
 
 SYSTEM_FIELDS = (
     "Provider_Name",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import msgspec
@@ -21,10 +22,14 @@ MAGIC = b"PAR1"
 LAYOUT = b"detlab"
 """Key of the metadata that say which of the file's rows and columns are which table of events."""
 
-# Some 100 MB of columns with their texts; Arrow's own batches are of this size.
-PARQUET_ROWS_AT_ONCE = 1 << 16
+# Each batch has dictionaries of its own: of 64 Ki rows decoding takes three times as long as of these.
+PARQUET_ROWS_AT_ONCE = 1 << 18
+FEWEST_BATCH_ROWS = 1 << 10
+BATCH_BYTES = 64 << 20
 LARGEST_PARQUET = 8 << 30
-"""A file whose columns say that they hold more bytes than this is not read."""
+"""A file whose columns say that they hold more bytes than this is not read at once."""
+LARGEST_STREAMED_PARQUET = 16 << 40
+"""The same of one whose events are handed on as they are read."""
 
 
 class TableLayout(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +62,9 @@ def read(stream: Stream, tables: EventTables) -> None:
         file = pq.ParquetFile(open_parquet(stream))
         # By what the columns say of themselves: a small file of repetitions unpacks without end.
         held = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
-        if held > LARGEST_PARQUET:
-            raise HarnessError("too-large", f"{stream.name} holds {held >> 20} MiB, more than {LARGEST_PARQUET >> 20}")
+        most = LARGEST_STREAMED_PARQUET if tables.streams else LARGEST_PARQUET
+        if held > most:
+            raise HarnessError("too-large", f"{stream.name} holds {held >> 20} MiB, more than {most >> 20}")
         metadata = file.schema_arrow.metadata or {}
         if LAYOUT in metadata:
             restore(file, msgspec.json.decode(metadata[LAYOUT], type=FileLayout), tables)
@@ -75,27 +81,56 @@ def open_parquet(stream: Stream) -> Any:
 
 
 def restore(file: pq.ParquetFile, layout: FileLayout, tables: EventTables) -> None:
-    """Takes the tables of a file of ours."""
-    whole = file.read()
-    whole.validate(full=True)
+    """Takes the tables of a file of ours, a part after another where they are handed on."""
     shared = Counter(n for table in layout.tables for n in table.columns)
-    first = 0
-    events = []
-    for table in layout.tables:
-        rows = whole.slice(first, table.rows)
-        first += table.rows
-        # A tool that rewrote the file may have changed types.
-        fixed = {TIME: rows.column(TIME).cast(TIME_TYPE), CAUSE: rows.column(CAUSE).cast(pa.int32())}
-        texts = {n: of_its_own(rows.column(n), shared[n]) for n in table.columns}
-        one = pa.table({**fixed, **texts}).unify_dictionaries().combine_chunks()
-        events.append(Events(sensor=table.sensor, kind=table.kind, constants=table.constants, columns=one))
-    tables.take(Telemetry(events=tuple(events), causes=tuple(layout.causes), origin=layout.origin))
+    parts = list_table_parts(
+        file, layout, choose_batch_rows(file.metadata) if tables.streams else file.metadata.num_rows
+    )
+    found = (restore_table(table, rows, shared) for table, rows in parts)
+    causes = tuple(layout.causes)
+    if tables.streams:
+        for events in found:
+            tables.take(Telemetry(events=(events,), causes=causes, origin=layout.origin))
+    else:
+        tables.take(Telemetry(events=tuple(found), causes=causes, origin=layout.origin))
+
+
+def list_table_parts(file: pq.ParquetFile, layout: FileLayout, most: int) -> Iterator[tuple[TableLayout, pa.Table]]:
+    """Rows of each table, at most so many at once."""
+    left = [(table, table.rows) for table in reversed(layout.tables)]
+    for batch in file.iter_batches(max(most, 1)):
+        batch.validate(full=True)
+        rows = pa.Table.from_batches([batch])
+        while len(rows) and left:
+            table, missing = left.pop()
+            yield table, rows.slice(0, missing)
+            if missing > len(rows):
+                left.append((table, missing - len(rows)))
+            rows = rows.slice(missing)
+    for table, _ in reversed(left):
+        yield table, file.schema_arrow.empty_table()
+
+
+def restore_table(table: TableLayout, rows: pa.Table, shared: Mapping[str, int]) -> Events:
+    """Rows of one table as events."""
+    # A tool that rewrote the file may have changed types.
+    fixed = {TIME: rows.column(TIME).cast(TIME_TYPE), CAUSE: rows.column(CAUSE).cast(pa.int32())}
+    texts = {n: of_its_own(rows.column(n), shared[n]) for n in table.columns}
+    one = pa.table({**fixed, **texts}).unify_dictionaries().combine_chunks()
+    return Events(sensor=table.sensor, kind=table.kind, constants=table.constants, columns=one)
 
 
 def of_its_own(column: pa.ChunkedArray, tables: int) -> pa.ChunkedArray:
     """A table's part of a column, without the distinct values of other tables."""
     # Through plain text, which leaves behind the distinct values of the other tables of the file.
     return encode_text(column if tables == 1 else column.cast(pa.string()))
+
+
+def choose_batch_rows(held: pq.FileMetaData) -> int:
+    """How many rows are read at once: some 64 MB of columns, since each batch has dictionaries of its own."""
+    size: int = sum(held.row_group(i).total_byte_size for i in range(held.num_row_groups))
+    fitting: int = BATCH_BYTES * held.num_rows // max(size, 1)
+    return max(FEWEST_BATCH_ROWS, min(PARQUET_ROWS_AT_ONCE, fitting))
 
 
 def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) -> None:
@@ -105,7 +140,7 @@ def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) 
     file = pq.ParquetFile(open_parquet(stream), read_dictionary=texts)
     with JsonEvents(stream.name, tables) as events:
         first = 1
-        for batch in file.iter_batches(PARQUET_ROWS_AT_ONCE):
+        for batch in file.iter_batches(choose_batch_rows(file.metadata)):
             # Arrow takes codes beyond the texts of a damaged file, and fails when somebody looks at them.
             batch.validate(full=True)
             for row, fields in events.rows.add_batch(batch):

@@ -17,12 +17,12 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.events.time_looks import (
     ATTACHED,
-    BARE_LOOKS,
-    CLOCK_ALONE,
     CLUE,
-    LOOKS,
     ReadTime,
+    compile_clock_alone,
     convert_match_to_time,
+    list_bare_looks,
+    list_looks,
 )
 from harness.telemetry.events.time_text import (
     ABBREVIATIONS,
@@ -74,7 +74,7 @@ class EventClock:
         prefix = settings.get("TIME_PREFIX")
         self.prefix = compile_setting_regex(prefix) if prefix else None
         given = settings.get("TIME_FORMAT", "").strip()
-        self.looks = (format_regex(given),) if given else LOOKS
+        self.looks = (format_regex(given),) if given else list_looks()
         self.looks_for_itself = not given
         self.lookahead = parse_whole_setting(settings.get("MAX_TIMESTAMP_LOOKAHEAD"), LOOKAHEAD)
         self.last: str | None = None
@@ -119,7 +119,7 @@ class EventClock:
 
     def clock_alone(self, text: str) -> ReadTime | None:
         """The time of an event that begins with a clock without a date; nothing where settings say what to look for."""
-        match = CLOCK_ALONE.match(text) if self.looks_for_itself and self.prefix is None else None
+        match = compile_clock_alone().match(text) if self.looks_for_itself and self.prefix is None else None
         return convert_match_to_time(match, self.zone, self.near) if match else None
 
     def matches(self, window: str) -> list[re.Match[str]]:
@@ -127,7 +127,7 @@ class EventClock:
         usual = self.looks[0].search(window)
         # A time at the very beginning needs no look at the others (plain logs are read seven times faster), but
         # a bare date may hide the clock behind it.
-        if usual is not None and usual.re not in BARE_LOOKS:
+        if usual is not None and usual.re not in list_bare_looks():
             before = window[: usual.start()]
             if not before or not (CLUE.search(before) or ATTACHED.search(before)):
                 return [usual]

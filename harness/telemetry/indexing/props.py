@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import regex
-
 from harness.diagnostics import HarnessError
+from harness.late_module import LateModule
+
+regex = LateModule("regex")
 
 STANZA_KINDS = ("sourcetype", "host", "source")
 """Weakest first: what a source says counts before what a host says, and that before a sourcetype's."""

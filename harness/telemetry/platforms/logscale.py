@@ -25,6 +25,8 @@ from harness.telemetry.recorded_text import read_recorded_texts
 # As in an event exported from Next-Gen SIEM (telemetry.md 3.1).
 FALCON_TAGS = {"#repo": "base_sensor", "#type": "falcon-raw-data"}
 
+RAW_STRING = "@rawstring"
+
 CONDITIONS = (
     Condition(
         name="repository",
@@ -41,6 +43,7 @@ class LogScalePlatform:
 
     name: str = "logscale"
     conditions: tuple[Condition, ...] = CONDITIONS
+    text_fields: tuple[str, ...] = (RAW_STRING,)
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a query sees it: `@timestamp` is when the cloud or the log received it, in milliseconds."""
@@ -65,7 +68,7 @@ def build_logscale_view(
     # The time of receipt, not the sensor's: events of a host that was offline come hours late (telemetry.md 3.1).
     # LogScale: an event without a time that a parser finds has that of @ingesttimestamp.
     times = fill_times(events.columns.column(TIME), arrival)
-    found: dict[str, Field] = {"@timestamp": pc.floor(build_epoch_column(times, 1000))}
+    found: dict[str, Field] = {"@timestamp": build_epoch_column(times, 1000, whole=True)}
     if events.sensor == "falcon":
         name = recorded.get("event_simpleName", recorded.get("#event_simpleName", events.kind))
         repository = conditions.get("repository", CONDITIONS[0].default)
@@ -82,7 +85,7 @@ def build_logscale_view(
             found |= {bare: f for n, f in recorded.items() if (bare := n.replace(" ", "")) not in found}
     if raw:
         # As it was sent: LogScale's parsers leave the text alone.
-        found["@rawstring"] = fill_recorded_texts(events, recorded_text)
+        found[RAW_STRING] = fill_recorded_texts(events, recorded_text)
     # No query can name it.
     found.pop("", None)
     columns = {n: f for n, f in found.items() if not isinstance(f, str)}

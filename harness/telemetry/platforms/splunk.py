@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from harness.telemetry.add_on_fields import add_on_fields
 from harness.telemetry.events.classic_event import MESSAGE, build_classic_texts, extract_message, list_classic_fields
+from harness.telemetry.events.column_lineage import MARKED_TEXT, spare_plain_texts
 from harness.telemetry.events.event import (
     CAUSE,
     METADATA_FIELDS,
@@ -53,7 +54,7 @@ ADD_ON_NAMES = {
 }
 """System fields whose names the Windows add-on changes; the others keep theirs."""
 
-TOUCHED = re.compile("^$|[&<>]")
+TOUCHED = re.compile(MARKED_TEXT)
 """What extraction changes: empty text, and characters that XML encodes."""
 
 
@@ -63,6 +64,7 @@ class SplunkPlatform:
 
     name: str = "splunk"
     conditions: tuple[Condition, ...] = CONDITIONS
+    text_fields: tuple[str, ...] = (RAW_FIELD, MESSAGE)
 
     def present(self, telemetry: Telemetry, conditions: Mapping[str, str], *, raw: bool = False) -> tuple[View, ...]:
         """Every event as a search sees it; metadata that an input recorded stays unless a condition is given."""
@@ -193,6 +195,7 @@ def as_extracted(field: Field) -> Field | None:
     return map_distinct_values(field, extracted_values)
 
 
+@spare_plain_texts
 def extracted_values(values: pa.Array) -> pa.Array:
     """Values with entities, empty ones absent; untouched as they mostly are."""
     if not pc.any(pc.match_substring_regex(values, TOUCHED.pattern)).as_py():

@@ -1,8 +1,8 @@
-"""Values of Falcon fields: process ids, device paths, flags, and versions of its events."""
+"""The Falcon sensor of Windows: processes, connections, names and tasks as its cloud has them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,23 @@ from harness.telemetry.events.text_columns import (
     is_ipv6,
     long_ipv6,
 )
+from harness.telemetry.falcon_fields import (
+    LEVELS,
+    PROCESS_FLAGS,
+    REQUEST_COUNTS,
+    SUBSYSTEM,
+    config_state,
+    device_path,
+    draw_shares,
+    falcon_id,
+    first_datagrams,
+    format_process_tags,
+    interface_indexes,
+    list_family,
+    request_types,
+    sensor_build,
+    thread_id,
+)
 from harness.telemetry.platform import Condition
 from harness.telemetry.sensor import (
     ActivityRows,
@@ -28,26 +45,19 @@ from harness.telemetry.sensor import (
     take_column_rows,
 )
 from harness.telemetry.simulation.activity import (
-    Activity,
-    BooleanArray,
     DnsQuery,
-    Integers,
     NetworkConnection,
     ProcessCreation,
     ProcessTermination,
     ScheduledJobCreation,
     ScheduledJobDeletion,
 )
-from harness.telemetry.simulation.host import Process
-from harness.telemetry.simulation.identity import hash_to_number, image, random_guids
+from harness.telemetry.simulation.coded_column import DnsAnswer, TextColumn
+from harness.telemetry.simulation.identity import image, random_guids
 from harness.telemetry.simulation.schedule import convert_seconds
 from harness.telemetry.windows_log import types_of
 
-LEVELS = {"Low": "4096", "Medium": "8192", "High": "12288", "System": "16384"}
-SUBSYSTEM = {False: "2", True: "3"}
-"""ImageSubsystem: 2 has windows, 3 a console."""
-
-# DnsRequest is V4 in three samples of 2023; V5, EndOfProcess V15 and ScheduledTaskDeleted V3 are made up.
+# DnsRequest is V4 in three samples of 2023; EndOfProcess V15 and ScheduledTaskDeleted V3 are made up.
 VERSIONS = {
     "ProcessRollup2": "V19",
     "EndOfProcess": "V15",
@@ -55,71 +65,15 @@ VERSIONS = {
     "NetworkConnectIP6": "V12",
     "NetworkReceiveAcceptIP4": "V12",
     "NetworkReceiveAcceptIP6": "V12",
-    "DnsRequest": "V5",
+    "DnsRequest": "V4",
     "ScheduledTaskRegistered": "V3",
     "ScheduledTaskDeleted": "V3",
 }
 """Event to the version in its `name`; seen for ProcessRollup2, NetworkConnectIP4 and ScheduledTaskRegistered."""
 
 
-def falcon_id(process: Process) -> Integers:
-    """TargetProcessId of each: never an operating system's pid, rising with the start of processes."""
-    # Windows samples lie between 1,685,738 and 1.2e12. 4099 is a prime: ids of neighbours differ in more than the end.
-    base = 2**32 + hash_to_number("falcon", process.host.aid, process.host.boot_number) % 2**34
-    numbers: Integers = base + np.atleast_1d(np.asarray(process.sequence, np.int64)) * 4099
-    return numbers
-
-
-def thread_id(process: Process) -> str:
-    """ContextThreadId of a process: one thread each, its number derived from the process's."""
-    # Samples show no relation (thread 43270698197 of process 21866918); the formula is made up.
-    return str(int(falcon_id(process)[0]) * 5 + 1)
-
-
-def device_path(process: Process) -> str:
-    r"""The image as the kernel names it: `\Device\HarddiskVolume3\Windows\...` for `C:\Windows\...`."""
-    if process.image[1:3] != ":\\":
-        return process.image
-    return rf"\Device\HarddiskVolume{process.host.volume}{process.image[2:]}"
-
-
-def format_process_tags(process: Process) -> str:
-    """The Tags of a process, as the sensor classifies it: numbers with commas between."""
-    # What 33 of 35 Windows samples begin with; the meaning of the numbers is documented nowhere.
-    common = "25, 27, 40, 151, 874, 924, 12094627905582, 12094627906234"
-    return common if process.user.system else common + ", 211106232533012"
-
-
-def first_datagrams(rows: ActivityRows[NetworkConnection]) -> BooleanArray:
-    """Whether each is recorded: of datagrams from one socket to one destination only the first is."""
-    kept = np.ones(len(rows), bool)
-    starts = np.cumsum(rows.counts) - rows.counts
-    for activity, start, count in zip(rows.activities, starts.tolist(), rows.counts.tolist(), strict=True):
-        # Documented: without a connection only the first attempt to transmit counts. One port is one socket.
-        if activity.protocol == "udp" and count > 1 and isinstance(activity.source_port, int):
-            addresses = repeat_field_text(activity.destination_ip, count)
-            ports = np.broadcast_to(np.asarray(activity.destination_port), (count,)).tolist()
-            seen: set[tuple[str, int]] = set()
-            for i, key in enumerate(zip(addresses, ports, strict=True)):
-                kept[start + i] = key not in seen
-                seen.add(key)
-    return kept
-
-
-def repeat_field_text(value: object, count: int) -> list[str]:
-    """The text of a field in each of `count` rows, given once, as codes, or row by row."""
-    if isinstance(value, str):
-        return [value] * count
-    values, codes = getattr(value, "values", None), getattr(value, "codes", None)
-    if values is not None and codes is not None:
-        return [values[c] for c in codes.tolist()]
-    return [str(v) for v in value] if isinstance(value, list | tuple) else []
-
-
-# Of 35 Windows samples (reference/telemetry.md 3.3) all have ProcessParameterFlags 24577, ProcessSxsFlags 64,
-# TokenType 1 and forty zeros for SHA-1. ProcessCreateFlags is 1024 in 16 and 0 in 19: here one value stands for all.
-# SignInfoFlags is 8683538 in the 33 that have it; there is none of another maker, so its bit 16 taken away is made
-# up.
+# 35 Windows samples (telemetry.md 3.3) all have ProcessSxsFlags 64 and forty zeros for SHA-1. SignInfoFlags is 8683538
+# in the 33 that have it; there is none of another maker, so its bit 16 taken away is made up.
 def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
     """ProcessRollup2: the event that knows the image, the command line and the parent."""
     new, parents = rows.processes(), rows.processes(lambda a: a.process.parent)
@@ -128,7 +82,7 @@ def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> 
     columns: EventColumns = {
         "AuthenticationId": new.each(lambda p: str(p.user.logon_id)),
         "AuthenticodeHashData": new.each(lambda p: files[id(p)].sha1),
-        "CommandLine": new.each(lambda p: p.command_line),
+        "CommandLine": new.texts(lambda p: p.command_line),
         "ImageFileName": new.each(device_path),
         "ImageSubsystem": new.each(lambda p: SUBSYSTEM[files[id(p)].console]),
         "IntegrityLevel": new.each(lambda p: LEVELS[p.integrity]),
@@ -136,9 +90,7 @@ def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> 
         "ParentAuthenticationId": parents.each(lambda p: str(p.user.logon_id)),
         "ParentBaseFileName": parents.each(lambda p: p.name),
         "ParentProcessId": parent_ids,
-        "ProcessCreateFlags": "1024",
         "ProcessEndTime": "",
-        "ProcessParameterFlags": "24577",
         "ProcessStartTime": epoch_seconds(rows.at),
         "ProcessSxsFlags": "64",
         "RawProcessId": new.column(decimal(new.numbers(lambda p: p.pids))),
@@ -150,7 +102,7 @@ def record_process_rollup(rows: ActivityRows[ProcessCreation], setup: Setup) -> 
         "SourceThreadId": rows.each(lambda a: thread_id(a.process.parent or a.process)),
         "Tags": new.each(format_process_tags),
         "TargetProcessId": new.column(decimal(new.numbers(falcon_id))),
-        "TokenType": "1",
+        **{name: draw_shares(setup, shares, len(rows)) for name, shares in PROCESS_FLAGS.items()},
         "UserSid": new.each(lambda p: p.user.sid),
         "WindowFlags": new.each(lambda p: "128" if p.session == 0 else "3073"),
     }
@@ -187,7 +139,7 @@ def record_end_of_process(rows: ActivityRows[ProcessTermination], setup: Setup) 
         "UserSid": ended.each(lambda p: p.user.sid),
         "UserTime": decimal(busy // 2 * 10),
     }
-    yield build_cloud_events("EndOfProcess", rows, setup, columns, process=ended)
+    yield build_cloud_events("EndOfProcess", rows, setup, columns)
 
 
 def record_network_events(rows: ActivityRows[NetworkConnection], setup: Setup) -> Iterator[Events]:
@@ -237,7 +189,9 @@ def record_address_families(
         if not accepted:
             columns["RemoteAddressString"] = remote[0]
         if (mine & kept).any():
-            yield build_cloud_events(f"{kind}IP{family}", rows, setup, columns, process=actors, kept=mine & kept)
+            # Published rules read the image of calls; none was found that reads it of accepted ones.
+            process = None if accepted else actors
+            yield build_cloud_events(f"{kind}IP{family}", rows, setup, columns, process=process, kept=mine & kept)
 
 
 def record_dns_request(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[Events]:
@@ -246,30 +200,38 @@ def record_dns_request(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[E
     failed = rows.number(lambda a: a.status) != 0
 
     def if_answered(column: Any) -> Any:
-        return encode_codes(
-            np.where(failed, len(column.dictionary), column.indices.to_numpy()), [*column.dictionary.to_pylist(), None]
-        )
+        codes = column.indices.fill_null(len(column.dictionary)).to_numpy()
+        return encode_codes(np.where(failed, len(column.dictionary), codes), [*column.dictionary.to_pylist(), None])
 
-    addresses = [[a for a in q.answers if not is_ipv6(a)] for q in rows.activities]
+    def of_answer(value: Callable[[DnsAnswer], str | None]) -> Any:
+        def spell(query: DnsQuery) -> TextColumn:
+            replies = query.replies
+            return TextColumn(values=[value(a) for a in replies.values], codes=replies.codes)
+
+        return if_answered(rows.text(spell))
+
     ids = actors.column(decimal(actors.numbers(falcon_id)))
     columns: EventColumns = {
         **in_context(rows, actors.each(lambda p: thread_id(p)), ids),
-        "CNAMERecords": if_answered(rows.each(lambda q: "".join(c + ";" for c in q.canonical_names))),
+        "CNAMERecords": of_answer(lambda a: "".join(c + ";" for c in a.canonical_names)),
         "ContextBaseFileName": actors.each(lambda p: p.name),
-        "DnsRequestCount": "1",
+        "DnsRequestCount": draw_shares(setup, REQUEST_COUNTS, len(rows)),
         # No sample of a query that succeeded on Windows; 2 is made up.
         "DnsResponseType": if_answered(rows.each(lambda q: "2")),
         "DomainName": rows.text(lambda q: q.query_name),
         "DualRequest": rows.each(lambda q: str(len(types_of(q)) - 1)),
-        "FirstIP4Record": if_answered(encode_codes(rows.which, [a[0] if a else "" for a in addresses])),
-        "IP4Records": if_answered(encode_codes(rows.which, ["".join(i + ";" for i in a) for a in addresses])),
-        # 0 in 3 of 3 Windows samples, all of failed queries; 12 for a query that was sent has no source.
-        "InterfaceIndex": rows.each(lambda q: "0" if q.cached else "12"),
+        "FirstIP4Record": of_answer(lambda a: next(iter(list_family(a, v6=False)), "")),
+        "IP4Records": of_answer(lambda a: "".join(i + ";" for i in list_family(a, v6=False))),
+        # Where there are any (telemetry.md, addenda).
+        "FirstIP6Record": of_answer(lambda a: next(iter(list_family(a, v6=True)), None)),
+        "IP6Records": of_answer(lambda a: "".join(i + ";" for i in list_family(a, v6=True)) or None),
+        "InterfaceIndex": interface_indexes(rows, setup),
         "QueryStatus": decimal(rows.number(lambda q: q.status)),
-        "RequestType": rows.each(lambda q: str(types_of(q)[0])),
+        "RequestType": request_types(rows, setup),
         "RespondingDnsServer": if_answered(rows.each(lambda q: "" if q.cached else q.resolver or q.host.resolvers[0])),
     }
-    yield build_cloud_events("DnsRequest", rows, setup, columns, process=actors)
+    kept = {n: c for n, c in columns.items() if isinstance(c, str) or c.null_count < len(rows) or not n.count("IP6")}
+    yield build_cloud_events("DnsRequest", rows, setup, kept)
 
 
 def record_task_registered(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
@@ -281,16 +243,12 @@ def record_task_registered(rows: ActivityRows[ScheduledJobCreation], setup: Setu
         "TaskExecCommand": rows.each(lambda a: a.task.command),
         "TaskXml": rows.each(lambda a: a.task.document),
     }
-    yield build_cloud_events(
-        "ScheduledTaskRegistered", rows, setup, columns, process=rows.processes(lambda a: a.service)
-    )
+    yield build_cloud_events("ScheduledTaskRegistered", rows, setup, columns)
 
 
 def record_task_deleted(rows: ActivityRows[ScheduledJobDeletion], setup: Setup) -> Iterator[Events]:
     """ScheduledTaskDeleted: the fields of a registration without command and document."""
-    yield build_cloud_events(
-        "ScheduledTaskDeleted", rows, setup, job(rows), process=rows.processes(lambda a: a.service)
-    )
+    yield build_cloud_events("ScheduledTaskDeleted", rows, setup, job(rows))
 
 
 def job(rows: ActivityRows[Any]) -> EventColumns:
@@ -328,6 +286,7 @@ def build_cloud_events(
         "aid": rows.each(lambda a: a.host.aid),
         "aip": rows.each(lambda a: a.host.public_address),
         "cid": rows.each(lambda a: a.host.cid),
+        "ConfigBuild": rows.each(sensor_build),
         "ConfigStateHash": rows.each(config_state),
         **columns,
     }
@@ -342,7 +301,8 @@ def build_cloud_events(
         at, cause, everything = at[some], cause[some], take_column_rows(everything, some)
     everything["timestamp"] = decimal(at.astype("datetime64[ms]").astype(np.int64))
     everything["id"] = each_its_own(random_guids(setup.random, len(at)))
-    return build_events("falcon", kind, at=at, cause=cause, constants=constants(kind), columns=everything)
+    fixed = {n: v for n, v in constants(kind).items() if n not in everything}
+    return build_events("falcon", kind, at=at, cause=cause, constants=fixed, columns=everything)
 
 
 def constants(kind: str) -> dict[str, str]:
@@ -351,17 +311,10 @@ def constants(kind: str) -> dict[str, str]:
         "event_simpleName": kind,
         "name": kind + VERSIONS[kind],
         "event_platform": "Win",
-        # Last but one is the sensor's build: 16606 and 18207 in samples of 2023 and 2024, 18909 is chosen after them.
-        "ConfigBuild": "1007.3.0018909.11",
         "EffectiveTransmissionClass": "3",
         "Entitlements": "15",
         "EventOrigin": "1",
     }
-
-
-def config_state(activity: Activity) -> str:
-    """The hash of a sensor's configuration: the same for all sensors of a customer."""
-    return str(int(activity.host.cid[:8], 16))
 
 
 def cloud_times(rows: ActivityRows[Any], setup: Setup) -> Times:
@@ -385,7 +338,8 @@ SENSOR = Sensor(
             name="falcon",
             values=("raw", "enriched", "ngsiem"),
             meaning="raw: network events have no ImageFileName and nothing has ComputerName, as the sensor sends them; "
-            "enriched: both are added, as the published rules expect; ngsiem: ComputerName is, ImageFileName is not",
+            "enriched: ComputerName everywhere and ImageFileName on calls, as the published rules expect; "
+            "ngsiem: ComputerName is, ImageFileName is not",
             fields={"ComputerName": ("enriched", "ngsiem"), **dict.fromkeys(NEXT_GENERATION_FIELDS, ("ngsiem",))},
         ),
     ),

@@ -1,12 +1,11 @@
-"""What Sysmon's event 3 includes: names of ports, and the choice that a widely used configuration makes."""
+"""Sysmon's channel: processes, connections, names, files, registry, libraries and pipes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from harness.telemetry.events.event import Events
@@ -20,89 +19,44 @@ from harness.telemetry.events.text_columns import (
     utc_time,
 )
 from harness.telemetry.platform import Condition
-from harness.telemetry.sensor import ActivityRows, EventColumns, Processes, Sensor, Setup, take_column_rows
+from harness.telemetry.sensor import ActivityRows, EventColumns, Sensor, Setup, take_column_rows
 from harness.telemetry.simulation.activity import (
     BooleanArray,
     DnsQuery,
     FileCreation,
-    Integers,
+    ImageLoad,
+    NamedPipe,
     NetworkConnection,
     ProcessCreation,
     ProcessTermination,
     RegistryChange,
 )
-from harness.telemetry.simulation.identity import Image, image, logon_tail, old_tail, start_key_tail, sysmon_guid
-from harness.telemetry.windows_log import Channel, computer, format_dns_answers, late, thread_of
-
-# Those of 7,183 events 3 are https, ldap, domain, ntp, http, epmap, microsoft-ds, netbios-dgm, kerberos, netbios-ns and
-# llmnr; the others are from events elsewhere (telemetry.md 1.4) and from services files.
-PORT_NAMES = {
-    21: "ftp",
-    22: "ssh",
-    23: "telnet",
-    25: "smtp",
-    53: "domain",
-    80: "http",
-    88: "kerberos",
-    110: "pop3",
-    123: "ntp",
-    135: "epmap",
-    137: "netbios-ns",
-    138: "netbios-dgm",
-    139: "netbios-ssn",
-    143: "imap",
-    389: "ldap",
-    443: "https",
-    445: "microsoft-ds",
-    636: "ldaps",
-    1433: "ms-sql-s",
-    1900: "ssdp",
-    3389: "ms-wbt-server",
-    3702: "ws-discovery",
-    5355: "llmnr",
-    5357: "wsd",
-}
-"""Ports that a Windows host names, as seen in events (its services file has more)."""
-
-# sysmonconfig-export.xml of SwiftOnSecurity/sysmon-config at 1836897 (telemetry.md 1.4): a part of its
-# include rules, by file name without the folder.
-SWIFT_IMAGES = {
-    "bitsadmin",
-    "certutil",
-    "cmd",
-    "cscript",
-    "msbuild",
-    "mshta",
-    "msiexec",
-    "powershell",
-    "regsvr32",
-    "rundll32",
-    "schtasks",
-    "wmic",
-    "wscript",
-}
-SWIFT_FOLDERS = ("c:\\users", "c:\\programdata")
-SWIFT_PORTS = (22, 23, 25, 143, 3389, 5800, 5900, 4444, 1080, 3128, 8080, 1723, 9001, 9030)
-# Line 378 there: exclude beats include.
-SWIFT_NEVER = ("127.0.0.1",)
-
-
-def is_included(
-    images: pa.DictionaryArray, addresses: pa.DictionaryArray, ports: npt.NDArray[np.int64]
-) -> npt.NDArray[np.bool_]:
-    """Whether the configuration records each connection: some images, folders and ports, never to 127.0.0.1."""
-    wanted = np.array([by_image(i or "") for i in images.dictionary.to_pylist()], bool)
-    local = np.array([a in SWIFT_NEVER for a in addresses.dictionary.to_pylist()], bool)
-    found: npt.NDArray[np.bool_] = wanted[images.indices.to_numpy()] | np.isin(ports, SWIFT_PORTS)
-    found &= ~local[addresses.indices.to_numpy()]
-    return found
-
-
-def by_image(path: str) -> bool:
-    """Whether connections of this file are recorded whatever their port."""
-    low = path.lower()
-    return low.startswith(SWIFT_FOLDERS) or low.rpartition("\\")[2].removesuffix(".exe") in SWIFT_IMAGES
-
+from harness.telemetry.simulation.identity import (
+    WINDOWS,
+    Image,
+    image,
+)
+from harness.telemetry.sysmon_fields import (
+    build_process_columns,
+    choose_unknown_text,
+    fill_nulls,
+    hashes,
+    is_included,
+    logon_guid,
+    modern,
+    port_names,
+    process_guid,
+    with_user,
+)
+from harness.telemetry.windows_log import (
+    Channel,
+    LagQuantiles,
+    computer,
+    format_dns_answers,
+    late,
+    late_by,
+    thread_of,
+)
 
 CHANNEL = Channel(
     sensor="sysmon",
@@ -113,7 +67,14 @@ CHANNEL = Channel(
 
 # These did not change when User, ParentUser and OriginalFileName came (telemetry.md 1.2): names of fields
 # tell the generation, the version does not.
-VERSIONS = {"1": "5", "3": "5", "5": "3", "11": "2", "12": "2", "13": "2", "22": "5"}
+VERSIONS = {"1": "5", "3": "5", "5": "3", "7": "3", "11": "2", "12": "2", "13": "2", "17": "1", "18": "1", "22": "5"}
+
+
+# Milliseconds after recorded EVTX (telemetry.md, addenda): event 1, and 11; 5, 12, 13, 17 and 18 are as quick as 11 in
+# the median, 7 takes 37 ms there, and the tails of all of these are taken from 11 and 1.
+START_LAG: LagQuantiles = (0.4, 3.8, 18.4, 922.0)
+QUICK_LAG: LagQuantiles = (0.05, 0.6, 11.0, 91.0)
+LOAD_LAG: LagQuantiles = (0.8, 7.5, 37.0, 1000.0)
 
 
 def record_event_1(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterator[Events]:
@@ -134,7 +95,7 @@ def record_event_1(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterato
         "Product": of_file("product"),
         "Company": of_file("company"),
         "OriginalFileName": of_file("original_file_name"),
-        "CommandLine": actors.each(lambda p: p.command_line),
+        "CommandLine": actors.texts(lambda p: p.command_line),
         "CurrentDirectory": actors.each(lambda p: p.current_directory),
         "User": actors.each(lambda p: p.user.account),
         "LogonGuid": logon_guid(actors, setup),
@@ -145,13 +106,11 @@ def record_event_1(rows: ActivityRows[ProcessCreation], setup: Setup) -> Iterato
         "ParentProcessGuid": process_guid(parents, setup),
         "ParentProcessId": parents.column(decimal(parents.numbers(lambda p: p.pids))),
         "ParentImage": parents.each(lambda p: p.image),
-        "ParentCommandLine": parents.each(lambda p: p.command_line),
+        "ParentCommandLine": parents.texts(lambda p: p.command_line),
     }
     if modern(setup):
         columns["ParentUser"] = parents.each(lambda p: p.user.account)
-    # Least wait and lognormal rest in seconds, here and below, after the medians of recorded EVTX: event 1 18 ms, 5 11
-    # ms, 11 to 13 12 ms (telemetry.md 1.4). Recorded tails are longer: p90 of event 1 is 922 ms.
-    yield build_sysmon_events("1", rows, setup, columns, least=0.012, median=0.006)
+    yield build_sysmon_events("1", rows, setup, columns, late_by(rows.at, setup, START_LAG))
 
 
 def record_event_5(rows: ActivityRows[ProcessTermination], setup: Setup) -> Iterator[Events]:
@@ -162,7 +121,7 @@ def record_event_5(rows: ActivityRows[ProcessTermination], setup: Setup) -> Iter
         "UtcTime": utc_time(rows.at),
         **build_process_columns(actors, setup),
     }
-    yield build_sysmon_events("5", rows, setup, with_user(columns, actors, setup), least=0.006, median=0.005)
+    yield build_sysmon_events("5", rows, setup, with_user(columns, actors, setup), late_by(rows.at, setup, QUICK_LAG))
 
 
 def record_event_3(rows: ActivityRows[NetworkConnection], setup: Setup) -> Iterator[Events]:
@@ -198,7 +157,8 @@ def record_connection_side(rows: ActivityRows[NetworkConnection], setup: Setup, 
         numbers = rows.number(lambda a: a.destination_port)
         kept = kept & is_included(columns["Image"], columns["DestinationIp"], numbers)
     # Median 1.24 s, middle half 1.1 to 1.9 s, of 168 recorded events.
-    yield build_sysmon_events("3", rows, setup, columns, least=0.95, median=0.3, spread=1.0, kept=kept)
+    at = late(rows.at, setup, least=0.95, median=0.3, spread=1.0)
+    yield build_sysmon_events("3", rows, setup, columns, at, kept=kept)
 
 
 def endpoints(rows: ActivityRows[NetworkConnection], setup: Setup) -> tuple[EventColumns, EventColumns]:
@@ -227,14 +187,6 @@ def endpoints(rows: ActivityRows[NetworkConnection], setup: Setup) -> tuple[Even
             }
         )
     return ends[0], ends[1]
-
-
-def port_names(ports: Integers, dash: str) -> pa.DictionaryArray:
-    """Names of ports in the hosts' services file."""
-    # A table by port number: one indexing a column instead of a look-up a row.
-    place = np.zeros(1 << 16, np.int32)
-    place[list(PORT_NAMES)] = np.arange(1, len(PORT_NAMES) + 1)
-    return encode_codes(place[ports & 0xFFFF], [dash, *PORT_NAMES.values()])
 
 
 def swap_accepted_ends(
@@ -267,7 +219,8 @@ def record_event_22(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[Even
         "Image": actors.each(lambda p: p.image),
     }
     # Three are recorded: 2.0, 2.26 and 7.2 s; the median of 2.3 s is chosen after them.
-    yield build_sysmon_events("22", rows, setup, with_user(columns, actors, setup), least=1.9, median=0.35, spread=1.2)
+    at = late(rows.at, setup, least=1.9, median=0.35, spread=1.2)
+    yield build_sysmon_events("22", rows, setup, with_user(columns, actors, setup), at)
 
 
 def file_creation(rows: ActivityRows[FileCreation], setup: Setup) -> Iterator[Events]:
@@ -280,7 +233,7 @@ def file_creation(rows: ActivityRows[FileCreation], setup: Setup) -> Iterator[Ev
         "TargetFilename": rows.text(lambda a: a.target_filename),
         "CreationUtcTime": utc_time(rows.at),
     }
-    yield build_sysmon_events("11", rows, setup, with_user(columns, actors, setup), least=0.008, median=0.004)
+    yield build_sysmon_events("11", rows, setup, with_user(columns, actors, setup), late_by(rows.at, setup, QUICK_LAG))
 
 
 def registry_change(rows: ActivityRows[RegistryChange], setup: Setup) -> Iterator[Events]:
@@ -303,7 +256,56 @@ def registry_events(kind: str, rows: ActivityRows[RegistryChange], setup: Setup)
     }
     if kind == "13":
         columns["Details"] = rows.text(lambda a: a.details)
-    yield build_sysmon_events(kind, rows, setup, with_user(columns, actors, setup), least=0.008, median=0.004)
+    yield build_sysmon_events(kind, rows, setup, with_user(columns, actors, setup), late_by(rows.at, setup, QUICK_LAG))
+
+
+def image_load(rows: ActivityRows[ImageLoad], setup: Setup) -> Iterator[Events]:
+    """Event 7: the library with version resource, hashes and signature."""
+    actors = rows.processes()
+    libraries = rows.text(lambda a: a.library)
+    build = rows.activities[0].host.build if rows.activities else ""
+    files = [image(path, build) for path in libraries.dictionary.to_pylist()]
+    dash = choose_unknown_text(setup)
+
+    def of_file(value: Callable[[Image], str | None]) -> pa.DictionaryArray:
+        return encode_codes(libraries.indices.to_numpy(), [value(f) or dash for f in files])
+
+    columns: EventColumns = {
+        "RuleName": dash,
+        "UtcTime": utc_time(rows.at),
+        **build_process_columns(actors, setup),
+        "ImageLoaded": libraries,
+        "FileVersion": of_file(lambda f: f.file_version),
+        "Description": of_file(lambda f: f.description),
+        "Product": of_file(lambda f: f.product),
+        "Company": of_file(lambda f: f.company),
+        "OriginalFileName": of_file(lambda f: f.original_file_name),
+        "Hashes": of_file(hashes),
+        # Signature is `Microsoft Windows` for files of Windows (sample event); other makers sign as their company.
+        "Signed": of_file(lambda f: "true" if f.company else "false"),
+        "Signature": of_file(lambda f: "Microsoft Windows" if f.product == WINDOWS else f.company),
+        "SignatureStatus": of_file(lambda f: "Valid" if f.company else "Unavailable"),
+    }
+    yield build_sysmon_events("7", rows, setup, with_user(columns, actors, setup), late_by(rows.at, setup, LOAD_LAG))
+
+
+def named_pipe(rows: ActivityRows[NamedPipe], setup: Setup) -> Iterator[Events]:
+    """Event 17 where a pipe is created, 18 where one is opened."""
+    for kind, chosen in (("17", rows.where(lambda a: not a.connected)), ("18", rows.where(lambda a: a.connected))):
+        if len(chosen):
+            actors = chosen.processes()
+            process = build_process_columns(actors, setup)
+            columns: EventColumns = {
+                "RuleName": choose_unknown_text(setup),
+                "EventType": "CreatePipe" if kind == "17" else "ConnectPipe",
+                "UtcTime": utc_time(chosen.at),
+                "ProcessGuid": process["ProcessGuid"],
+                "ProcessId": process["ProcessId"],
+                "PipeName": chosen.text(lambda a: a.name),
+                "Image": process["Image"],
+            }
+            at = late_by(chosen.at, setup, QUICK_LAG)
+            yield build_sysmon_events(kind, chosen, setup, with_user(columns, actors, setup), at)
 
 
 def build_sysmon_events(
@@ -311,14 +313,12 @@ def build_sysmon_events(
     rows: ActivityRows[Any],
     setup: Setup,
     columns: EventColumns,
+    at: Times,
     *,
-    least: float,
-    median: float,
-    spread: float = 0.6,
     kept: BooleanArray | None = None,
 ) -> Events:
-    """Records of one kind, written by the service some time after what they record."""
-    at, cause = late(rows.at, setup, least=least, median=median, spread=spread), rows.cause
+    """Records of one kind, written by the service at these times, some time after what they record."""
+    cause = rows.cause
     everything: EventColumns = {
         "Computer": rows.each(computer),
         "Execution_ProcessID": rows.each(lambda a: str(a.host.running("sysmon").pid)),
@@ -334,75 +334,9 @@ def build_sysmon_events(
     return CHANNEL.written(kind, everything, at=at, cause=cause, version=VERSIONS[kind])
 
 
-def choose_unknown_text(setup: Setup) -> str:
-    """The text of an unknown value: `-`, empty up to version 10."""
-    return "" if setup.conditions["sysmon"] == "sysmon10" else "-"
-
-
-def modern(setup: Setup) -> bool:
-    """Whether users are recorded with every event: since version 13.30."""
-    return setup.conditions["sysmon"] == "sysmon15"
-
-
-def build_process_columns(actors: Processes, setup: Setup) -> EventColumns:
-    """ProcessGuid, ProcessId and Image."""
-    return {
-        "ProcessGuid": process_guid(actors, setup),
-        "ProcessId": actors.column(decimal(actors.numbers(lambda p: p.pids))),
-        "Image": actors.each(lambda p: p.image),
-    }
-
-
-def with_user(columns: EventColumns, actors: Processes, setup: Setup) -> EventColumns:
-    """The columns, with the user as the last one in profiles that have it."""
-    return {**columns, "User": actors.each(lambda p: p.user.account)} if modern(setup) else columns
-
-
-def process_guid(actors: Processes, setup: Setup) -> pa.DictionaryArray:
-    """ProcessGuid of each row: machine, start in whole seconds of the host's clock, start key or token id."""
-    started, keys = whole_seconds(actors.starts()), actors.numbers(lambda p: p.start_keys)
-    if setup.conditions["sysmon"] == "sysmon10":
-        # Old versions print a token id, which processes here lack: the start key is spread over 31 bits instead.
-        tail = old_tail(0x10, keys * 40503 % (1 << 31))
-    else:
-        tail = start_key_tail(keys)
-    return actors.column(sysmon_guid(actors.numbers(lambda p: p.host.machine), started, tail))
-
-
-def logon_guid(actors: Processes, setup: Setup) -> pa.DictionaryArray:
-    """LogonGuid of each row's user: machine, time of logon, logon id."""
-    logged_on = actors.numbers(
-        lambda p: int((p.user.logged_on + p.host.clock_skew).astype("datetime64[s]").astype(int))
-    )
-    logon_id = actors.numbers(lambda p: p.user.logon_id)
-    tail = old_tail(0x20, logon_id) if setup.conditions["sysmon"] == "sysmon10" else logon_tail(logon_id)
-    return actors.column(sysmon_guid(actors.numbers(lambda p: p.host.machine), logged_on, tail))
-
-
-def whole_seconds(times: Times) -> Integers:
-    """Seconds since 1970."""
-    found: Integers = times.astype("datetime64[s]").astype(np.int64)
-    return found
-
-
-def fill_nulls(column: pa.DictionaryArray, value: str) -> pa.DictionaryArray:
-    """The column with `value` in place of nulls."""
-    if not column.null_count:
-        return column
-    codes = column.indices.fill_null(len(column.dictionary)).to_numpy()
-    return encode_codes(codes, [*column.dictionary.to_pylist(), value])
-
-
-def hashes(file: Image) -> str:
-    """`SHA1=..,MD5=..,SHA256=..,IMPHASH=..`, hexadecimal digits in upper case."""
-    # Sysmon's own order, whatever order the configuration asks for (telemetry.md 1.3).
-    parts = {"SHA1": file.sha1, "MD5": file.md5, "SHA256": file.sha256, "IMPHASH": file.imphash}
-    return ",".join(f"{name}={value.upper()}" for name, value in parts.items())
-
-
 SENSOR = Sensor(
     name="sysmon",
-    meaning="Sysmon on every host, log everything but image loads, handles and pipes",
+    meaning="Sysmon on every host, log everything but handles; image loads of some programs only",
     origin=CHANNEL,
     conditions=(
         Condition(
@@ -428,5 +362,7 @@ SENSOR = Sensor(
         DnsQuery: record_event_22,
         FileCreation: file_creation,
         RegistryChange: registry_change,
+        ImageLoad: image_load,
+        NamedPipe: named_pipe,
     },
 )

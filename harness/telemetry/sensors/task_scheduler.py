@@ -29,6 +29,9 @@ CHANNEL = Channel(
     name="Microsoft-Windows-TaskScheduler/Operational",
 )
 
+# Recorded for both ends of a run, one record each (telemetry.md, addenda); the others have the log's own.
+RUN_KEYWORDS = "0x8000000000000001"
+
 
 def record_event_106(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
     """Event 106, task registered."""
@@ -110,7 +113,8 @@ def build_scheduler_events(
     kind: str, rows: ActivityRows[Any], columns: dict[str, Any], at: Times, *, version: str = "0", opcode: str = "0"
 ) -> Events:
     """Events of one kind; the process that ran is in their data, their writer is the Schedule service."""
-    return CHANNEL.written(kind, columns, at=at, cause=rows.cause, version=version, opcode=opcode)
+    keywords = RUN_KEYWORDS if kind in ("100", "102") else None
+    return CHANNEL.written(kind, columns, at=at, cause=rows.cause, version=version, opcode=opcode, keywords=keywords)
 
 
 def find_task_account(run: ScheduledJobRun) -> str:

@@ -10,24 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.telemetry.events.text_columns import Times
+from harness.telemetry.simulation.coded_column import AnswerColumn, DnsAnswer, TextColumn
 from harness.telemetry.simulation.host import Host, Process, User
 
 Integers = npt.NDArray[np.int64]
 BooleanArray = npt.NDArray[np.bool_]
 
 Address = Annotated[str, "address"]
-
-
-# Codes into few values instead of a text a row: a beacon of a million calls has one address.
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TextColumn:
-    """One text a row, as codes into few values; None is an absent one."""
-
-    values: Sequence[str | None]
-    codes: Integers
-
-    def __len__(self) -> int:
-        return len(self.codes)
 
 
 Text = str | None | TextColumn | Sequence[str]
@@ -102,7 +91,8 @@ class DnsQuery(Activity):
     """`process` asked for a name. `status` is a Win32 code (0, 9003 no such name, 9002, 9502, 1460 timed out).
 
     `query_type` is `A`, `AAAA` or `A+AAAA` (what a program asks that names no type). `answers` are addresses,
-    `canonical_names` the CNAME chain before them; both are the same for all rows. `cached` answers leave no packet.
+    `canonical_names` the CNAME chain before them; both are the same for all rows, unless `resolved` has an answer for
+    each. `cached` answers leave no packet.
     """
 
     query_name: Text
@@ -110,8 +100,17 @@ class DnsQuery(Activity):
     status: int | Integers = 0
     answers: tuple[str, ...] = ()
     canonical_names: tuple[str, ...] = ()
+    resolved: AnswerColumn | None = None
     resolver: str | None = None
     cached: bool = False
+
+    @property
+    def replies(self) -> AnswerColumn:
+        """The answer of each row."""
+        if self.resolved is not None:
+            return self.resolved
+        alone = DnsAnswer(addresses=self.answers, canonical_names=self.canonical_names)
+        return AnswerColumn(values=(alone,), codes=np.zeros(len(self), np.int64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,6 +136,81 @@ class RegistryChange(Activity):
     target_object: Text
     change: str = "SetValue"
     details: Text = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageLoad(Activity):
+    """`process` loaded a library."""
+
+    library: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NamedPipe(Activity):
+    """`process` created a named pipe, or with `connected` opened one of somebody else's; `name` has its backslash."""
+
+    name: Text
+    connected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UserLogon(Activity):
+    """An account logged on to this host; `process` is the one that asked for it (winlogon.exe, services.exe).
+
+    `accounts` has each account once, `who` which of them a row is, `logon_ids` a session each. `logon_type` is
+    Windows' number: 2 at the console, 3 over the network, 5 a service, 7 unlock, 10 remote desktop. `failure` is the
+    SubStatus of one that was refused, None where it succeeded.
+    """
+
+    accounts: Sequence[User]
+    who: Integers
+    logon_ids: Integers
+    logon_type: int
+    source_ip: Text = None
+    source_port: int | Integers = 0
+    workstation: Text = None
+    privileged: bool = False
+    failure: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UserLogoff(Activity):
+    """A session of one of `accounts` ended."""
+
+    accounts: Sequence[User]
+    who: Integers
+    logon_ids: Integers
+    logon_type: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ServiceInstallation(Activity):
+    """`process` (services.exe) was asked by `installer` for a new service."""
+
+    service_name: Text
+    image_path: Text
+    installer: User
+    service_type: str = "user mode service"
+    start_type: str = "auto start"
+    account: str = "LocalSystem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AccountCreation(Activity):
+    """`process` made a local account, which is enabled at once; `sid` is the new account's."""
+
+    account: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupAddition(Activity):
+    """`process` added an account to a local group; both have their security identifiers."""
+
+    member: str
+    member_sid: str
+    group: str
+    group_sid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,7 +18,7 @@ from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.scenario.pack import BUNDLED, refuse_link_out
+from harness.scenario.pack import BUNDLED, find_behaviours
 from harness.telemetry.events.text_columns import parse_address
 from harness.telemetry.simulation.activity import Activity
 
@@ -225,13 +225,7 @@ class Behaviours(Mapping[str, Behaviour]):
 
     def __init__(self, folders: Sequence[Path]) -> None:
         """`folders` hold one behaviour a file."""
-        self.paths: dict[str, Path] = {}
-        for folder in folders:
-            for path in sorted(folder.glob("*.py")):
-                if not path.stem.startswith("_"):
-                    # A scenario's own folder comes before the bundled one, so
-                    # it can put its behaviour in place of ours.
-                    self.paths.setdefault(path.stem, refuse_link_out(path, folder))
+        self.paths = find_behaviours(folders)
         self.loaded: dict[str, Behaviour] = {}
 
     def __getitem__(self, name: str) -> Behaviour:

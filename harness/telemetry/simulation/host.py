@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.telemetry.events.text_columns import Times, is_ipv6
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.identity import Integers, digest_hex, hash_to_number, sid
+from harness.telemetry.simulation.process_tree import HOSTED_SERVICES, TREE
 
 if TYPE_CHECKING:
     from harness.telemetry.simulation.attack import AtomicAttack
@@ -20,45 +22,6 @@ WELL_KNOWN_USERS = {
     "NETWORK SERVICE": ("S-1-5-20", 0x3E4),
 }
 """Account to its security identifier and logon session."""
-
-SYSTEM32 = r"C:\Windows\System32"
-
-# Parents as on every Windows since Vista; smss.exe and userinit.exe end soon in reality, but nothing asks for their
-# end. Seconds are chosen, in the order of a boot.
-TREE = {
-    "System": ("", "System", "", "SYSTEM", 0.0),
-    "smss.exe": ("System", rf"{SYSTEM32}\smss.exe", r"\SystemRoot\System32\smss.exe", "SYSTEM", 2.0),
-    "wininit.exe": ("smss.exe", rf"{SYSTEM32}\wininit.exe", "wininit.exe", "SYSTEM", 6.0),
-    "winlogon.exe": ("smss.exe", rf"{SYSTEM32}\winlogon.exe", "winlogon.exe", "SYSTEM", 6.5),
-    "services.exe": ("wininit.exe", rf"{SYSTEM32}\services.exe", r"C:\Windows\system32\services.exe", "SYSTEM", 7.0),
-    "lsass.exe": ("wininit.exe", rf"{SYSTEM32}\lsass.exe", r"C:\Windows\system32\lsass.exe", "SYSTEM", 7.2),
-    "userinit.exe": ("winlogon.exe", rf"{SYSTEM32}\userinit.exe", r"C:\Windows\system32\userinit.exe", "", 1.0),
-    "explorer.exe": ("userinit.exe", r"C:\Windows\explorer.exe", r"C:\Windows\Explorer.EXE", "", 2.0),
-    "sysmon": ("services.exe", r"C:\Windows\Sysmon64.exe", r"C:\Windows\Sysmon64.exe", "SYSTEM", 15.0),
-}
-"""Name to parent, image, command line, account ("" is the user at the desktop), seconds after boot or logon."""
-
-# Arguments as recorded (`-k netsvcs -p -s Schedule` in 140 events 1, `-k DcomLaunch -p` in 373); a service alone in its
-# svchost.exe from 3.5 GB of memory on, so one process each.
-HOSTED_SERVICES = {
-    "Schedule": ("SYSTEM", "-k netsvcs -p -s Schedule"),
-    "DcomLaunch": ("SYSTEM", "-k DcomLaunch -p"),
-    "wuauserv": ("SYSTEM", "-k netsvcs -p -s wuauserv"),
-    "BITS": ("SYSTEM", "-k netsvcs -p -s BITS"),
-    "UsoSvc": ("SYSTEM", "-k netsvcs -p -s UsoSvc"),
-    "Winmgmt": ("SYSTEM", "-k netsvcs -p -s Winmgmt"),
-    "gpsvc": ("SYSTEM", "-k netsvcs -p -s gpsvc"),
-    "DiagTrack": ("SYSTEM", "-k utcsvc -p"),
-    "DoSvc": ("NETWORK SERVICE", "-k NetworkService -p -s DoSvc"),
-    "Dnscache": ("NETWORK SERVICE", "-k NetworkService -p -s Dnscache"),
-    "WinRM": ("NETWORK SERVICE", "-k NetworkService -p -s WinRM"),
-    "CryptSvc": ("NETWORK SERVICE", "-k NetworkService -p -s CryptSvc"),
-    "W32Time": ("LOCAL SERVICE", "-k LocalService -s W32Time"),
-    "SSDPSRV": ("LOCAL SERVICE", "-k LocalServiceAndNoImpersonation -p -s SSDPSRV"),
-    "FDResPub": ("LOCAL SERVICE", "-k LocalServiceAndNoImpersonation -p -s FDResPub"),
-}
-"""Service to its account and the arguments of its svchost.exe on Windows 10 1809 and later."""
-
 
 POWERSHELL_IMAGE = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 ONE_SECOND = np.timedelta64(1_000_000, "us")
@@ -82,6 +45,12 @@ class User:
         return f"{self.domain}\\{self.name}"
 
     @property
+    def folder(self) -> str:
+        """Where its programs start."""
+        # As in 712 recorded events 1 of system accounts; people's own folder is one of many recorded.
+        return "C:\\Windows\\system32\\" if self.system else f"C:\\Users\\{self.name}\\"
+
+    @property
     def system(self) -> bool:
         """Whether it is an account of the operating system itself."""
         return self.domain == "NT AUTHORITY"
@@ -91,12 +60,12 @@ class User:
 class Process:
     """A process, or an array of like ones: then `started`, `sequence` and `pid` are arrays with one element each.
 
-    `sequence` counts the processes of a boot: with the boot's number it is the ProcessStartKey.
+    They may differ in command lines and parents. `sequence` counts the processes of a boot: the ProcessStartKey.
     """
 
     host: Host
     image: str
-    command_line: str
+    command_line: str | TextColumn
     user: User
     parent: Process | None
     started: np.datetime64 | Times
@@ -140,7 +109,24 @@ class Process:
         # A single process is the same in every row.
         if np.ndim(self.started) == 0:
             return self
-        return replace(self, started=self.starts[rows], sequence=np.asarray(self.sequence)[rows], pid=self.pids[rows])
+        line = self.command_line
+        return replace(
+            self,
+            command_line=line if isinstance(line, str) else line.take(rows),
+            parent=self.parent and self.parent.take(rows),
+            started=self.starts[rows],
+            sequence=np.asarray(self.sequence)[rows],
+            pid=self.pids[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Neighbour:
+    """Another host of the same organisation and its user, as this one meets them on the network."""
+
+    name: str
+    address: str
+    user: User
 
 
 @dataclass(slots=True)
@@ -196,6 +182,7 @@ class Host:
     now: np.datetime64
     clock_skew: np.timedelta64 = field(default_factory=lambda: np.timedelta64(0, "us"))
     seed: int = 0
+    neighbours: tuple[Neighbour, ...] = field(default=(), repr=False)
     ledger: Ledger = field(default_factory=Ledger, repr=False)
     attack: AtomicAttack | None = None
 
@@ -232,7 +219,7 @@ class Host:
         self,
         image: str,
         *,
-        command_line: str | None = None,
+        command_line: str | TextColumn | None = None,
         parent: Process | None = None,
         user: User | None = None,
         started: np.datetime64 | Times | None = None,
@@ -244,6 +231,8 @@ class Host:
         Without more it is started now by the user at the desktop; with a system account as its user, by services.exe.
         """
         who = user or (parent.user if parent else self.user)
+        # Programs of a person live under the person's own profile.
+        image = image.replace("{user}", who.name)
         begun = np.asarray(self.now if started is None else started, "datetime64[us]")
         elapsed = (np.atleast_1d(begun) - self.boot) // ONE_SECOND
         # One process a second behind the 300 of a boot: numbers rise with time. The median of 1,966 recorded is 3,190.
@@ -253,8 +242,6 @@ class Host:
         alone = begun.ndim == 0
         if alone:
             self.ledger.pids.add(int(pids[0]))
-        # CurrentDirectory of 712 recorded events 1 of system accounts; people's own folder is one of many recorded.
-        home = "C:\\Windows\\system32\\" if who.system else f"C:\\Users\\{who.name}\\"
         return Process(
             host=self,
             image=image,
@@ -265,7 +252,7 @@ class Host:
             sequence=int(sequence[0]) if alone else sequence,
             pid=int(pids[0]) if alone else pids,
             integrity=integrity or who.integrity,
-            current_directory=current_directory or home,
+            current_directory=current_directory or who.folder,
         )
 
     def running(self, name: str) -> Process:

@@ -5,8 +5,11 @@ All of them follow from names, times and a seed, so that the same world has the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -221,6 +224,15 @@ BUILDS = {
 }
 
 
+@cache
+def read_more_images() -> Mapping[str, tuple[str | None, ...]]:
+    """Further files by name in lower case: version (`-` is the build's own) and the texts of the version resource."""
+    lines = Path(__file__).with_name("images.txt").read_text("utf-8").splitlines()
+    rows = [line.split("|") for line in lines if not line.startswith("#")]
+    return {name: tuple(text or None for text in texts) for name, *texts in rows}
+
+
+@lru_cache(maxsize=20_000)
 def image(path: str, build: str) -> Image:
     """Version resource and hashes of the file at a path on a Windows build; an unlisted program has no resource."""
     name = path.rpartition("\\")[2].lower()
@@ -230,6 +242,10 @@ def image(path: str, build: str) -> Image:
         return build_image(name, version, description, WINDOWS, MICROSOFT, original, console)
     if name in OTHER_IMAGES:
         return build_image(name, *OTHER_IMAGES[name])
+    if name in read_more_images():
+        release, title, product, company, original_name, kind = read_more_images()[name]
+        own = BUILDS.get(build, f"{build}.1 (WinBuild.160101.0800)") if release == "-" else release
+        return build_image(name, own, title, product, company, original_name, kind == "yes")
     # Windows has far more programs than are listed: whatever runs from System32 counts as one of them.
     if path.lower().startswith("c:\\windows\\system32\\"):
         version = BUILDS.get(build, f"{build}.1 (WinBuild.160101.0800)")

@@ -8,9 +8,11 @@ from datetime import timedelta
 import numpy as np
 
 from harness.telemetry.events.text_columns import Times
-from harness.telemetry.simulation.activity import Activity, DnsQuery, Integers, NetworkConnection, Text, TextColumn
+from harness.telemetry.simulation.activity import Activity, DnsQuery, Integers, NetworkConnection, Text
+from harness.telemetry.simulation.coded_column import AnswerColumn, DnsAnswer, TextColumn
 from harness.telemetry.simulation.host import Host, Process
-from harness.telemetry.simulation.schedule import wait
+from harness.telemetry.simulation.internet import resolve_name
+from harness.telemetry.simulation.schedule import convert_seconds, wait
 
 # The pack's own listener (lab/listener) is a Python script.
 LISTENER = r"C:\Program Files\Python312\python.exe"
@@ -147,7 +149,17 @@ def look_up_before_calls(
         if len(mine):
             # 45 ms: an answer from the network and a handshake before the call counts; chosen.
             asked = at[mine] - np.timedelta64(45_000, "us")
-            yield from look_up_name(host, process.take(mine), asked, name=name, answers=(server,))
+            # The one that is used comes first, the others of the endpoint behind it, as resolvers rotate them.
+            others = (*servers[number + 1 :], *servers[:number])
+            chain = resolve_name(name).canonical_names
+            yield from look_up_name(
+                host,
+                process.take(mine),
+                asked,
+                name=name,
+                answers=(server,) if chain else (server, *others),
+                canonical_names=chain,
+            )
 
 
 def sizes(random: np.random.Generator, count: int, median: float) -> Integers:
@@ -155,3 +167,71 @@ def sizes(random: np.random.Generator, count: int, median: float) -> Integers:
     # Heavy-tailed as sizes on the web are; the spread of 0.35 is chosen.
     found: Integers = np.rint(median * np.exp(0.35 * random.standard_normal(count))).astype(np.int64)
     return found
+
+
+def look_up_names(
+    host: Host, process: Process, at: Times, names: TextColumn, random: np.random.Generator, *, missing: bool = False
+) -> Iterator[Activity]:
+    """A process asks for these names, most for both families at once; half of them are in the resolver's cache."""
+    answers = AnswerColumn(
+        values=[DnsAnswer() if missing else resolve_name(n) for n in names.texts()], codes=names.codes
+    )
+    # Shares chosen: 324 of 452 recorded answers are of queries for both families; caches are not recorded.
+    drawn = random.random(len(at))
+    cached = (random.random(len(at)) < 0.5) & (not missing)
+    for query_type, low, high in (("A+AAAA", 0.0, 0.72), ("A", 0.72, 0.9), ("AAAA", 0.9, 1.0)):
+        for held in (False, True):
+            rows = np.flatnonzero((drawn >= low) & (drawn < high) & (cached == held))
+            if len(rows):
+                yield DnsQuery(
+                    at=at[rows],
+                    host=host,
+                    process=process.take(rows),
+                    query_name=names.take(rows),
+                    query_type=query_type,
+                    status=9003 if missing else 0,
+                    resolved=answers.take(rows),
+                    resolver=host.resolvers[0],
+                    cached=held,
+                )
+    sent = np.flatnonzero(~cached)
+    if len(sent):
+        yield NetworkConnection(
+            at=at[sent] + np.timedelta64(700, "us"),
+            host=host,
+            process=host.service("Dnscache"),
+            destination_ip=host.resolvers[0],
+            destination_port=53,
+            protocol="udp",
+            bytes_sent=74,
+            bytes_received=140,
+            duration_ms=18,
+        )
+
+
+def call_names(
+    host: Host, process: Process, at: Times, names: TextColumn, random: np.random.Generator, *, port: int = 443
+) -> NetworkConnection:
+    """Calls to one of the addresses of each name; which of them is the resolver's choice for a while."""
+    pool: dict[str, int] = {}
+    starts: list[int] = []
+    counts: list[int] = []
+    flat: list[int] = []
+    for name in names.texts():
+        own = [a for a in resolve_name(name).addresses if ":" not in a]
+        starts.append(len(flat))
+        counts.append(len(own))
+        flat += [pool.setdefault(a, len(pool)) for a in own]
+    first, size = np.array(starts, np.int64)[names.codes], np.array(counts, np.int64)[names.codes]
+    # Lifetimes of five minutes: within one, a name has the same first address (telemetry.md 6.3).
+    lifetime = at.astype("datetime64[s]").astype(np.int64) // 300
+    place = first + (lifetime * 40503 + names.codes * 7) % np.maximum(size, 1)
+    return NetworkConnection(
+        at=at + convert_seconds(0.02 + 0.03 * random.random(len(at))),
+        host=host,
+        process=process,
+        destination_ip=TextColumn(values=tuple(pool), codes=np.array(flat, np.int64)[place]),
+        destination_port=port,
+        bytes_sent=sizes(random, len(at), 1800),
+        bytes_received=sizes(random, len(at), 24_000),
+    )

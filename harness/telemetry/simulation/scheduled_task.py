@@ -190,8 +190,13 @@ def register_task(
 ) -> Iterator[Activity]:
     """What `schtasks /Create` leaves: itself, the service's registry keys and file, the registration; all in 31 ms."""
     process = process or host.process(SCHTASKS, command_line=print_create_line(task, every), parent=shell(host))
-    service = host.service("Schedule")
     yield from sample_process_lifetime(process, at + np.timedelta64(95_000, "us"))
+    yield from record_registration(host, task, at, process)
+
+
+def record_registration(host: Host, task: ScheduledTask, at: np.datetime64, process: Process) -> Iterator[Activity]:
+    """What the service writes for a task that a process registers."""
+    service = host.service("Schedule")
     tree, details = rf"{CACHE}\Tree{task.name}", rf"{CACHE}\Tasks\{task.identifier}"
     steps = (
         (tree, "CreateKey", None),

@@ -13,10 +13,12 @@ import pyarrow as pa
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.events.event import TIME, Cause, Events, Telemetry, TelemetryOrigin, group_tables
 from harness.telemetry.events.text_columns import decimal
-from harness.telemetry.sensor import ActivityRows, Sensor, Setup, sensor, sensor_names
-from harness.telemetry.simulation.activity import Activity, NetworkConnection, Text, TextColumn
+from harness.telemetry.platform import sensor_names
+from harness.telemetry.sensor import ActivityRows, Sensor, Setup, sensor
+from harness.telemetry.simulation.activity import Activity, NetworkConnection, Text
 from harness.telemetry.simulation.attack import AtomicAttack
 from harness.telemetry.simulation.behaviour import Behaviour, guard_foreign_code
+from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.host import Host, host_named
 from harness.telemetry.simulation.identity import Integers, hash_to_number
 

@@ -12,6 +12,8 @@ from harness.detection.plan.nodes import Aggregate, Derive, Filter, Named, Node,
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import Span
 from harness.verdict.mutate.operators import (
+    REPETITION,
+    UNWRITTEN,
     ExpressionChange,
     aggregates_replaced,
     mutate_expression,
@@ -20,19 +22,38 @@ from harness.verdict.mutate.operators import (
 from harness.verdict.study.isolation import rebuild_on_sources
 
 WHOLE_FILTER = "filter"
+# No text of a search says that events need not be of its data model.
+MODEL = re.compile(r"`[^`]*\bdatamodel\s*=?\s*[\w.]+`", re.IGNORECASE)
+BOUNDARY = re.compile(r"(?:> becomes >=|>= becomes >|< becomes <=|<= becomes <) ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
     """A rule changed in one place: the kind of change, its description, its span, and the plan.
 
-    `key` tells mutants of one rule apart and is the same for one change under all settings.
+    `key` tells mutants of one rule apart and is the same for one change under all settings. `written` says that the
+    text holds what is changed, and not a word that it was made of.
     """
 
     kind: str
     what: str
     place: Span | None
     node: Node
+
+    @property
+    def written(self) -> bool:
+        """Whether a person could write the change."""
+        return UNWRITTEN not in self.what and not (self.kind == WHOLE_FILTER and MODEL.search(self.what))
+
+    @property
+    def repetition(self) -> bool:
+        """Whether only the repetition or the order of values in a list changed."""
+        return self.kind == "aggregate" and self.what.startswith(REPETITION)
+
+    @property
+    def boundary(self) -> bool:
+        """Whether only the boundary of a comparison moved: `>` became `>=` or the like."""
+        return self.kind == "comparison" and BOUNDARY.match(self.what) is not None
 
     @property
     def key(self) -> tuple[str, str, int, int]:

@@ -23,6 +23,9 @@ from harness.diagnostics import Span
 
 # Chosen, no source: each is a mutant that runs on all scenarios.
 MOST_ALTERNATIVES = 200
+WITH_REPETITIONS = "all values with repetitions"
+REPETITION = f"values becomes {WITH_REPETITIONS}"
+UNWRITTEN = "a part that the text does not hold"
 
 
 def broken_regexes(pattern: str) -> Iterator[tuple[str, str]]:
@@ -321,7 +324,7 @@ def print_broken_expression(e: Expression) -> str:
         return f"`{' '.join(place.text.split())}`"
     return next(
         (print_broken_expression(p) for p in walk_expressions(e) if p is not e and span_of(p)),
-        "a part that the text does not hold",
+        UNWRITTEN,
     )
 
 
@@ -357,7 +360,7 @@ NEAR: dict[Operation, tuple[Callable[[Aggregation], Expression], str]] = {
     ops.stdev_population: (replace_aggregation_by(ops.stdev_sample), "that of a sample"),
     ops.variance_sample: (replace_aggregation_by(ops.variance_population), "that of a population"),
     ops.variance_population: (replace_aggregation_by(ops.variance_sample), "that of a sample"),
-    ops.values: (replace_aggregation_by(ops.collect), "all values with repetitions"),
+    ops.values: (replace_aggregation_by(ops.collect), WITH_REPETITIONS),
     ops.count_distinct: (replace_aggregation_by(ops.count), "count of all"),
     ops.first: (replace_aggregation_by(ops.last), "last"),
     ops.last: (replace_aggregation_by(ops.first), "first"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from itertools import islice, zip_longest
 
@@ -189,6 +190,9 @@ MOST_BASES = 12
 MOST_PROBES = 6000
 MOST_PROBE_EVENTS = 400
 LARGEST_COUNT = 400
+# Chosen, no source: each is a step of the scenario that is written.
+MOST_REPEATS = 60
+REPEATED_EVERY = (timedelta(seconds=0.5), timedelta(seconds=20), timedelta(minutes=11))
 
 COUNT_PARAMETER = "a list, each a whole number"
 OTHER_VALUES: dict[str, tuple[object, object]] = {
@@ -242,7 +246,20 @@ def of_scenario(scenario: Scenario, texts: Sequence[Example], values: Sequence[f
             behaviour = behaviours[step.behaviour]
             for given in (*texts_given(behaviour, texts), *counts_given(behaviour, values), *ends_given(behaviour)):
                 yield Variant(scenario=scenario, step=number, given=given)
+            yield from repeat_probe(scenario, number, behaviour, values)
             yield from divide_probe(scenario, number, behaviour, values)
+
+
+def repeat_probe(scenario: Scenario, number: int, behaviour: Behaviour, values: Sequence[float]) -> Iterator[Variant]:
+    """What happens once, such as a process, done around each number of the rule: in one minute, and over hours."""
+    counts = ("times", "count")
+    if any(
+        n in counts or p.kind.startswith(COUNT_PARAMETER) for n, p in behaviour.parameters.items() if "port" not in n
+    ):
+        return
+    for total in sorted({int(v) + d for v in values for d in (-1, 0, 1) if 1 < int(v) + d <= MOST_REPEATS}):
+        for apart in REPEATED_EVERY:
+            yield Variant(scenario=scenario, step=number, repeats=total, apart=apart, alone=True)
 
 
 def divide_probe(scenario: Scenario, number: int, behaviour: Behaviour, values: Sequence[float]) -> Iterator[Variant]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Any
 
 import yaml
@@ -50,33 +51,59 @@ class LoadedProbes:
     alerts: tuple[tuple[Alert, ...], ...]
 
 
+@dataclass(slots=True, kw_only=True)
+class Hunt:
+    """Killers by mutant, how many probes there were, how long it took, and how many mutants there was no time for."""
+
+    allowed: float
+    found: dict[AlertKey, Killer] = field(default_factory=dict)
+    probes: int = 0
+    seconds: float = 0.0
+    left: int = 0
+    began: float = field(default_factory=perf_counter)
+
+    def in_time(self, share: float) -> bool:
+        """Whether less than this share of the time is over; a mutant that comes too late is counted."""
+        late = perf_counter() - self.began > share * self.allowed
+        self.left += late
+        return not late
+
+
 def killers(
-    subjects: Sequence[LabelledTrial], seen: Sequence[bool], wanted: Sequence[AlertKey], columns: Schema
-) -> dict[AlertKey, Killer]:
-    """For each mutant that is wanted a scenario that kills it, where the probes hold one.
+    subjects: Sequence[LabelledTrial],
+    seen: Sequence[bool],
+    wanted: Sequence[AlertKey],
+    columns: Schema,
+    *,
+    seconds: float,
+) -> Hunt:
+    """For each mutant that is wanted a scenario that kills it, where the probes hold one, within so many seconds.
 
     `columns` are those of all subjects together: over fewer a rule may mean less.
     """
+    hunt = Hunt(allowed=seconds)
     connected = open_engine(subjects[0].trial.engine.name)
     try:
         probed = probe(subjects, seen, columns, connected)
         if probed is None:
-            return {}
-        found: dict[AlertKey, Killer] = {}
+            return hunt
+        hunt.probes = len(probed.variants)
         chosen = {m.key: m for m in mutants(probed.root)}
         candidates: dict[AlertKey, list[int]] = {}
-        for key in wanted:
-            if key in chosen:
+        for key in (k for k in wanted if k in chosen):
+            # A half for finding cases, the other for checking them as scenarios.
+            if hunt.in_time(0.5):
                 candidates[key] = list(find_telling_cases(probed, chosen[key].node))
         search = KillerSearch(probed, connected)
         # By their first case: mutants that the same probe tells apart share the probe's run.
         for key, cases in sorted(candidates.items(), key=lambda c: c[1][:1]):
-            killer = search.first_sound(key, chosen[key].line, cases)
+            killer = search.first_sound(key, chosen[key].line, cases) if hunt.in_time(1.0) else None
             if killer is not None:
-                found[key] = killer
-        return found
+                hunt.found[key] = killer
+        return hunt
     finally:
         connected.close()
+        hunt.seconds = perf_counter() - hunt.began
 
 
 def probe(

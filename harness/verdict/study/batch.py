@@ -10,17 +10,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.detection.engine import Engine, ResultRows
+from harness.detection.engine import CellValue, Engine, ResultRows
 from harness.detection.language import Ask, Plan
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import EVENT_COLUMN, Column, Expression, Literal, Schema, columns_read
-from harness.detection.plan.nodes import Node, Scan, is_same_plan, walk_nodes
+from harness.detection.plan.nodes import Node, Scan, Select, is_same_plan, walk_nodes
+from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
+from harness.detection.plan.passes.shared_nodes import SharedNodes
 from harness.detection.plan.schema import columns_of
 from harness.telemetry.events.event import CAUSE, UNLABELLED, Cause, Telemetry
 from harness.telemetry.platform import View, platform
-from harness.verdict.alerts import Alert, GroundTruth, alerts_of
+from harness.verdict.alerts import Alert, Attribution, GroundTruth, alerts_of
+from harness.verdict.joint_run import run_jointly
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
 
 Numbers = npt.NDArray[np.int32]
@@ -94,8 +97,20 @@ class Batch:
         self.views = tuple(merge_views(list(number_lots(self.lots, platform_name, raw, self.hosts))))
         self.size = sum(lot.count for lot in self.lots)
         self.events = sum(len(v.columns) for v in self.views)
-        self.truth = merge_lot_truth(self.lots, self.views)
+        self.truth: Attribution = merge_lot_truth(self.lots, self.views)
         self.columns: Schema = {n: k for n, k in engine.load(self.views).items() if n not in STUDY_COLUMNS}
+
+    def isolation(self, carried: Mapping[str, Operation]) -> Isolation:
+        """The rewriting that keeps cases apart, if there are several, and carries what studies need of each event."""
+        return Isolation(by=(CASE_COLUMN,) if self.size > 1 else (), carried=carried)
+
+    def rows(self, node: Node) -> ResultRows:
+        """The rows of a rewritten plan."""
+        return self.engine.run(node)
+
+    def host_name(self, value: CellValue) -> str:
+        """The host that a cell of `@host_number` means."""
+        return tuple(self.hosts)[int(float(str(value)))]
 
     def narrow(self, nodes: Sequence[Node]) -> None:
         """Loads again only the fields that these plans read: a statement over few columns is planned much faster.
@@ -147,6 +162,27 @@ class Batch:
         except InseparableError:
             return self.one_by_one(node)
 
+    def count_alerts(self, plans: Sequence[Node]) -> list[tuple[tuple[Alert, ...], ...]]:
+        """For each plan and each case its alerts without their fields; by one statement, equal parts written once."""
+        isolate, share = Isolation(), SharedNodes()
+        known: dict[int, Node] = {}
+        try:
+            nodes = [trace_events(isolate(share(plan)), known) for plan in plans]
+        except InseparableError:
+            return [self.alerts(plan) for plan in plans]
+        bare = [Select(source=n, columns=tuple((c, Column(c)) for c in (CASE_COLUMN, EVENT_COLUMN))) for n in nodes]
+        return [self.alerts_by_case(rows) for rows in run_jointly(bare, self.engine.run)]
+
+    def run_jointly(self, nodes: Sequence[Node]) -> list[ResultRows]:
+        """The same of several relations of one plan, by one statement where that can keep the cases apart."""
+        isolate, share = Isolation(), SharedNodes()
+        known: dict[int, Node] = {}
+        try:
+            parts = [trace_events(isolate(share(node)), known) for node in nodes]
+        except InseparableError:
+            return [self.one_by_one(node) for node in nodes]
+        return run_jointly(parts, self.engine.run)
+
     def one_by_one(self, node: Node) -> ResultRows:
         """The same by one statement a case."""
         columns: tuple[str, ...] = ()
@@ -169,7 +205,10 @@ class Batch:
 
     def alerts(self, node: Node) -> tuple[tuple[Alert, ...], ...]:
         """For each case the rows of a plan as alerts."""
-        rows = self.run(node)
+        return self.alerts_by_case(self.run(node))
+
+    def alerts_by_case(self, rows: ResultRows) -> tuple[tuple[Alert, ...], ...]:
+        """For each case its rows as alerts."""
         at = rows.columns.index(CASE_COLUMN)
         found: list[list[Alert]] = [[] for _ in range(self.size)]
         # The case's number is no field of an alert.

@@ -21,8 +21,9 @@ from harness.telemetry.simulation.behaviour import Behaviours, load_behaviours
 from harness.telemetry.simulation.simulate import ScheduledAction, simulate
 from harness.verdict.alerts import Alert, describe_field_differences
 from harness.verdict.judge import Trial
-from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
+from harness.verdict.study.population import WatchedPopulation, build_watched_population
+from harness.verdict.study.world import WorldBatch
 from harness.verdict.verdict import outcome
 
 
@@ -31,7 +32,7 @@ class LabelledTrial:
     """A rule set against telemetry, under a name to show, and what that telemetry is: an attack or not.
 
     Where a scenario with an expectation is behind it, both are given. Recorded events and worlds have neither: what is
-    malicious in them is said by each event's cause.
+    malicious in them is said by each event's cause. `same` are the names of others with the same telemetry.
     """
 
     name: str
@@ -39,6 +40,7 @@ class LabelledTrial:
     trial: Trial
     scenario: Scenario | None = None
     expectation: Expectation | None = None
+    same: tuple[str, ...] = ()
 
     @property
     def lot(self) -> Lot:
@@ -57,18 +59,23 @@ class Ensemble:
         if not subjects:
             raise HarnessError("no-scenarios", "there is nothing to run the rule on", help="name scenarios or events")
         self.subjects = tuple(subjects)
-        first = subjects[0].trial
-        self.engine = connected or open_engine(first.engine.name)
-        raw = any(s.trial.query.raw for s in subjects)
-        platform = language(first.rule.language).platform
-        self.batch = Batch(self.engine, platform, [s.lot for s in subjects], raw=raw)
+        self.batch = load_batch(subjects, connected)
+        self.engine = self.batch.engine
         self.plans = self.planned()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.engine.close()
+        # A world's engine is that of its store, which closes it.
+        if not isinstance(self.batch, WorldBatch):
+            self.engine.close()
+
+    @property
+    def watched(self) -> WatchedPopulation:
+        """Which hosts were watched for how long, and which attacks there are."""
+        batch = self.batch
+        return batch.watched() if isinstance(batch, WorldBatch) else build_watched_population(batch)
 
     def planned(self) -> tuple[tuple[Plan, tuple[int, ...]], ...]:
         """What the rule means, and for which subjects it means that; settings and dialects may tell them apart."""
@@ -76,7 +83,7 @@ class Ensemble:
         for number, subject in enumerate(self.subjects):
             trial = subject.trial
             settings = trial.settings
-            now = settings.now or compute_search_now(trial.store.telemetry(trial.conditions))
+            now = settings.now or trial.store.end(trial.conditions)
             given = replace(settings, now=now)
             ((plan, _),) = self.batch.meanings(partial(self.meaning, trial, given), [number])
             # Compared by the plan itself: different switches may still mean the same.
@@ -115,6 +122,16 @@ class Ensemble:
         return tuple(found)
 
 
+def load_batch(subjects: Sequence[LabelledTrial], connected: Engine | None = None) -> Batch:
+    """The subjects' events: of a world those that plans ask for, of all else everything in an engine of its own."""
+    first = subjects[0].trial
+    if first.store.streamed:
+        return WorldBatch(first)
+    raw = any(s.trial.query.raw for s in subjects)
+    platform = language(first.rule.language).platform
+    return Batch(connected or open_engine(first.engine.name), platform, [s.lot for s in subjects], raw=raw)
+
+
 def classify_outcome(subject: LabelledTrial, alerts: tuple[Alert, ...]) -> Outcome:
     """The cell of the confusion matrix that a subject ends in."""
     return outcome(subject.label, alerts)
@@ -138,6 +155,7 @@ class Variant:
     """What differs from a scenario: parameters of one of its steps, how much later it all begins, and on which host.
 
     `again`, if given, is the same step done once more, with these parameters and, if named, on this other host.
+    `repeats` is how often the step is done in all, each `apart` from the last; `alone` leaves the other steps out.
     """
 
     scenario: Scenario
@@ -147,17 +165,24 @@ class Variant:
     host: str | None = None
     again: Mapping[str, object] | None = None
     other_host: str | None = None
+    repeats: int = 1
+    apart: timedelta = timedelta(0)
+    alone: bool = False
 
     def steps(self, behaviours: Behaviours) -> list[ScheduledAction]:
         """The steps of this variant. Raises HarnessError for parameters that cannot be."""
         found = []
         for number in range(len(self.scenario.body.simulate)):
+            if self.alone and number != self.step:
+                continue
             made = step(self.scenario, number, behaviours)
             if number == self.step and self.given:
                 made = replace(made, given={**made.given, **self.given})
                 # Checked here, so that a variant that cannot be is told before anything is simulated.
                 behaviours[made.behaviour].arguments(made.given)
-            found.append(replace(made, at=made.at + self.later, host=self.host or made.host))
+            moved = replace(made, at=made.at + self.later, host=self.host or made.host)
+            times = self.repeats if number == self.step else 1
+            found += [replace(moved, at=moved.at + n * self.apart) for n in range(times)]
         if self.again is not None:
             first = found[self.step]
             once_more = replace(first, given={**first.given, **self.again}, host=self.other_host or first.host)

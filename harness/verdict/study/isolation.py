@@ -53,13 +53,16 @@ class Isolation:
     """The rewriting of plans: by which columns cases are told apart, what else is carried up, and what a scan becomes.
 
     `carried` are columns that no rule has, and the aggregate that joins their values where rows are. `scan` makes the
-    new relation of a scan; without one the stored table has the columns itself.
+    new relation of a scan; without one the stored table has the columns itself, or `derived` computes them from
+    `hidden` columns of it.
     """
 
     by: tuple[str, ...] = (CASE_COLUMN,)
     carried: Mapping[str, Operation] = field(default_factory=dict)
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     scan: Callable[[Scan], Node] | None = None
+    hidden: Schema = field(default_factory=dict)
+    derived: tuple[Named, ...] = ()
     made: dict[int, Node] = field(default_factory=dict)
     shapes: dict[int, Schema] = field(default_factory=dict)
     kept: list[Node] = field(default_factory=list)
@@ -91,6 +94,8 @@ class Isolation:
     def rewritten(self, node: Node) -> Node:
         """One node over its rewritten sources."""
         match node:
+            case Scan() if self.derived:
+                return Derive(source=replace(node, columns={**node.columns, **self.hidden}), columns=self.derived)
             case Scan():
                 added = {n: self.kinds.get(n, Kind.NUMBER) for n in (*self.by, *self.carried)}
                 return self.scan(node) if self.scan else replace(node, columns={**node.columns, **added})
@@ -104,7 +109,11 @@ class Isolation:
                     raise inseparable("rows of its own stand beside events")
                 return replace(node, sources=made)
             case Filter() | Derive() | Sort() | Reverse() | Unnest():
-                return replace(node, source=self.below(node.source))
+                below = self.below(node.source)
+                # Labels above the rule's own conditions: an engine knows how to filter what it has stored.
+                if self.derived and isinstance(below, Derive) and below.columns is self.derived:
+                    return replace(below, source=replace(node, source=below.source))
+                return replace(node, source=below)
             case Select() | Aggregate() | Window() | Limit():
                 source = self.below(node.source)
                 if not self.apart(source):

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.telemetry.events.event import UNLABELLED
+from harness.telemetry.events.event import CAUSE, UNLABELLED, Telemetry
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 from harness.verdict.study.batch import ATTACK, HOST_COLUMN, Batch
 from harness.verdict.study.isolation import CASE_COLUMN
@@ -76,15 +77,28 @@ def attacks(batch: Batch, left: dict[int, tuple[Unit, int]]) -> Sequence[AttackI
     cause, case = 0, 0
     for lot in batch.lots:
         own = lot.attacks()
+        happened = count_events_by_cause(lot.telemetry)
         for number in np.unique(own[own != UNLABELLED]).tolist():
+            # A scenario is an attack even where no sensor saw it; of what was recorded many causes never happened.
+            if not lot.one_attack and not happened[number]:
+                continue
             told = lot.telemetry.causes[number]
             of = case + int(lot.cases(np.array([number], np.int32))[0])
             unit, events = left.get(number + cause, ((of, told.host), 0))
-            # `detail` is the cause's name within a world, where all implants are called alike.
-            name = told.detail or told.name
+            # A scenario's causes are called by their behaviours; `detail` is what the scenario is called.
+            name = told.detail or told.name if lot.one_attack else told.name
             found.append(AttackInBatch(number=number + cause, case=of, name=name, host=unit[1], events=events))
         cause += len(lot.telemetry.causes)
         case += lot.count
+    return found
+
+
+def count_events_by_cause(telemetry: Telemetry) -> npt.NDArray[np.int64]:
+    """How many events each cause left, by its number."""
+    found = np.zeros(len(telemetry.causes), np.int64)
+    for events in telemetry.events:
+        causes = events.columns.column(CAUSE).to_numpy()
+        found += np.bincount(causes[causes != UNLABELLED], minlength=len(found))
     return found
 
 

@@ -157,6 +157,19 @@ def build_threshold_axis(
     return sort_by_strictness(pick_values(sorted(nice), threshold.published, wanted), threshold)
 
 
+def build_axis_between(
+    groups: LiftedGroups, j: int, low: float, high: float, kept: set[float], wanted: int
+) -> tuple[float, ...]:
+    """Values of one threshold between two literals, of those that groups have there, and some literals besides."""
+    threshold = groups.thresholds[j]
+    values = groups.values[:, j]
+    held = values[~np.isnan(values)]
+    whole = bool(len(held)) and bool(np.all(held == np.round(held)))
+    between = np.unique(held[(held >= low) & (held <= high)])
+    found = {round_literal(v, threshold, whole) for v in choose_by_rank(between, max(1, wanted - len(kept)))}
+    return sort_by_strictness({v for v in found if low <= v <= high} | kept, threshold)
+
+
 def choose_by_rank(values: FloatArray, count: int) -> list[float]:
     """About `count` of the distinct values, evenly by rank."""
     if not len(values):

@@ -7,14 +7,14 @@ out, as columns of the same statement; which way they turn out at given threshol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.detection.engine import CellValue, Engine, ResultRows
+from harness.detection.engine import CellValue, ResultRows
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, TRUE, Call, Column, Expression, Lambda, Literal, is_hidden
 from harness.detection.plan.nodes import Derive, Filter, Limit, Named, Node, Reverse, Select, Sort
@@ -22,6 +22,7 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import all_of
 from harness.detection.plan.schema import columns_of
 from harness.telemetry.simulation.schedule import FloatArray
+from harness.verdict.study.batch import STUDY_COLUMNS
 from harness.verdict.tune.thresholds import Threshold, split_at_last_grouping
 
 # 64 patterns; chosen, no source: each is a set of columns of the statement.
@@ -171,16 +172,26 @@ def lift_plan(root: Node, below: Node, thresholds: Sequence[Threshold]) -> tuple
     return node, lift
 
 
-def collect_groups(engine: Engine, root: Node, below: Node, thresholds: Sequence[Threshold]) -> LiftedGroups:
-    """Runs the plan once and gives every group that alerts at some value of the thresholds."""
+def collect_groups(
+    run: Callable[[Node], ResultRows],
+    root: Node,
+    below: Node,
+    thresholds: Sequence[Threshold],
+    *,
+    shown: bool = True,
+) -> LiftedGroups:
+    """Runs the plan once and gives every group that alerts at some value of the thresholds.
+
+    Without `shown` their fields are those that studies added alone.
+    """
     node, lift = lift_plan(root, below, thresholds)
     finals = [str(parts[0].name) for parts in lift.passes if isinstance(parts[0], Column)]
-    own = [n for n in columns_of(below) if not is_hidden(n)]
+    own = [n for n in columns_of(below) if not is_hidden(n) and (shown or n in STUDY_COLUMNS)]
     extra = list(dict.fromkeys([*lift.values.values(), *finals]))
     # Groups that alert at no value at all stay in the engine.
     kept = Filter(source=node, condition=ops.or_(*(Column(n) for n in dict.fromkeys(finals))))
     columns = tuple((n, Column(n)) for n in dict.fromkeys([*own, *extra]))
-    rows = engine.run(Select(source=kept, columns=columns))
+    rows = run(Select(source=kept, columns=columns))
     numbers = {n: as_numbers(rows.column(n)) for n in lift.values.values()}
     truths = {n: np.array([v is True for v in rows.column(n)], bool) for n in finals}
     shape = (len(lift.patterns), len(thresholds), len(rows))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from statistics import NormalDist
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.detection.engine import CellValue
+from harness.detection.engine import CellValue, ResultRows
 from harness.detection.plan import operations as ops
 from harness.detection.plan.nodes import Node
+from harness.detection.plan.operation import Operation
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.telemetry.simulation.schedule import FloatArray
-from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, STUDY_COLUMNS, Batch
+from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, STUDY_COLUMNS
 from harness.verdict.study.isolation import CASE_COLUMN, Isolation
-from harness.verdict.study.population import Unit, WatchedPopulation, build_watched_population
+from harness.verdict.study.population import Unit, WatchedPopulation
 from harness.verdict.tune.grid import Cells, Counts, Grid
 from harness.verdict.tune.groups import LiftedGroups, collect_groups
 from harness.verdict.tune.thresholds import Threshold, split_at_last_grouping
@@ -110,15 +113,22 @@ def estimate_bootstrap(
 
 def resample_ratio(upper: FloatArray, lower: FloatArray, seed: int) -> FloatArray:
     """The ratio in samples of as many hosts, drawn with replacement; samples without any denominator are left out."""
-    # Seeded: the same study gives the same interval.
-    random = np.random.default_rng(seed)
     found = []
-    for _ in range(RESAMPLES // CHUNK):
-        weights = random.multinomial(len(upper), np.full(len(upper), 1 / len(upper)), CHUNK)
+    for weights in draw_samples(len(upper), seed):
         with np.errstate(invalid="ignore", divide="ignore"):
             found.append((weights @ upper) / (weights @ lower))
     drawn: FloatArray = np.concatenate(found)
     return drawn[np.isfinite(drawn)]
+
+
+# Kept, since every point of a study draws the same hosts again; with a thousand of them they are 8 MB.
+@lru_cache(maxsize=4)
+def draw_samples(hosts: int, seed: int) -> tuple[npt.NDArray[np.float32], ...]:
+    """How often each host is drawn in each sample."""
+    # Seeded: the same study gives the same interval.
+    random = np.random.default_rng(seed)
+    even = np.full(hosts, 1 / hosts)
+    return tuple(random.multinomial(hosts, even, CHUNK).astype(np.float32) for _ in range(RESAMPLES // CHUNK))
 
 
 GroupPlaces = npt.NDArray[np.int64]
@@ -166,17 +176,23 @@ class Observations:
         """Which attacks have a group among those that alert."""
         return np.array([bool(alerting[m].any()) for m in self.members], bool)
 
-    def point(self, values: Sequence[float], *, confidence: float = 0.95, seed: int = 0) -> Point:
-        """The rule at these literals."""
+    def point(
+        self, values: Sequence[float], *, confidence: float = 0.95, seed: int = 0, part: BooleanArray | None = None
+    ) -> Point:
+        """The rule at these literals; with `part` on those units alone for which it is true."""
         alerting = self.groups.judged(values)
         caught = self.caught(alerting)
         size = len(self.units)
+        if part is not None:
+            alerting = alerting & part[self.unit_of]
+            caught = caught & part[self.attack_units]
         every = np.bincount(self.unit_of[alerting], minlength=size)
         true = np.bincount(self.unit_of[alerting & self.malicious], minlength=size)
-        place = {u: i for i, u in enumerate(self.units)}
-        where = np.array([place[a.unit] for a in self.population.attacks], np.int64)
-        days = np.array([self.population.days.get(u, 0.0) for u in self.units]) / PER_HOSTS
+        where, days = self.attack_units, self.host_days / PER_HOSTS
         seen, present = np.bincount(where[caught], minlength=size), np.bincount(where, minlength=size)
+        if part is not None:
+            every, true, seen, present = (v[part] for v in (every, true, seen, present))
+            days = days[part]
         return Point(
             values=tuple(values),
             alerts=int(alerting.sum()),
@@ -188,13 +204,29 @@ class Observations:
             false_alerts_a_day=ratio(every - true, days, confidence=confidence, seed=seed),
         )
 
-    def surface(self, grid: Grid) -> Surface:
-        """Alerts and attacks caught at every point of a grid."""
+    def mask(self, part: frozenset[Unit]) -> BooleanArray:
+        """Which of the units are among these."""
+        return np.array([u in part for u in self.units], bool)
+
+    @property
+    def attack_units(self) -> GroupPlaces:
+        """For each attack the place of its unit."""
+        place = {u: i for i, u in enumerate(self.units)}
+        return np.array([place[a.unit] for a in self.population.attacks], np.int64)
+
+    @property
+    def host_days(self) -> FloatArray:
+        """For how many days each unit was watched."""
+        return np.array([self.population.days.get(u, 0.0) for u in self.units], np.float64)
+
+    def surface(self, grid: Grid, part: BooleanArray | None = None) -> Surface:
+        """False alerts and attacks caught at every point of a grid; with `part` of those units alone."""
         cells = Cells(self.groups, grid)
-        false = cells.counts(~self.malicious)
-        return Surface(
-            grid=grid, false_alerts=false, true_alerts=cells.counts(self.malicious), caught=cells.anywhere(self.members)
-        )
+        false, members = ~self.malicious, self.members
+        if part is not None:
+            false = false & part[self.unit_of]
+            members = tuple(m for m, own in zip(members, part[self.attack_units], strict=True) if own)
+        return Surface(grid=grid, false_alerts=cells.counts(false), caught=cells.anywhere(members))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,36 +235,58 @@ class Surface:
 
     grid: Grid
     false_alerts: Counts
-    true_alerts: Counts
     caught: Counts
 
 
+# Least and greatest instead of a list: with two numbers a group tuning costs little more than one run of the rule.
+CHEAP_LABELS: Mapping[str, Operation] = {ATTACK: ops.minimum, LAST_ATTACK: ops.maximum, HOST_NUMBER: ops.minimum}
+EXACT_LABELS: Mapping[str, Operation] = {ATTACK: ops.gather, HOST_NUMBER: ops.minimum}
+
+
+class GroupSource(Protocol):
+    """What a plan is run on: a batch of cases, a world, or groups that were kept."""
+
+    def rows(self, node: Node) -> ResultRows:
+        """The rows of a rewritten plan."""
+
+    def isolation(self, carried: Mapping[str, Operation]) -> Isolation:
+        """The rewriting that carries the labels of events up."""
+
+    def host_name(self, value: CellValue) -> str:
+        """The host that a cell of `@host_number` means."""
+
+
 def observe(
-    batch: Batch, root: Node, thresholds: Sequence[Threshold], watched: WatchedPopulation | None = None
+    source: GroupSource,
+    root: Node,
+    thresholds: Sequence[Threshold],
+    watched: WatchedPopulation,
+    *,
+    shown: bool = True,
 ) -> Observations:
-    """Runs a plan once up to its last grouping, and labels the groups.
+    """Runs a plan once up to its last grouping, and labels the groups; with `shown` their own columns come along.
 
     Only where a group rests on several attacks, which is rare, it is run again to list them.
     """
     _, last = split_at_last_grouping(root)
-    by = (CASE_COLUMN,) if batch.size > 1 else ()
-    hosts = tuple(batch.hosts)
-    watched = watched or build_watched_population(batch)
-    # Least and greatest instead of a list: with two numbers a group tuning costs little more than one run of the rule.
-    cheap = {ATTACK: ops.minimum, LAST_ATTACK: ops.maximum, HOST_NUMBER: ops.minimum}
-    found = collect_groups(batch.engine, root, Isolation(by=by, carried=cheap)(last), thresholds)
+    found = collect_groups(source.rows, root, source.isolation(CHEAP_LABELS)(last), thresholds, shown=shown)
     if found.fields.column(ATTACK) != found.fields.column(LAST_ATTACK):
-        exact = {ATTACK: ops.gather, HOST_NUMBER: ops.minimum}
-        found = collect_groups(batch.engine, root, Isolation(by=by, carried=exact)(last), thresholds)
-    return label_groups(found, watched, hosts)
+        found = collect_groups(source.rows, root, source.isolation(EXACT_LABELS)(last), thresholds, shown=shown)
+    return label_groups(found, watched, source.host_name)
 
 
-def label_groups(found: LiftedGroups, watched: WatchedPopulation, known: Sequence[str]) -> Observations:
+def label_groups(
+    found: LiftedGroups, watched: WatchedPopulation, host_name: Callable[[CellValue], str]
+) -> Observations:
     """Groups with their hosts and attacks, which their hidden columns say."""
     columns = found.fields.columns
     size = len(found)
     cases = [int(float(str(c))) for c in found.fields.column(CASE_COLUMN)] if CASE_COLUMN in columns else [0] * size
-    hosts = [known[int(float(str(h)))] for h in found.fields.column(HOST_NUMBER)]
+    named: dict[CellValue, str] = {}
+    for cell in found.fields.column(HOST_NUMBER):
+        if cell not in named:
+            named[cell] = host_name(cell)
+    hosts = [named[h] for h in found.fields.column(HOST_NUMBER)]
     numbers = [attack_numbers(v) for v in found.fields.column(ATTACK)]
     of_groups = list(zip(cases, hosts, strict=True))
     # Hosts without a group are drawn too: a rate without the silent hosts would be too high.

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.detection.engine import Engine, ResultRows
+from harness.detection.engine import ResultRows
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, SortKey
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, Window, walk_nodes
 from harness.detection.plan.schema import columns_of
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.telemetry.simulation.schedule import FloatArray
-from harness.verdict.study.batch import ATTACK
-from harness.verdict.study.isolation import CASE_COLUMN, Isolation
+from harness.verdict.study.batch import ATTACK, Batch
+from harness.verdict.study.isolation import CASE_COLUMN
 from harness.verdict.study.population import WatchedPopulation
 from harness.verdict.tune.groups import as_numbers
 from harness.verdict.tune.observations import attack_numbers
@@ -58,9 +58,9 @@ class ScoredPairs:
     members: tuple[npt.NDArray[np.int64], ...]
 
 
-def opinions(engine: Engine, root: Node, watched: WatchedPopulation, false_alerts: int) -> tuple[Opinion, ...]:
+def opinions(batch: Batch, root: Node, watched: WatchedPopulation, false_alerts: int) -> tuple[Opinion, ...]:
     """Each statistic at as many false alerts as the rule has; nothing where the plan has no pairs or no times."""
-    found = score_pairs(engine, root, watched)
+    found = score_pairs(batch, root, watched)
     if found is None or not len(found.malicious):
         return ()
     return tuple(opinion(name, scores, found, false_alerts) for name, scores in found.scores.items())
@@ -82,18 +82,18 @@ def opinion(name: str, scores: FloatArray, found: ScoredPairs, false_alerts: int
     return Opinion(name=name, caught=caught, attacks=len(found.members), false_alerts=false_alerts, area=area)
 
 
-def score_pairs(engine: Engine, root: Node, watched: WatchedPopulation) -> ScoredPairs | None:
+def score_pairs(batch: Batch, root: Node, watched: WatchedPopulation) -> ScoredPairs | None:
     """The pairs of ends among the events that the rule lets into its first grouping, scored."""
     keyed = find_first_grouping(root)
     if keyed is None:
         return None
     source, keys, time, per_second = keyed
-    isolate = Isolation(carried={ATTACK: ops.gather})
+    isolate = batch.isolation({ATTACK: ops.gather})
     seconds = ops.divide(Column(time), Literal(per_second))
     base = Derive(source=isolate(source), columns=(*keys, (AT, seconds)))
-    names = (CASE_COLUMN, *(n for n, _ in keys))
-    waits = engine.run(waits_of(base, names))
-    hours = engine.run(hours_of(base, names))
+    names = (*((CASE_COLUMN,) if batch.size > 1 else ()), *(n for n, _ in keys))
+    waits = batch.rows(waits_of(base, names))
+    hours = batch.rows(hours_of(base, names))
     return score_waits(waits, hours, names, watched)
 
 

@@ -1,9 +1,11 @@
 """`detlab coverage` and `detlab docs` on the command line."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from time import sleep
 from typing import IO
@@ -78,6 +80,86 @@ def test_rules_are_also_run_on_events(folder):
     ran = detlab("coverage", "any.spl", "good.spl", "--events", "events.ndjson")
     assert ran.code == 0
     assert "1 rule returned 1 row on the events" in ran.out
+
+
+def write_events(folder: Path, hosts: int = 2) -> Path:
+    event = {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": "1", "Image": "C:\\powershell.exe"}
+    event |= {"Provider_Name": "Microsoft-Windows-Sysmon"}
+    path = folder / "events.ndjson"
+    lines = [event | {"Computer": f"ws{n}", "SystemTime": f"2026-03-03T09:1{n}:00Z"} for n in range(hosts)]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def test_rules_that_find_something_are_listed_with_level_hits_hosts_and_times_the_gravest_first(folder):
+    events = write_events(folder)
+    (folder / "low.spl").write_text("Image=*powershell.exe")
+    (folder / "low.spl.yaml").write_text("title: Any shell\nlevel: low\n")
+    (folder / "high.spl").write_text("Image=*powershell.exe | stats count by host | where count>5")
+    (folder / "high.cql").write_text("Image=/powershell/i Computer=ws1")
+    (folder / "high.cql.yaml").write_text("title: One host\nlevel: high\n")
+    ran = detlab("coverage", "low.spl", "high.spl", "high.cql", "--events", events)
+    assert ran.code == 0
+    table = [line.split() for line in ran.out.splitlines()[1:4]]
+    assert table[0] == ["rule", "level", "hits", "hosts", "first", "last"]
+    assert table[1] == ["One", "host", "high", "1", "ws1", "2026-03-03T09:11:00Z", "2026-03-03T09:11:00Z"]
+    assert table[2] == ["Any", "shell", "low", "2", "2", "2026-03-03T09:10:00Z", "2026-03-03T09:11:00Z"]
+    document = json.loads(detlab("coverage", "low.spl", "high.spl", "--events", events, "--json").out)
+    low, high = sorted(document["covered"], key=lambda each: -each["rows"])
+    assert (low["level"], low["hosts"], low["first"]) == ("low", ["ws0", "ws1"], "2026-03-03T09:10:00Z")
+    assert (high["rows"], high["hosts"], high["first"]) == (0, [], None)
+
+
+def test_conditions_say_how_the_platform_is_set_up(folder):
+    events = write_events(folder)
+    (folder / "any.spl").write_text('source="WinEventLog:*" Image=*')
+    assert "0 rules returned 0 rows" in detlab("coverage", "any.spl", "--events", events).out
+    ran = detlab("coverage", "any.spl", "--events", events, "--condition", "source=WinEventLog")
+    assert "1 rule returned 2 rows" in ran.out
+
+
+def run_apart(folder: Path, *arguments: object, cache: Path) -> str:
+    command = [sys.executable, "-c", "from harness.cli.main import main; main()", "coverage", *map(str, arguments)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    assert ran.stderr == ""
+    document = json.loads(ran.stdout)
+    for each in document["covered"]:
+        del each["seconds"]
+    return json.dumps(document)
+
+
+def test_whatever_the_number_of_processes_and_what_was_kept_the_answer_is_the_same(folder, tmp_path):
+    events, cache = write_events(folder), tmp_path / "cache"
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    for n in range(20):
+        (rules / f"a{n}.spl").write_text(f"Image=*shell.exe Computer=ws{n % 3}")
+        (rules / f"b{n}.cql").write_text(f"Image=/shell/i | Computer=ws{n % 3}")
+    (rules / "grouped.spl").write_text("Image=*shell.exe | stats count by host")
+    (rules / "bad.spl").write_text("| fnord")
+    given = [rules, "--events", events, "--json"]
+    found = [run_apart(folder, *given, "--jobs", jobs, "--no-cache", cache=cache) for jobs in (1, 3)]
+    assert not cache.exists()
+    found += [run_apart(folder, *given, cache=cache) for _ in range(2)]
+    assert len(list(cache.glob("detlab/plans/*/*.json"))) == 2
+    assert len(set(found)) == 1
+    assert json.loads(found[0])["run"] == 41
+    # A rule that was changed is read again.
+    (rules / "a0.spl").write_text("Image=nothing")
+    (changed,) = [c for c in json.loads(run_apart(folder, *given, cache=cache))["covered"] if "a0.spl" in c["path"]]
+    assert changed["rows"] == 0
+
+
+def test_a_kept_file_that_another_wrote_changes_nothing(folder, tmp_path):
+    events, cache = write_events(folder), tmp_path / "cache"
+    (folder / "any.spl").write_text("Image=*powershell.exe")
+    given = ["any.spl", "--events", events, "--json"]
+    before = run_apart(folder, *given, cache=cache)
+    (path,) = cache.glob("detlab/plans/*/*.json")
+    body = path.read_bytes()[32:].replace(b"ends_with_ci", b"fnord_with_i")
+    path.write_bytes(sha256(body).digest() + body)
+    assert run_apart(folder, *given, cache=cache) == before
 
 
 def wait_for(text: str, stream: IO[str]) -> None:

@@ -62,7 +62,9 @@ def test_tune_says_what_each_threshold_costs_and_catches(pack):
 
 
 def test_tune_writes_a_patch_of_literals_only(pack):
-    ran = detlab("tune", "rule.spl", "--values", "Total=10,15", "--values", "Hours=2,3", "--fast", "--write")
+    ran = detlab(
+        "tune", "rule.spl", "--values", "Total=10,15", "--values", "Hours=2,3", "--fast", "--recall", "0", "--write"
+    )
     assert ran.out.startswith("--- rule.spl\n+++ rule.spl\n")
     changed = [line for line in ran.out.splitlines() if line[0] in "+-" and line[:3] not in ("+++", "---")]
     assert changed == ["-| where Total >= 10 AND Hours >= 2", "+| where Total >= 15 AND Hours >= 2"]
@@ -172,3 +174,27 @@ def test_what_cannot_be_studied_is_told(pack, arguments, message):
     ran = detlab(*arguments)
     assert ran.code == 2
     assert message in ran.err
+
+
+def test_latency_of_recorded_events_begins_when_the_attack_did(pack):
+    assert detlab("simulate", "slow.yaml", "--out", "slow.parquet").code in (0, 2)
+    given = ("--events", "slow.parquet", "--malicious", "Image=*sync.exe")
+    ran = detlab("latency", "rule.spl", *given, "--every", "1h", "--back", "6h", "--json")
+    (case,) = ran.document["scenarios"]
+    # Ten calls ten minutes apart from nine o'clock on: the run at eleven is the first to see ten of them.
+    assert (case["caught"], case["caught_without_window"]) == (1, 1)
+    assert 6000 < case["median"] < 7200
+    short = detlab("latency", "rule.spl", *given, "--back", "1h")
+    assert short.code == 1 and "no run with a look-back of 1 h alerts on it" in " ".join(short.out.split())
+
+
+def test_parity_of_recorded_events_compares_what_each_rule_alerts_on(pack):
+    Path("loose.spl").write_text(RULE.replace(r' NOT (Image="*\\zoom.exe")', ""))
+    for name in ("slow", "zoom"):
+        assert detlab("simulate", f"{name}.yaml", "--out", f"{name}.parquet").code in (0, 2)
+    given = ("--events", "slow.parquet", "--events", "zoom.parquet")
+    ran = detlab("parity", "rule.spl", "loose.spl", *given)
+    assert ran.code == 1 and "agree on 1 of 2 causes" in ran.out
+    assert re.search(r"background of zoom.parquet \(benign\) +0 +1", ran.out)
+    assert re.search(r"rule.spl +1 .*zoom.exe.* dropped +1 ", ran.out)
+    assert detlab("parity", "rule.spl", "rule.spl", *given).code == 0

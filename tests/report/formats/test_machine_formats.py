@@ -9,7 +9,8 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import encode_json_value
-from harness.report.report import Report, format, list_report_formats
+from harness.report.report import Report, format
+from harness.report.report_formats import list_report_formats
 from harness.scenario.scenario import Outcome
 from harness.verdict.verdict import Broken
 

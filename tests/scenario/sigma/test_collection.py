@@ -3,7 +3,8 @@
 import pytest
 
 from harness.diagnostics import SourceError
-from harness.scenario.sigma.collection import DEFAULT_CHOICE, SigmaChoice, read_sigma_subjects
+from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
+from harness.scenario.sigma.collection import read_sigma_subjects
 from harness.scenario.sigma.rule import SigmaCorrelation
 
 RULE = """title: {name}

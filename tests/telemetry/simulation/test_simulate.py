@@ -6,7 +6,8 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, TelemetryOrigin
-from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.platform import sensor_names
+from harness.telemetry.sensor import sensor
 from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.telemetry.simulation.simulate import ScheduledAction, simulate
 

@@ -2,10 +2,14 @@
 
 import pytest
 
-from harness.cli.study_subjects import build_expecting_trials
+from harness.cli.study_subjects import RecordedEvents, build_expecting_trials, build_recorded_trial
 from harness.detection.plan.nodes import Scan
 from harness.diagnostics import HarnessError
-from harness.run import Bench, RunOptions, run_scenarios
+from harness.run import Bench, run_scenarios
+from harness.run_options import RunOptions
+from harness.scenario.scenario import read_scenario
+from harness.telemetry.format import write_telemetry
+from harness.telemetry.scenario_telemetry import record_scenario
 from harness.verdict.mutate.mutants import Mutant
 from harness.verdict.mutate.mutate import Fate, JudgedMutant, better, mutate
 
@@ -56,7 +60,7 @@ def test_survivors_are_told_with_scenarios_that_kill_them_when_saved(folder):
             assert survivor.killer is not None, survivor.mutant.what
             (folder / survivor.killer.name).write_text(survivor.killer.text)
     with Bench(RunOptions()) as bench:
-        again = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=False)
+        again = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=0.0)
     assert [fates(again)[w] for w in wanted] == [Fate.KILLED] * 3
     assert again.score > found.score
     assert run_scenarios([folder]).as_expected
@@ -70,7 +74,7 @@ def test_scenarios_that_the_rule_fails_already_kill_nothing(folder):
     )
     (folder / "many.yaml").write_text(text)
     with Bench(RunOptions()) as bench:
-        found = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=False)
+        found = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=0.0)
     assert [name.endswith("many.yaml") for name in found.failing] == [True]
     assert all(not t.by.endswith("many.yaml") for t in found.mutants)
 
@@ -88,7 +92,7 @@ def test_fields_of_an_alert_kill_mutants_of_what_is_only_shown(folder):
         text.replace("outcome: true positive", "outcome: true positive, alert: {Total: 20}")
     )
     with Bench(RunOptions()) as bench:
-        found = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=False)
+        found = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=0.0)
     assert fates(found)["minimum becomes maximum in `Port`"] is Fate.SURVIVED
     assert fates(found)["count becomes 1 in `Total`"] is Fate.KILLED
 
@@ -107,3 +111,49 @@ def test_the_double_of_a_killed_mutant_is_no_survivor_where_another_meaning_lets
     mutant = Mutant(kind="number", what="2 becomes 1", place=None, node=Scan(columns={}))
     old, new = (JudgedMutant(mutant=mutant, fate=fate, by=by) for fate, by in (first, then))
     assert better(old, new).fate is counted
+
+
+def test_what_nobody_looks_at_and_what_no_text_holds_leaves_the_score(folder):
+    (folder / "rule.spl").write_text(
+        "| tstats count as n values(Processes.process) as lines from datamodel=Endpoint.Processes "
+        "by Processes.dest Processes.process_name | stats avg(n) as mean values(lines) as lines by Processes.dest "
+        "| where mean < 1.5"
+    )
+    (folder / "zoom.yaml").unlink()
+    with Bench(RunOptions()) as bench:
+        found = mutate(build_expecting_trials(bench, folder / "rule.spl", []), search=0.0)
+    whats = [t.mutant.what for t in found.mutants]
+    assert not [what for what in whats if "does not hold" in what or "datamodel" in what]
+    assert all(t.mutant.place and t.mutant.place.text for t in found.mutants)
+    fate = {t.mutant.what: t.fate for t in found.mutants}
+    assert fate["values becomes all values with repetitions in `lines`"] is Fate.COSMETIC
+    assert fate["< becomes <= in `mean < 1.5`"] is Fate.TIE
+
+
+def test_recorded_events_notice_a_mutant_that_alerts_on_others(folder):
+    with Bench(RunOptions()) as bench:
+        events = []
+        for name in ("many", "zoom"):
+            events.append(folder / f"{name}.parquet")
+            telemetry = record_scenario(read_scenario(folder / f"{name}.yaml"), {})
+            with events[-1].open("wb") as file:
+                write_telemetry(telemetry, "parquet", file)
+        found = mutate([build_recorded_trial(bench, folder / "rule.spl", [], RecordedEvents(paths=tuple(events)))])
+    fate = fates(found)
+    assert found.recorded and found.search is None
+    assert fate['`Image="*\\\\zoom.exe"` dropped'] is Fate.KILLED
+    assert fate['`Image="*\\\\slack.exe"` dropped'] is Fate.SURVIVED
+
+
+def test_a_rule_that_counts_processes_gets_scenarios_that_start_more_of_them(folder):
+    (folder / "rule.spl").write_text(
+        'index=wineventlog EventCode=1 Image="*\\\\nslookup.exe" | bucket _time span=1m '
+        "| stats count as n by host, _time | where n >= 5"
+    )
+    step = r"  - {behaviour: process, host: WS01, at: %ds, given: {image: 'C:\Windows\System32\nslookup.exe'}}"
+    text = "\n".join(["title: many", "activity: malicious", "simulate:", *(step % n for n in range(8))])
+    (folder / "many.yaml").write_text(text + "\nexpect:\n  - {rule: rule.spl, outcome: true positive}\n")
+    with Bench(RunOptions()) as bench:
+        found = mutate(build_expecting_trials(bench, folder / "rule.spl", [folder / "many.yaml"]))
+    told = {t.mutant.what: t.killer for t in found.survivors}
+    assert told["5 becomes 4"] is not None and told[">= becomes > in `n >= 5`"] is not None

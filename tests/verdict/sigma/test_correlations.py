@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from harness.scenario.sigma.collection import SigmaChoice, read_sigma_subjects
+from harness.scenario.sigma.choice import SigmaChoice
+from harness.scenario.sigma.collection import read_sigma_subjects
 from harness.telemetry.scenario_telemetry import replay
-from harness.verdict.sigma.opinion import SigmaEvaluation
+from harness.verdict.sigma.evaluation import SigmaEvaluation
 
 RULES = "".join(
     f"title: {name}\nname: {name}\nlogsource: {{product: windows, category: process_creation}}\n"

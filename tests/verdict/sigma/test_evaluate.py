@@ -5,9 +5,10 @@ from base64 import b64encode
 
 import pytest
 
-from harness.scenario.sigma.collection import SigmaChoice, read_sigma_subjects
+from harness.scenario.sigma.choice import SigmaChoice
+from harness.scenario.sigma.collection import read_sigma_subjects
 from harness.telemetry.scenario_telemetry import replay
-from harness.verdict.sigma.opinion import SigmaEvaluation, form_opinion
+from harness.verdict.sigma.evaluation import SigmaEvaluation, form_opinion
 
 RULE = """title: t
 logsource: {{product: windows, category: {category}}}

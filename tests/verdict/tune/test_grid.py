@@ -18,7 +18,7 @@ def judged():
     columns = store.load([events(1)])
     root = plan(dict(columns))
     thresholds = select_varied_thresholds(find_thresholds(root))
-    yield store, root, collect_groups(store, root, split_at_last_grouping(root)[1], thresholds)
+    yield store, root, collect_groups(store.run, root, split_at_last_grouping(root)[1], thresholds)
     store.close()
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from harness.verdict.tune.choice import Objective, find_knee, front
 from harness.verdict.tune.observations import ratio
-from harness.verdict.tune.tune import front, select_within_budget
 
 
 def test_the_interval_of_a_rate_holds_the_truth_at_the_stated_rate():
@@ -62,5 +62,19 @@ def test_the_front_holds_the_points_that_none_beats_cheapest_first():
 
 
 def test_within_a_budget_the_most_is_caught_as_cheaply_as_possible():
-    assert select_within_budget([1, 3, 3, 5], [0, 2, 1, 9], 2.0).tolist() == [2]
-    assert select_within_budget([1, 3], [5, 6], 2.0).tolist() == []
+    caught, false = np.array([1.0, 3, 3, 5]), np.array([0.0, 2, 1, 9])
+    # A day of 1,000 hosts, so that counts are rates.
+    best = Objective(budget=2.0).best(caught, false, attacks=5, host_days=1000.0)
+    assert best.tolist() == [2]
+    assert Objective(budget=2.0).best(caught[[3]], false[[3]], 5, 1000.0).tolist() == []
+
+
+@pytest.mark.parametrize(("wanted", "place"), [({"recall": 0.6}, 2), ({"recall": 1.0}, 3), ({"cost_ratio": 1.0}, 2)])
+def test_recall_and_a_ratio_of_costs_choose_otherwise(wanted, place):
+    caught, false = np.array([1.0, 3, 3, 5]), np.array([0.0, 2, 1, 9])
+    assert Objective(**wanted).best(caught, false, 5, 1000.0).tolist() == [place]
+
+
+def test_the_knee_is_where_more_begins_to_cost_much_more():
+    assert find_knee([1, 8, 9, 10], [0, 2, 300, 4000]) == 1
+    assert find_knee([1, 2], [0, 5]) is None

@@ -5,15 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli.study_subjects import build_trials
+from harness.cli.study_subjects import build_population, build_trials
 from harness.detection.language import Strictness, language
 from harness.diagnostics import HarnessError, Source, mend
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.verdict.study.ensemble import Ensemble
+from harness.verdict.tune.choice import Objective
 from harness.verdict.tune.groups import select_varied_thresholds
 from harness.verdict.tune.observations import observe
+from harness.verdict.tune.result import Wishes
 from harness.verdict.tune.thresholds import find_thresholds
-from harness.verdict.tune.tune import Wishes, tune
+from harness.verdict.tune.tune import tune
 
 SPL = r"""index=wineventlog EventCode=3 NOT DestinationIp="10.*"
 | eval Hour=strftime(_time, "%Y-%m-%d %H:00:00")
@@ -65,7 +68,7 @@ def test_random_points_equal_running_the_text_with_those_literals(folder, name):
     random = np.random.default_rng(5)
     with Bench(RunOptions()) as bench, Ensemble(build_trials(bench, folder / name, [])) as ensemble:
         root = ensemble.plan.node
-        found = observe(ensemble.batch, root, select_varied_thresholds(find_thresholds(root)))
+        found = observe(ensemble.batch, root, select_varied_thresholds(find_thresholds(root)), ensemble.watched)
         trial = ensemble.subjects[0].trial
         seen = set()
         for _ in range(12):
@@ -85,9 +88,105 @@ def test_random_points_equal_running_the_text_with_those_literals(folder, name):
         assert len(seen) > 3
 
 
+Z_SCORE = r"""index=wineventlog EventCode=3
+| bucket _time span=10m
+| stats count as n by host, Image, _time
+| where n > 1
+| eventstats avg(n) as avg, stdev(n) as sd by host, Image
+| eval upper = avg + sd*3
+| eval isOutlier=if(n > 3 AND n > upper, 1, 0)
+| search isOutlier=1"""
+TWO_STAGES = r"""#event_simpleName=NetworkConnectIP4
+| bucket(span=30m, field=[aid, RemoteAddressIP4, RemotePort], function=[count(as=c)])
+| c > 1
+| groupBy([aid, RemoteAddressIP4], function=[count(as=Halves), avg(c, as=m), percentile(c, percentiles=[90])])
+| m > 2
+| groupBy([aid], function=[count(as=Servers), sum(Halves, as=Total)])
+| Total >= 3"""
+GAPS = r"""index=wineventlog EventCode=3
+| sort 0 _time
+| streamstats current=f last(_time) as previous by host, Image, DestinationIp
+| eval gap=_time-previous
+| where gap < 7200
+| stats count, perc95(gap) as high, avg(gap) as mean, stdev(gap) as sd by host, Image, DestinationIp
+| eval cv=sd/mean
+| where count>10 AND cv<0.5 AND high<3600"""
+FOREIGN = {"z.spl": Z_SCORE, "two.cql": TWO_STAGES, "gaps.spl": GAPS}
+NUMBERS = {
+    "z.spl": ["span=10m", "n > 1", "sd*3", "n > 3"],
+    "two.cql": ["span=30m", "c > 1", "m > 2", "Total >= 3"],
+    "gaps.spl": ["gap < 7200", "count>10", "cv<0.5", "high<3600", "perc95"],
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_every_number_in_any_stage_is_varied_and_each_point_is_what_its_text_gives(folder, name):
+    (folder / name).write_text(FOREIGN[name])
+    with Bench(RunOptions()) as bench:
+        trials = build_population(bench, folder / name, [])
+        found = tune(trials, Wishes(steps=4, seconds=20, exclusions=False, opinions=False))
+        assert {"".join(n.split()) for n in NUMBERS[name]} <= {"".join(str(k).split()) for k in found.varied}
+        assert found.explored.runs > 5 and found.explored.left == 0
+        seen = set()
+        for number, point in enumerate((found.published, *found.front)):
+            text = mend(found.rule, [k.edit(v) for k, v in zip(found.varied, point.values, strict=True)])
+            edited = folder / f"edited-{number}-{name}"
+            edited.write_text(text)
+            with Ensemble(build_population(bench, edited, [])) as ensemble:
+                alerts = ensemble.alerts()
+            assert point.alerts == sum(map(len, alerts)), text
+            assert point.caught == sum(any(a.malicious for a in case) for case in alerts), text
+            seen.add((point.alerts, text))
+    assert len(seen) > 1
+
+
+def test_nothing_is_chosen_without_an_objective_and_a_choice_is_scored_on_what_was_held_out(folder):
+    for number in range(6):
+        (folder / f"more-{number}.yaml").write_text(STEADY % (f"{2 + 3 * number}m", 40))
+    with Bench(RunOptions()) as bench:
+        trials = build_population(bench, folder / "rule.spl", [])
+        silent = tune(trials, Wishes(steps=4, seconds=0, exclusions=False, opinions=False))
+        found = tune(
+            trials, Wishes(steps=4, seconds=0, exclusions=False, opinions=False, objective=Objective(recall=0.5))
+        )
+    assert silent.choice is None and silent.recommended is None and silent.diff == ""
+    choice = found.choice
+    assert choice is not None and choice.held_out is not None and sum(choice.attacks) == 8
+    assert choice.on.caught + choice.held_out.caught == found.recommended.caught
+    assert choice.on.false_alerts + choice.held_out.false_alerts == found.recommended.false_alerts
+    # Nothing that changes fewer alerts to as many attacks was left.
+    assert choice.on.caught >= choice.attacks[0] / 2
+
+
+def test_scenarios_with_the_same_telemetry_count_once(folder):
+    for name in ("again", "once-more"):
+        (folder / f"{name}.yaml").write_text((folder / "sync-WS03.yaml").read_text())
+    with Bench(RunOptions()) as bench:
+        trials = build_population(bench, folder / "rule.spl", [])
+        found = tune(trials, Wishes(steps=3, seconds=0, exclusions=False, opinions=False))
+    assert len(found.shares) == 5
+    assert any("counted once" in remark and "once-more.yaml" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("rule", "keeps", "told"),
+    [
+        ("index=nowhere EventCode=3 | stats count as n by host | where n > 3", "*", "none is left after line 1"),
+        (SPL, "sync*", "none of the events is an attack's"),
+    ],
+)
+def test_a_study_of_nothing_is_an_error_that_says_why(folder, rule, keeps, told):
+    (folder / "empty.spl").write_text(rule)
+    with Bench(RunOptions()) as bench, pytest.raises(HarnessError, match=told):
+        tune(build_population(bench, folder / "empty.spl", sorted(folder.glob(f"{keeps}.yaml"))))
+
+
 def test_tuning_names_the_edge_of_each_attack_and_writes_only_literals(folder):
     with Bench(RunOptions()) as bench:
-        found = tune(build_trials(bench, folder / "rule.spl", []), Wishes(values={"Total": [5, 20, 100, 400]}, steps=4))
+        found = tune(
+            build_trials(bench, folder / "rule.spl", []),
+            Wishes(values={"Total": [5, 20, 100, 400]}, steps=4, seconds=0, objective=Objective(budget=1e9)),
+        )
     assert [str(t) for t in found.varied] == ["Total >= 10", "Hours >= 2", "Ratio < 0.5", "Total > 50", "Risk >= 1"]
     assert found.published.caught == 2 and len(found.margins) == 2
     edges = {m.attack.name: {str(e.threshold): e.reached for e in m.edges} for m in found.margins}
@@ -101,7 +200,7 @@ def test_tuning_names_the_edge_of_each_attack_and_writes_only_literals(folder):
 
 def test_an_exclusion_is_run_before_it_is_named(folder):
     with Bench(RunOptions()) as bench:
-        found = tune(build_trials(bench, folder / "rule.spl", []), Wishes(steps=3))
+        found = tune(build_trials(bench, folder / "rule.spl", []), Wishes(steps=3, seconds=0))
     best = found.exclusions[0]
     assert (best.lost, best.removed) == (0, found.published.false_alerts)
     assert best.point.false_alerts == 0 and best.point.caught == 2
@@ -111,9 +210,8 @@ def test_an_exclusion_is_run_before_it_is_named(folder):
 def test_a_budget_that_nothing_keeps_has_no_recommendation(folder):
     with Bench(RunOptions()) as bench:
         all_of_it = {"Total >= 10": [1, 2], "Hours >= 2": [1], "Ratio < 0.5": [9], "Total > 50": [0], "Risk >= 1": [0]}
-        found = tune(
-            build_trials(bench, folder / "rule.spl", []), Wishes(values=all_of_it, budget=0.0, exclusions=False)
-        )
+        wishes = Wishes(values=all_of_it, objective=Objective(budget=0.0), seconds=0, exclusions=False)
+        found = tune(build_trials(bench, folder / "rule.spl", []), wishes)
     assert found.recommended is None or found.recommended.false_alerts == 0
 
 
@@ -131,7 +229,7 @@ def test_a_value_for_a_threshold_that_is_not_there_names_the_nearest(folder):
 
 def test_second_opinions_rank_the_same_pairs(folder):
     with Bench(RunOptions()) as bench:
-        found = tune(build_trials(bench, folder / "rule.spl", []), Wishes(steps=3, exclusions=False))
+        found = tune(build_trials(bench, folder / "rule.spl", []), Wishes(steps=3, seconds=0, exclusions=False))
     assert [o.name for o in found.opinions] == ["regularity of waits", "RITA-like score"]
     assert all(0 <= o.area <= 1 and o.attacks == 2 for o in found.opinions)
     assert Path(found.rule.name).name == "rule.spl"

@@ -9,11 +9,13 @@ from sqlglot import expressions as exp
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import duckdb_to_text
 from harness.detection.plan import operations as ops
+from harness.detection.plan.dimension import CODE, VALUE
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Around, order_term
 from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter
+from harness.detection.sql.dialect import Construct
 
 
 def spell_null_if_empty(value: SQL) -> SQL:
@@ -177,3 +179,35 @@ def spell_shift(name: str) -> Callable[..., SQL]:
 
 for operation in (ops.lag, ops.lead):
     DUCKDB.spell(operation)(spell_shift(operation.name))
+
+
+@DUCKDB.spell(Construct.SET_OF_CODES)
+def duckdb_set_of_codes(around: Around, code: SQL, bits: bool) -> SQL:
+    """The distinct codes of a group: an integer with a bit for each, or a list."""
+    if not bits:
+        return around("list", code, present=code, distinct=True)
+    one = b.cast(b.sql_integer(1), "BIGINT")
+    return around("bit_or", exp.BitwiseLeftShift(this=one, expression=b.sql_bracket(code)))
+
+
+@DUCKDB.spell(Construct.SET_OF_SETS)
+def duckdb_set_of_sets(around: Around, sets: SQL, bits: bool) -> SQL:
+    """The codes that are in any of the sets of a group."""
+    if bits:
+        return around("bit_or", sets)
+    return fn("list_distinct", fn("flatten", around("list", sets, present=sets)))
+
+
+@DUCKDB.spell(Construct.SET_MEMBERS)
+def duckdb_set_members(sets: SQL, members: SQL, bits: bool) -> SQL:
+    """The sorted texts of a set; `members` are pairs of a code and its value by value, or all values by code."""
+    if not bits:
+        places = fn("list_transform", sets, lambda_of("x", b.sql_infix(exp.Add, sql_parameter("x"), b.sql_integer(1))))
+        return fn("list_sort", fn("list_select", members, places))
+    code, value = (fn("struct_extract", sql_parameter("x"), b.sql_text(n)) for n in (CODE, VALUE))
+    bit = exp.BitwiseAnd(
+        this=exp.Paren(this=exp.BitwiseRightShift(this=sets, expression=code)), expression=b.sql_integer(1)
+    )
+    chosen = fn("list_filter", members, lambda_of("x", b.eq(exp.Paren(this=bit), b.sql_integer(1))))
+    # Without a set there is no list either.
+    return b.sql_case((b.not_null(sets.copy()), fn("list_transform", chosen, lambda_of("x", value))))

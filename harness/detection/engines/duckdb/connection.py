@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.detection.engine import DEFAULT_PATIENCE, ResultRows
+from harness.detection.engine import DEFAULT_PATIENCE, ResultRows, StoredTable
+from harness.detection.engines.duckdb.coded_store import attach_store
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.store import (
     EMPTY_VIEW,
@@ -22,6 +23,8 @@ from harness.detection.engines.duckdb.store import (
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.nodes import Node
 from harness.detection.plan.passes.partitions import StoredPart
+from harness.detection.sql.codes import KeptTable
+from harness.detection.sql.compilation import FEWEST_CODED_ROWS
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.relation import Computation, TemporaryTable
 from harness.detection.sql.statement import Statement, deep, statement
@@ -72,7 +75,10 @@ ARROW = {"TEXT": pa.string(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "TE
 
 
 class DuckDB:
-    """One connection with one store of events; `patience` is how many seconds a plan may run."""
+    """One connection with one store of events; `patience` is how many seconds a plan may run.
+
+    It works on the codes of stored tables that have as many rows as `codes_from`, of all if that is 0.
+    """
 
     name = "duckdb"
     patience: float
@@ -80,6 +86,7 @@ class DuckDB:
     def __init__(self) -> None:
         self.store = DuckDBStore()
         self.patience = DEFAULT_PATIENCE
+        self.codes_from = FEWEST_CODED_ROWS
 
     def load(self, views: Sequence[View]) -> Schema:
         """Replaces the store's events by these and gives the columns of the table `events`."""
@@ -92,6 +99,16 @@ class DuckDB:
     def attach_all(self, folder: Path, files: Sequence[tuple[Path, Mapping[str, str]]], columns: Schema) -> Schema:
         """The same with files of one folder that number their events, each with constants of its own."""
         return attach_all(self.store, folder, files, columns)
+
+    def attach_store(
+        self,
+        folders: Sequence[Path],
+        tables: Sequence[StoredTable],
+        dimensions: Mapping[str, pa.Table | Path],
+        columns: Schema,
+    ) -> Schema:
+        """The same with the tables of a coded store, whose files lie in these folders."""
+        return attach_store(self.store, folders, tables, dimensions, columns)
 
     def run(self, node: Node, *, limit: int | None = None) -> ResultRows:
         """The rows of a plan in its order, hidden columns included if the plan has them."""
@@ -109,7 +126,13 @@ class DuckDB:
             # Lost before this statement: another query killed the connection, so this one has a right to a second try.
             if not self.store.lost:
                 raise
-            rows = self.attempt(made, text)
+            self.store.revive()
+            # Anew, since tables that were kept are gone.
+            made = self.compiled(node, limit=limit)
+            rows = self.attempt(made, text if not made.before else DUCKDB.print(made.sql))
+        for group in made.groups:
+            self.store.groups.add(group)
+        self.store.trim({s.table for s in made.before if isinstance(s, KeptTable)})
         return ResultRows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
 
     def attempt(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
@@ -132,10 +155,19 @@ class DuckDB:
                 self.store.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.query}")
             elif isinstance(step, Folding):
                 self.fold(step)
+            elif isinstance(step, KeptTable):
+                self.keep(step)
             else:
                 self.compute(step)
         found: list[tuple[Any, ...]] = self.store.execute(text).fetchall()
         return found
+
+    def keep(self, table: KeptTable) -> None:
+        """Makes a table for all statements over these events, if it is not there yet."""
+        if table.table not in self.store.computed:
+            made = self.store.execute(f"CREATE OR REPLACE TABLE {table.table} AS {table.query}").fetchall()
+            self.store.kept[table.table] = int(made[0][0])
+            self.store.computed.add(table.table)
 
     def compute(self, computation: Computation) -> None:
         """Evaluates an operation on its distinct arguments and keeps the results as a table."""
@@ -163,7 +195,7 @@ class DuckDB:
         made = self.compiled(node)
         notes = [
             f"CREATE TABLE {step.table} AS {step.query};"
-            if isinstance(step, TemporaryTable)
+            if isinstance(step, TemporaryTable | KeptTable)
             else f"-- {step.table}: {step.operation} of the rows of {step.query}"
             if isinstance(step, Folding)
             else f"-- {step.table}: {step.operation} of the distinct values in {', '.join(step.keys)}"
@@ -175,7 +207,9 @@ class DuckDB:
     def compiled(self, node: Node, *, limit: int | None = None) -> Statement:
         """A plan's statement with the store's physical names."""
         with deep():
-            return statement(node, DUCKDB, PhysicalNames(self.store.names.physical), self.store.tables, limit=limit)
+            names, groups = PhysicalNames(self.store.list_names()), self.store.groups
+            tables = self.store.tables
+            return statement(node, DUCKDB, names, tables, limit=limit, codes_from=self.codes_from, kept=groups)
 
     def close(self) -> None:
         """Closes the store."""

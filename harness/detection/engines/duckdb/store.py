@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
@@ -21,11 +21,13 @@ from harness.detection.engines.duckdb.statistics import (
     STATISTIC_MACROS,
     find_macros,
 )
-from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
+from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames
+from harness.detection.sql.kept_groups import KeptGroups
 from harness.detection.sql.relation import Stored
+from harness.detection.view_columns import kind_of_type, list_view_columns, without_hidden
 from harness.diagnostics import HarnessError
 from harness.scratch_folder import ScratchFolder
 from harness.supervisor import Board, default_memory, measure_seconds_left, memory_error, time_limit_error
@@ -33,8 +35,6 @@ from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
 SETTINGS = {
-    # Measured safe together with a folder to spill to (reference/engine.md 2); DuckDB's own default is 80 %.
-    "memory_limit": "50%",
     # Lets DuckDB spill and use all threads; an order that counts is always said by ORDER BY.
     "preserve_insertion_order": "false",
     "autoinstall_known_extensions": "false",
@@ -52,10 +52,13 @@ GONE = (duckdb.ConnectionException, duckdb.FatalException, duckdb.InternalExcept
 """Errors after which a connection answers nothing any more."""
 # Chosen, no source: an interrupt costs microseconds, and a rule should end when it is said to.
 SECONDS_BETWEEN_INTERRUPTS = 0.05
+# Chosen, no source: half a gigabyte at 50 bytes.
+MOST_KEPT_ROWS = 10_000_000
+"""Rows of all tables that are kept for later statements over the same events."""
 ATTACHED = "stored_events"
 VIEWS = (ATTACHED, "attached_")
 """Parts that are files: how their names begin."""
-PART = re.compile(r"\bevents_\d+\b")
+PART = re.compile(r"\b(?:events|attached|dimension)_\d+\b")
 EMPTY_VIEW = View(columns=pa.table({EVENT_COLUMN: pa.array([], pa.int64())}))
 
 
@@ -70,8 +73,11 @@ class DuckDBStore:
         self.names = PhysicalNames()
         self.tables: dict[str, Stored] = {}
         self.computed: set[str] = set()
+        self.kept: dict[str, int] = {}
+        self.groups = KeptGroups()
         self.macros: set[str] = set()
-        self.arriving: dict[str, pa.Table] = {}
+        self.arriving: dict[str, Callable[[], object]] = {}
+        self.dimensions: dict[str, str] = {}
         self.overdue = False
         self.cautious = False
 
@@ -83,7 +89,8 @@ class DuckDBStore:
             self.forget()
             self.connection = connect_memory_store()
             self.locked = self.dead = self.lost = self.cautious = False
-            self.tables, self.computed, self.macros = {}, set(), set()
+            self.tables, self.dimensions, self.computed, self.macros = {}, {}, set(), set()
+            self.kept, self.groups = {}, KeptGroups()
             if self.refill is not None:
                 self.refill()
 
@@ -105,7 +112,7 @@ class DuckDBStore:
         # A rule reads few of the kinds of events that were recorded, so a table is made when a statement names it.
         for name in PART.findall(text) if self.arriving else ():
             if name in self.arriving:
-                self.create(name, self.arriving.pop(name))
+                self.arriving.pop(name)()
         self.define_macros(text)
         try:
             return self.attempt(text)
@@ -181,6 +188,21 @@ class DuckDBStore:
             # An interrupt that came later would stop a statement that has nothing to do with it.
             watch.join()
 
+    def list_names(self) -> Mapping[str, str]:
+        """The physical names of columns in all tables."""
+        return {**self.names.physical, **{n: p for g in self.groups.known.values() for n, p in g.names.items()}}
+
+    def trim(self, needed: Collection[str]) -> None:
+        """Drops the oldest tables kept for later statements where they are too many, but none of the `needed`."""
+        surplus = sum(self.kept.values()) - MOST_KEPT_ROWS
+        for name in [n for n in self.kept if n not in needed]:
+            if surplus <= 0:
+                break
+            surplus -= self.kept.pop(name)
+            self.computed.discard(name)
+            self.groups.forget({name})
+            self.execute(f"DROP TABLE IF EXISTS {name}")
+
     def drop(self) -> None:
         """Drops all tables and views of events and of computations."""
         self.refill = None
@@ -190,7 +212,11 @@ class DuckDBStore:
             # DROP TABLE of a view is an error, also with IF EXISTS.
             kind = "VIEW" if name.startswith(VIEWS) else "TABLE"
             self.execute(f"DROP {kind} IF EXISTS {name}")
+        for name, kind in self.dimensions.items():
+            self.execute(f"DROP {kind} IF EXISTS {name}")
         self.computed.clear()
+        self.kept, self.groups = {}, KeptGroups()
+        self.dimensions.clear()
         self.tables = {}
         self.names = PhysicalNames([EVENT_COLUMN])
 
@@ -198,13 +224,7 @@ class DuckDBStore:
         """Replaces the events by these."""
         self.drop()
         self.refill = partial(self.load, views)
-        columns: dict[str, Kind] = {EVENT_COLUMN: Kind.EVENT}
-        for view in views:
-            for name in view.constants:
-                columns[name] = widest(columns.get(name), Kind.TEXT)
-            for field in view.columns.schema:
-                if field.name not in (EVENT_COLUMN, CAUSE):
-                    columns[field.name] = widest(columns.get(field.name), kind_of_type(field.type))
+        columns = list_view_columns(views)
         # In one order for the whole store, so that a name is spelled alike in every part.
         for name in columns:
             self.names(name)
@@ -214,16 +234,15 @@ class DuckDBStore:
     def keep(self, columns: Schema, parts: tuple[StoredPart, ...]) -> Schema:
         """Takes the parts for the table `events` and gives its columns."""
         self.tables = {"events": Stored(name="events", columns=columns, parts=parts)}
-        return {n: k for n, k in columns.items() if not is_hidden(n)}
+        return without_hidden(columns)
 
     def part(self, name: str, view: View) -> StoredPart:
         """One view as a table of its own, which is made when a statement first names it."""
         kinds = {f.name: kind_of_type(f.type) for f in view.columns.schema if f.name != CAUSE} | {
             EVENT_COLUMN: Kind.EVENT
         }
-        self.arriving[name] = pa.table(
-            {self.names(n): cast_stored_column(view.columns.column(n), k) for n, k in kinds.items()}
-        )
+        table = pa.table({self.names(n): cast_stored_column(view.columns.column(n), k) for n, k in kinds.items()})
+        self.arriving[name] = partial(self.create, name, table)
         return StoredPart(name=name, constants=view.constants, columns=kinds)
 
     def create(self, name: str, table: pa.Table) -> None:
@@ -286,10 +305,9 @@ def connect_memory_store() -> duckdb.DuckDBPyConnection:
     made = duckdb.connect(":memory:")
     for name, value in SETTINGS.items():
         made.execute(f"SET {name} = '{value}'")
-    if Board.current.memory:
-        # So that it spills before the process is ended; what Python holds beside it has the other half.
-        most = min(Board.current.memory // 2, default_memory() * 2 // 3)
-        made.execute(f"SET memory_limit = '{most >> 20}MiB'")
+    # So that it spills before the process is ended; what Python holds beside it has the other half.
+    most = min((Board.current.memory or default_memory()) // 2, default_memory() * 2 // 3)
+    made.execute(f"SET memory_limit = '{most >> 20}MiB'")
     return made
 
 
@@ -309,23 +327,6 @@ def cast_stored_column(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
         return column.cast(pa.float64())
     # Arrow's null type would be a type "NULL" in DuckDB; the plan takes such a column for text.
     return column.cast(pa.string()) if pa.types.is_null(column.type) else column
-
-
-def widest(known: Kind | None, kind: Kind) -> Kind:
-    """The kind that a column has over all views."""
-    # A list can hold a text as its only member, and a number can be written as text, but not the other way round.
-    return kind if known in (None, kind) else Kind.LIST if Kind.LIST in (known, kind) else Kind.TEXT
-
-
-def kind_of_type(held: pa.DataType) -> Kind:
-    """The plan's kind of an Arrow type."""
-    if pa.types.is_list(held) or pa.types.is_large_list(held):
-        return Kind.LIST
-    if pa.types.is_boolean(held):
-        return Kind.BOOLEAN
-    if pa.types.is_integer(held) or pa.types.is_floating(held):
-        return Kind.NUMBER
-    return Kind.TEXT
 
 
 def kind_of_text(held: str) -> Kind:

@@ -1,13 +1,11 @@
 """CQL, the query language of CrowdStrike LogScale (formerly Humio)."""
 
-from __future__ import annotations
-
-from harness.detection.languages.cql import functions
-from harness.detection.languages.cql.language import Cql
-from harness.detection.languages.cql.registry import FUNCTIONS
-
-assert functions
+from importlib import import_module
+from typing import Any
 
 
-LANGUAGE = Cql()
-__all__ = ["FUNCTIONS", "LANGUAGE"]
+def __getattr__(name: str) -> Any:
+    """The language, imported when it is asked for: a table of its switches needs neither parser nor planner."""
+    if name != "LANGUAGE":
+        raise AttributeError(name)
+    return import_module(f"{__name__}.language").LANGUAGE

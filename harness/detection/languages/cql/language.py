@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.detection.invisible_characters import DOUBLE_QUOTED_TEXT, refuse_invisible_characters
 from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, Switch
+from harness.detection.languages.cql import functions
 from harness.detection.languages.cql.discovery import arrays, reads_unnamed_fields
 from harness.detection.languages.cql.lint.check import check_query
 from harness.detection.languages.cql.parser import parse_query
@@ -162,3 +163,10 @@ class Cql:
                 summary=function.summary,
                 reference=function.reference,
             )
+
+
+# What importing them does is fill the table of functions.
+assert functions
+
+LANGUAGE = Cql()
+"""CQL, the query language of LogScale: its text in, a plan out."""

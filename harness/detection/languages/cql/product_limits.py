@@ -34,7 +34,10 @@ def build_limit_finding(
 
 def note_cut(flow: Scope, made: Finding, rows: Node, most: int, kept: Node) -> None:
     """Keeps in mind that a relation of more rows than that was cut."""
-    more = Limit(source=rows, count=1, offset=most)
+    number = flow.meaning.temporary()
+    counted = Aggregate(source=rows, keys=(), measures=((number, ops.count()),))
+    # Counted, since to skip so many rows an engine would sort them.
+    more = Filter(source=counted, condition=ops.greater(Column(number), Literal(most)))
     flow.meaning.cuts.append(Cut(finding=made, more=more, rows=rows, most=most, kept=kept))
 
 

@@ -19,6 +19,11 @@ UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]")
 MEANING = {"i": "i", "m": "m", "d": "s", "s": "s"}
 PLAIN_REGEX = re.compile(r"(\^?)((?:[^\\.^$*+?()\[\]{}|\n]|\\[^A-Za-z0-9\n])+)(\$?)")
+# Most expressions of converted rules: characters, escaped marks, anchors, nothing that could be wrong.
+UNQUESTIONABLE = re.compile(r"\^?(?:[^\\.^$*+?()\[\]{}|\n]|\\[ -/:-@\[-`{-~])+\$?")
+NEEDLESS_ESCAPE = re.compile(r"\\(?:([/\"'<>=!@%&,:;~`_ ])|.)")
+# Chosen, far below any bound of a library.
+SHORT = 1000
 UNESCAPE = re.compile(r"\\(.)")
 FILLED_IN = re.compile(r"\?\{\s*[A-Za-z_][\w.\-]*\s*(?:=[^}]*)?\}")
 NEAR = 20
@@ -59,12 +64,15 @@ class CqlRegex:
 
 def translate_regex(body: str, flags: str, span: Span) -> CqlRegex:
     """A pattern with numbered groups; raises SourceError where it cannot be one."""
+    kept = "".join(dict.fromkeys(MEANING[f] for f in flags if f in MEANING))
+    if len(body) < SHORT and UNQUESTIONABLE.fullmatch(body):
+        text = NEEDLESS_ESCAPE.sub(lambda found: found[1] or found[0], body)
+        return CqlRegex(text=text, captured=text, flags=kept, repeat="g" in flags)
     reader = RegexTranslator(body, span)
     reader.read()
     if sum(1 for name, _ in reader.groups if name) > MOST_GROUPS:
         raise reader.fail(f"a regular expression has at most {MOST_GROUPS} named groups")
     first_only = "F" not in flags
-    kept = "".join(dict.fromkeys(MEANING[f] for f in flags if f in MEANING))
     if BACK_REFERENCE.search(body):
         text = reader.text(None, first_only)
         groups = tuple((n, text, i + 1) for i, (n, _) in enumerate(reader.groups) if n)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
 
 from harness.diagnostics import Span
 
@@ -219,12 +222,29 @@ CHILD_FIELDS: dict[type, tuple[str, ...]] = {
 
 def list_syntax_parts(part: Syntax) -> tuple[Syntax, ...]:
     """The parts directly inside, in the order of the text."""
-    kind = type(part)
-    if kind in SEVERAL:
-        return tuple(getattr(part, SEVERAL[kind]))
-    if kind in CHILD_FIELDS:
-        return tuple([getattr(part, name) for name in CHILD_FIELDS[kind]])
-    return (part.value, *part.attributes) if isinstance(part, Argument) else ()
+    inside = INSIDE.get(type(part))
+    return inside(part) if inside is not None else ()
+
+
+def read_part(*names: str) -> Callable[[Any], tuple[Syntax, ...]]:
+    """A reader of attributes that hold one part each."""
+    getter: Callable[[Any], Any] = attrgetter(*names)
+    # attrgetter gives the value itself of a single name.
+    return getter if len(names) > 1 else lambda part: (getter(part),)
+
+
+def read_several(name: str) -> Callable[[Any], tuple[Syntax, ...]]:
+    """A reader of an attribute that holds any number of parts."""
+    getter: Callable[[Any], Any] = attrgetter(name)
+    return lambda part: tuple(getter(part))
+
+
+INSIDE: dict[type, Callable[[Any], tuple[Syntax, ...]]] = {
+    **{kind: read_several(name) for kind, name in SEVERAL.items()},
+    **{kind: read_part(*names) for kind, names in CHILD_FIELDS.items()},
+    Argument: lambda part: (part.value, *part.attributes),
+}
+"""What gives the parts inside of one; kinds that have none are not here."""
 
 
 def walk_syntax(part: Syntax) -> list[Syntax]:
@@ -233,5 +253,7 @@ def walk_syntax(part: Syntax) -> list[Syntax]:
     while stack:
         current = stack.pop()
         found.append(current)
-        stack.extend(reversed(list_syntax_parts(current)))
+        inside = INSIDE.get(type(current))
+        if inside is not None:
+            stack.extend(inside(current)[::-1])
     return found

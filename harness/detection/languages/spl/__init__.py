@@ -1,5 +1,11 @@
-"""SPL, the search processing language of Splunk: its text in, a plan out."""
+"""SPL, the search processing language of Splunk."""
 
-from harness.detection.languages.spl.language import LANGUAGE
+from importlib import import_module
+from typing import Any
 
-__all__ = ["LANGUAGE"]
+
+def __getattr__(name: str) -> Any:
+    """The language, imported when it is asked for: a table of its switches needs neither parser nor planner."""
+    if name != "LANGUAGE":
+        raise AttributeError(name)
+    return import_module(f"{__name__}.language").LANGUAGE

@@ -15,7 +15,7 @@ from harness.detection.languages.spl.parser import PipelineGrammar
 from harness.detection.languages.spl.planner import plan
 from harness.detection.languages.spl.printer import pipeline_text
 from harness.detection.languages.spl.reference import entries_of_spl
-from harness.detection.languages.spl.switches import ALL
+from harness.detection.languages.spl.switches import SWITCHES
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.plan.expressions import Schema
 from harness.diagnostics import Finding, RejectedError, Source, SourceError
@@ -52,7 +52,7 @@ class Spl:
     product: str = "Splunk"
     platform: str = "splunk"
     remote: str = "splunk"
-    switches: tuple[Switch, ...] = ALL
+    switches: tuple[Switch, ...] = SWITCHES
 
     def parse(
         self, source: Source, dialect: Strictness = Strictness.LENIENT, settings: Settings | None = None

@@ -24,7 +24,7 @@ from harness.detection.languages.spl.scope import (
     find_empty_name,
     fresh_scope,
 )
-from harness.detection.languages.spl.switches import SWITCHES
+from harness.detection.languages.spl.switches import SWITCH_BY_NAME
 from harness.detection.languages.spl.syntax import Pipeline, Stage
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Call, Expression, Literal, Schema, SortKey, rebuild_expression
@@ -90,7 +90,7 @@ def plan(pipeline: Pipeline, text: ExpandedText, names: frozenset[str], columns:
         text=text,
         schema=columns,
         settings=settings,
-        switches=SWITCHES,
+        switches=SWITCH_BY_NAME,
         run=lower_pipeline,
         words=names,
         patterns=tuple(compile_name_pattern(w) for w in names if "*" in w and FIELD_PATTERN.fullmatch(w)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from harness.detection.language import Switch
 
-ALL: tuple[Switch, ...] = (
+SWITCHES: tuple[Switch, ...] = (
     Switch(
         name="significant_digits",
         values=("off", "on"),
@@ -163,4 +163,4 @@ ALL: tuple[Switch, ...] = (
     ),
 )
 
-SWITCHES = {s.name: s for s in ALL}
+SWITCH_BY_NAME = {s.name: s for s in SWITCHES}

@@ -1,29 +1,55 @@
 """Which parts of a stored table a plan can need: a store keeps events of one kind apart, with their constant fields.
 
 A part whose constants alone make a filter above the scan untrue gives no row, so it need not be read or even planned.
-A filter may ask for what the plan derives of constants, as the group of events that a data model takes.
+A filter may ask for what the plan derives of constants, as the group of events that a data model takes. A condition is
+walked once for all parts: parts are looked up by the values of the constants that it names (`PartIndex`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import cast
 
 from harness.detection.plan import operations as ops
+from harness.detection.plan.dimension import Dimension, TimeSpan
 from harness.detection.plan.expressions import Call, Column, Expression, Literal, Schema
 from harness.detection.plan.nodes import Derive, Filter, Node, Scan, Select, Sort, list_sources, walk_nodes
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.passes.known_values import (
+    CASELESS,
+    DECIDED,
+    EQUALITIES,
+    UNKNOWN_TRUTH,
+    Cases,
+    KnownValue,
+    combine_truths,
+    decide_cases,
+    fold_cases,
+    select_cases,
+    without_empty,
+)
 from harness.detection.plan.values.text import lower_characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPart:
-    """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file."""
+    """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file.
+
+    Columns in `dimensions` hold codes, whose values these have. `count` gives its number of rows, `spans` the stretch
+    of time of the columns of times of which it is known, `fixed` the text of those columns of codes that hold only one.
+    """
 
     name: str
     constants: Mapping[str, str]
     columns: Schema
     file: bool = False
+    dimensions: Mapping[str, Dimension] = field(default_factory=dict)
+    count: Callable[[], int] = lambda: 0
+    spans: Callable[[], Mapping[str, TimeSpan]] = dict
+    fixed: Callable[[], Mapping[str, str]] = dict
 
     def held(self, name: str) -> KnownValue:
         """What a column holds in every row."""
@@ -32,15 +58,14 @@ class StoredPart:
         return UNKNOWN_TRUTH if name in self.columns else None
 
 
-class Unknown:
-    """A value that the constants of a part do not determine."""
-
-
-UNKNOWN_TRUTH = Unknown()
-KnownValue = bool | str | float | Unknown | None
 Chain = tuple[Node, ...]
 # What these give of one row depends on no other row, so a part can be left out below them.
 ROW_BY_ROW = (Filter, Sort, Derive, Select)
+# Chosen, no source: a run has a store or two, and a question about parts that nobody keeps must not fill memory.
+MOST_INDEXES = 4
+MOST_FOUND = 10_000
+INDEXES: dict[int, PartIndex] = {}
+"""The last indexes by the identity of their parts, which they hold themselves."""
 
 
 def parts_needed(root: Node, tables: Mapping[str, Sequence[StoredPart]]) -> dict[int, tuple[StoredPart, ...]]:
@@ -54,10 +79,11 @@ def parts_needed(root: Node, tables: Mapping[str, Sequence[StoredPart]]) -> dict
         if scan is not None:
             scans[id(scan)] = scan
             readers.setdefault(id(scan), []).append(chain)
-    return {
-        key: tuple(p for p in tables.get(scans[key].table, ()) if any(may_pass(p, chain) for chain in chains))
-        for key, chains in readers.items()
-    }
+    found: dict[int, tuple[StoredPart, ...]] = {}
+    for key, chains in readers.items():
+        index = index_parts(tables.get(scans[key].table, ()))
+        found[key] = index.select(reduce(or_, (parts_passing(index, chain) for chain in chains)))
+    return found
 
 
 def chain_over_scan(node: Node) -> tuple[Scan | None, Chain]:
@@ -69,21 +95,25 @@ def chain_over_scan(node: Node) -> tuple[Scan | None, Chain]:
     return (node if isinstance(node, Scan) else None), tuple(reversed(chain))
 
 
-def may_pass(part: StoredPart, chain: Chain) -> bool:
-    """Whether a row of the part may come through all of the nodes."""
-    known: PartColumns = part
+def parts_passing(index: PartIndex, chain: Chain) -> int:
+    """The parts of which a row may come through all of the nodes."""
+    # What is resolved is remembered for this chain, since rules share parts of their conditions.
+    known: PartColumns = DerivedColumns(index, index, {})
+    passing = index.all
     for node in chain:
         match node:
             case Filter():
                 # One by one: null with something unknown is unknown, and yet never true. Null is not true either.
-                held = [resolve_constant(each, known) for each in list_conjuncts(node.condition)]
-                if any(value is not True and value is not UNKNOWN_TRUTH for value in held):
-                    return False
+                for each in list_conjuncts(node.condition):
+                    cases = known.resolve(each)
+                    passing &= cases.get(True, 0) | cases.get(UNKNOWN_TRUTH, 0)
+                    if not passing:
+                        return 0
             case Derive():
-                known = DerivedColumns(known, {name: resolve_constant(e, known) for name, e in node.columns})
+                known = DerivedColumns(index, known, dict(node.columns))
             case Select():
-                known = DerivedColumns(None, {name: resolve_constant(e, known) for name, e in node.columns})
-    return True
+                known = DerivedColumns(index, None, dict(node.columns), known)
+    return passing
 
 
 def list_conjuncts(condition: Expression) -> Iterator[Expression]:
@@ -96,113 +126,193 @@ def list_conjuncts(condition: Expression) -> Iterator[Expression]:
             yield condition
 
 
-@dataclass(frozen=True, slots=True)
-class DerivedColumns:
+def are_decided_alike(ours: Expression, theirs: Expression, parts: Sequence[StoredPart]) -> bool:
+    """Whether the constants of each part decide both expressions, and give them the same value."""
+    index = index_parts(parts)
+    first, second = index.resolve(ours), index.resolve(theirs)
+    return UNKNOWN_TRUTH not in first and first == second
+
+
+def index_parts(parts: Sequence[StoredPart]) -> PartIndex:
+    """The index of these parts, made once as long as they are the ones that plans ask about."""
+    known = INDEXES.get(id(parts))
+    if known is None:
+        if len(INDEXES) >= MOST_INDEXES:
+            INDEXES.pop(next(iter(INDEXES)))
+        known = INDEXES[id(parts)] = PartIndex(parts)
+    return known
+
+
+class PartColumns:
+    """What columns and expressions hold in each part at once, so that a condition is walked once and not for each."""
+
+    def __init__(self, index: PartIndex | None) -> None:
+        self.index = index or cast(PartIndex, self)
+        # An expression is kept with what it holds, so that its id cannot be given to another one meanwhile.
+        self.resolved: dict[int, tuple[Expression, Cases]] = {}
+
+    def held(self, name: str) -> Cases:
+        """What a column holds."""
+        raise NotImplementedError
+
+    def folded(self, name: str) -> Cases:
+        """What a column holds, texts in lower case."""
+        raise NotImplementedError
+
+    def find_nulls(self, name: str) -> Cases:
+        """What an operation on a column gives that is null of a null and else unknown."""
+        raise NotImplementedError
+
+    def resolve(self, expression: Expression) -> Cases:
+        """What an expression holds in the parts, where their constants tell."""
+        known = self.resolved.get(id(expression))
+        if known is None:
+            known = self.resolved[id(expression)] = (expression, self.compute(expression))
+        return known[1]
+
+    def compute(self, expression: Expression) -> Cases:
+        """The same, not remembered."""
+        everywhere = self.index.all
+        match expression:
+            case Literal(bool() | str() | None as value):
+                return {value: everywhere}
+            case Literal(float() as value):
+                return {("number", value): everywhere}
+            case Column(name):
+                return self.held(name)
+            case Call(ops.and_, arguments):
+                return combine_truths(map(self.resolve, arguments), everywhere, absorbing=False)
+            case Call(ops.or_, arguments):
+                return combine_truths(map(self.resolve, arguments), everywhere, absorbing=True)
+            case Call(ops.if_, (condition, then, otherwise)):
+                return self.choose(self.resolve(condition), then, otherwise)
+            case Call(operation, (Column(name), *wanted)) if operation in EQUALITIES and all(
+                isinstance(w, Literal) and isinstance(w.value, str) for w in wanted
+            ):
+                # By the index: a list of hundreds of values is looked up, and not compared with each constant.
+                return self.find_texts(name, [str(w.value) for w in wanted if isinstance(w, Literal)], operation)
+            case Call(operation, arguments) if operation in DECIDED:
+                return decide_cases(DECIDED[operation], [self.resolve(a) for a in arguments], everywhere)
+            case Call(operation, (Column(name), Literal(str()))) if not operation.takes_null:
+                return self.find_nulls(name)
+            case Call(operation, arguments) if not operation.takes_null:
+                nulls = reduce(or_, (self.resolve(a).get(None, 0) for a in arguments), 0)
+                return without_empty({None: nulls, UNKNOWN_TRUTH: everywhere & ~nulls})
+            case _:
+                return {UNKNOWN_TRUTH: everywhere}
+
+    def find_texts(self, name: str, texts: Sequence[str], operation: Operation) -> Cases:
+        """Whether a column is one of some texts, with or without case."""
+        if operation in CASELESS:
+            return select_cases(self.folded(name), {lower_characters(t) for t in texts})
+        return select_cases(self.held(name), set(texts))
+
+    def choose(self, condition: Cases, then: Expression, otherwise: Expression) -> Cases:
+        """One of two values; where the condition is unknown their common value."""
+        true, unknown = condition.get(True, 0), condition.get(UNKNOWN_TRUTH, 0)
+        first, second = self.resolve(then), self.resolve(otherwise)
+        found: dict[KnownValue, int] = {}
+        open_parts = unknown
+        for value in {**first, **second}:
+            mine, other = first.get(value, 0), second.get(value, 0)
+            found[value] = mine & true | other & ~true & ~unknown | mine & other & unknown
+            open_parts &= ~found[value]
+        found[UNKNOWN_TRUTH] = found.get(UNKNOWN_TRUTH, 0) | open_parts
+        return without_empty(found)
+
+
+class PartIndex(PartColumns):
+    """The parts of a table by the values of their constants."""
+
+    def __init__(self, parts: Sequence[StoredPart]) -> None:
+        """All columns are looked up when a condition first names them."""
+        super().__init__(None)
+        self.parts = parts
+        self.all = (1 << len(parts)) - 1
+        self.columns: dict[str, Cases] = {}
+        self.lower: dict[str, Cases] = {}
+        # What rules of one source ask: which events have this code, that channel.
+        self.found: dict[tuple[str, str, bool], Cases] = {}
+        self.absent: dict[str, Cases] = {}
+
+    def resolve(self, expression: Expression) -> Cases:
+        """What an expression holds in the parts; not remembered, as the index outlives the rules that ask it."""
+        return self.compute(expression)
+
+    def held(self, name: str) -> Cases:
+        """What a column holds in which parts."""
+        if name not in self.columns:
+            found: dict[KnownValue, int] = {}
+            for number, part in enumerate(self.parts):
+                value = part.held(name)
+                found[value] = found.get(value, 0) | 1 << number
+            self.columns[name] = found
+        return self.columns[name]
+
+    def find_texts(self, name: str, texts: Sequence[str], operation: Operation) -> Cases:
+        """Whether a column is one of some texts, with or without case."""
+        if len(texts) > 1:
+            return super().find_texts(name, texts, operation)
+        key = (name, texts[0], operation in CASELESS)
+        if key not in self.found:
+            if len(self.found) >= MOST_FOUND:
+                self.found.clear()
+            self.found[key] = super().find_texts(name, texts, operation)
+        return self.found[key]
+
+    def find_nulls(self, name: str) -> Cases:
+        """What an operation gives that is null of a null and else unknown."""
+        if name not in self.absent:
+            nulls = self.held(name).get(None, 0)
+            self.absent[name] = without_empty({None: nulls, UNKNOWN_TRUTH: self.all & ~nulls})
+        return self.absent[name]
+
+    def folded(self, name: str) -> Cases:
+        """The same, texts in lower case."""
+        if name not in self.lower:
+            self.lower[name] = fold_cases(self.held(name))
+        return self.lower[name]
+
+    def select(self, chosen: int) -> tuple[StoredPart, ...]:
+        """The parts whose bits are set."""
+        return tuple(part for number, part in enumerate(self.parts) if chosen >> number & 1)
+
+
+class DerivedColumns(PartColumns):
     """Columns that the plan makes, over those that a row has without them."""
 
-    under: PartColumns | None
-    made: Mapping[str, KnownValue]
+    def __init__(
+        self,
+        index: PartIndex,
+        under: PartColumns | None,
+        made: Mapping[str, Expression],
+        source: PartColumns | None = None,
+    ) -> None:
+        """`made` reads the columns of `source`, which are those `under` it unless only what is made remains."""
+        super().__init__(index)
+        self.under, self.made, self.source = under, made, source or under
 
-    def held(self, name: str) -> KnownValue:
-        """What a column holds in every row."""
-        if name in self.made:
-            return self.made[name]
-        return self.under.held(name) if self.under is not None else None
+    def held(self, name: str) -> Cases:
+        """What a column holds in which parts."""
+        if name in self.made and self.source is not None:
+            return self.source.resolve(self.made[name])
+        return self.under.held(name) if self.under is not None else {None: self.index.all}
 
+    def find_texts(self, name: str, texts: Sequence[str], operation: Operation) -> Cases:
+        """Whether a column is one of some texts; what is so of stored columns is known to the index."""
+        if name in self.made or self.under is None:
+            return super().find_texts(name, texts, operation)
+        return self.under.find_texts(name, texts, operation)
 
-PartColumns = StoredPart | DerivedColumns
+    def find_nulls(self, name: str) -> Cases:
+        """What an operation gives that is null of a null and else unknown."""
+        if name in self.made or self.under is None:
+            nulls = self.held(name).get(None, 0)
+            return without_empty({None: nulls, UNKNOWN_TRUTH: self.index.all & ~nulls})
+        return self.under.find_nulls(name)
 
-
-def resolve_constant(expression: Expression, known: PartColumns) -> KnownValue:
-    """What an expression holds in every row of a part, where its constants tell."""
-    match expression:
-        case Literal(bool() | str() | float() | None as held):
-            return held
-        case Column(name):
-            return known.held(name)
-        case Call(ops.and_, arguments):
-            return combine_truths((resolve_constant(a, known) for a in arguments), absorbing=False)
-        case Call(ops.or_, arguments):
-            return combine_truths((resolve_constant(a, known) for a in arguments), absorbing=True)
-        case Call(ops.if_, (condition, then, otherwise)):
-            return merge_known_values(resolve_constant(condition, known), then, otherwise, known)
-        case Call(operation, arguments) if operation in DECIDED:
-            return DECIDED[operation]([resolve_constant(a, known) for a in arguments])
-        case _:
-            return UNKNOWN_TRUTH
-
-
-def merge_known_values(
-    condition: KnownValue, then: Expression, otherwise: Expression, known: PartColumns
-) -> KnownValue:
-    """One of two values; where the condition is unknown their common value."""
-    if condition is not UNKNOWN_TRUTH:
-        return resolve_constant(then if condition is True else otherwise, known)
-    first, second = resolve_constant(then, known), resolve_constant(otherwise, known)
-    # By type too: True == 1 in Python.
-    return first if type(first) is type(second) and first == second else UNKNOWN_TRUTH
-
-
-def combine_truths(values: Iterable[KnownValue], *, absorbing: bool) -> KnownValue:
-    """Kleene's AND (absorbing False) or OR (absorbing True); values behind the one that decides are not computed."""
-    unknown = null = False
-    for value in values:
-        if value is absorbing:
-            return absorbing
-        unknown = unknown or value is UNKNOWN_TRUTH
-        null = null or value is None
-    if unknown:
-        return UNKNOWN_TRUTH
-    return None if null else not absorbing
-
-
-def strict(function: Callable[[Sequence[str]], bool]) -> Callable[[Sequence[KnownValue]], KnownValue]:
-    """A test of texts: unknown of what is unknown, null of null."""
-
-    def decided(values: Sequence[KnownValue]) -> KnownValue:
-        # Booleans become text when compared with one, which is the printer's business.
-        if any(isinstance(v, Unknown | bool) for v in values):
-            return UNKNOWN_TRUTH
-        if None in values:
-            # `x IN (a, NULL)` is true or null, never false.
-            return None if values[0] is None or None in values[:2] else UNKNOWN_TRUTH
-        return function([str(v) for v in values])
-
-    return decided
-
-
-def negate_truth(values: Sequence[KnownValue]) -> KnownValue:
-    """NOT; null of null, unknown of the unknown."""
-    held = values[0]
-    return not held if isinstance(held, bool) else None if held is None else UNKNOWN_TRUTH
-
-
-def is_certainly_true(values: Sequence[KnownValue]) -> KnownValue:
-    """Whether it is true, null counting as not."""
-    return UNKNOWN_TRUTH if values[0] is UNKNOWN_TRUTH else values[0] is True
-
-
-def is_certainly_null(values: Sequence[KnownValue]) -> KnownValue:
-    """Whether it is null."""
-    return UNKNOWN_TRUTH if values[0] is UNKNOWN_TRUTH else values[0] is None
-
-
-def is_known_member(values: Sequence[str]) -> bool:
-    """Whether the first is one of the others."""
-    return values[0] in values[1:]
-
-
-def same_but_for_case(values: Sequence[str]) -> bool:
-    """Whether the first is one of the others but for case."""
-    return lower_characters(values[0]) in [lower_characters(v) for v in values[1:]]
-
-
-DECIDED: dict[Operation, Callable[[Sequence[KnownValue]], KnownValue]] = {
-    ops.not_: negate_truth,
-    ops.is_true: is_certainly_true,
-    ops.is_null: is_certainly_null,
-    ops.equal: strict(is_known_member),
-    ops.in_: strict(is_known_member),
-    ops.equal_ci: strict(same_but_for_case),
-    ops.in_ci: strict(same_but_for_case),
-}
+    def folded(self, name: str) -> Cases:
+        """The same, texts in lower case; a stored column's are known to the index."""
+        if name in self.made or self.under is None:
+            return fold_cases(self.held(name))
+        return self.under.folded(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Aggregation, Expression, Schema, columns_read, walk_expressions
@@ -80,9 +80,11 @@ def looked_at(node: Node, demanded: bool) -> tuple[Node, ...]:
             return list_sources(node) if demanded else ()
 
 
-def collect_columns_by_node(root: Node, shapes: dict[int, Schema]) -> dict[int, frozenset[str]]:
-    """Names of the columns that are read of each node, by its id; of the root all of them."""
-    wanted: dict[int, set[str]] = {id(root): set(shapes[id(root)])}
+def collect_columns_by_node(
+    root: Node, shapes: dict[int, Schema], whole: Collection[int] = ()
+) -> dict[int, frozenset[str]]:
+    """Names of the columns that are read of each node, by its id; of the root and of the `whole` ones all of them."""
+    wanted: dict[int, set[str]] = {key: set(shapes[key]) for key in (id(root), *whole)}
     # From the root down, so that all readers of a node have spoken before its sources are asked.
     for node in reversed(list(walk_nodes(root))):
         own = wanted.setdefault(id(node), set())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha1
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from socket import AF_INET, inet_pton
 from typing import Any
 
 from harness.detection.plan import operations as ops
@@ -32,12 +33,27 @@ def parse_ip_network(text: str) -> IPv4Network | IPv6Network | None:
         return None
 
 
+Range = tuple[int, int]
+
+
+@lru_cache(maxsize=64)
+def list_address_ranges(version: int, networks: tuple[str, ...]) -> tuple[Range, ...]:
+    """The first and the last address of each network of one version of IP, as numbers."""
+    known = [n for n in map(parse_ip_network, networks) if n is not None and n.version == version]
+    return tuple((int(n.network_address), int(n.broadcast_address)) for n in known)
+
+
 def compute_cidr_contains(text: str, *networks: str) -> bool:
     """Whether an address lies in one of the networks."""
-    address = parse_ip_address(text)
-    if address is None:
-        return False
-    return any(n is not None and n.version == address.version and address in n for n in map(parse_ip_network, networks))
+    try:
+        # A tenth of the time of `ip_address`, and as strict: four numbers below 256, none with a 0 in front.
+        number, version = int.from_bytes(inet_pton(AF_INET, text), "big"), 4
+    except (OSError, ValueError):
+        address = parse_ip_address(text)
+        if address is None:
+            return False
+        number, version = int(address), address.version
+    return any(first <= number <= last for first, last in list_address_ranges(version, networks))
 
 
 def compute_ip_text(text: str) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from harness.diagnostics import HarnessError, SourceError
-from harness.scenario.world import During, Runs, Software, World, WorldAttack
+from harness.scenario.world import Runs, Software, World, WorldAttack
+from harness.scenario.world_program import During
 from harness.telemetry.simulation.activity import Activity, NetworkConnection
 from harness.telemetry.simulation.behaviour import Behaviour, ParameterError
 from harness.telemetry.simulation.host import ONE_SECOND, Host, User, host_named
@@ -29,6 +30,7 @@ from harness.telemetry.simulation.world.population import (
     clip_stretches,
     workdays,
 )
+from harness.telemetry.simulation.world.program_activity import HostRun, ProgramRuns, run_program
 
 # Shares of days, chosen; no source.
 LID_CLOSED_AT_LUNCH = 0.4
@@ -158,6 +160,7 @@ def host_of(
         boot=booted,
         boot_number=20 + pick % 400 + number,
         user=user,
+        neighbours=people.neighbours,
         now=booted,
         clock_skew=np.timedelta64(int(random.normal(0, body.clock_skew_ms) * 1000), "us"),
     )
@@ -234,10 +237,58 @@ def happenings(
     own = [known[name] for name in (*member.software, *member.attacks)]
     for boot in boots(member, people):
         found: list[tuple[int, Activity]] = []
+        found += run_programs(member, boot, people)
         for doing in own:
             cause = people.cause(member, doing.number)
             found += ((cause, activity) for activity in of_doing(doing, member, boot, people))
         yield found
+
+
+def run_programs(member: WorldHost, boot: Boot, people: WorldPopulation) -> Iterator[tuple[int, Activity]]:
+    """What the host's programs do between boot and shutdown, with the cause of each."""
+    body = people.world.body
+    run = HostRun(
+        host=boot.host,
+        clocks=boot.clocks,
+        fresh=boot.fresh,
+        end=boot.end,
+        fixed=build_fixed_words(member, boot, people),
+    )
+    known: dict[str, list[ProgramRuns]] = {}
+    down = people.outages[member.site.name]
+    for number, (name, program) in enumerate(body.programs.items(), start=len(body.software) + len(body.attacks)):
+        if name in member.programs:
+            random = np.random.default_rng([people.seed, member.number, boot.number, number])
+            cause = people.cause(member, number)
+            for activity in run_program(name, program, run, known, random):
+                for each in apply_line_failures(activity, down, 0.0, random):
+                    yield cause, complete_connection(each, random) if isinstance(each, NetworkConnection) else each
+
+
+def build_fixed_words(member: WorldHost, boot: Boot, people: WorldPopulation) -> dict[str, str]:
+    """What the placeholders stand for that are the same on one host."""
+    user = boot.host.user
+    profile = rf"C:\Users\{user.name}"
+    return {
+        "user": user.name,
+        "account": user.account,
+        "sid": user.sid,
+        "profile": profile,
+        "local": rf"{profile}\AppData\Local",
+        "roaming": rf"{profile}\AppData\Roaming",
+        "temp": rf"{profile}\AppData\Local\Temp",
+        "windows": r"C:\Windows",
+        "program_data": r"C:\ProgramData",
+        "system32": r"C:\Windows\System32",
+        "program_files": r"C:\Program Files",
+        "program_files_x86": r"C:\Program Files (x86)",
+        "host": member.name,
+        "domain": people.world.body.domain or "local",
+        "netbios": boot.host.netbios_domain or member.name,
+        "site": member.site.name,
+        "controller": people.name_host("domain controller", member),
+        "file_server": people.name_host("file server", member),
+    }
 
 
 def of_doing(doing: Doing, member: WorldHost, boot: Boot, people: WorldPopulation) -> Iterator[Activity]:

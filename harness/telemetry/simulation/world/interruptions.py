@@ -16,8 +16,8 @@ from harness.telemetry.simulation.activity import (
     DnsQuery,
     Integers,
     NetworkConnection,
-    TextColumn,
 )
+from harness.telemetry.simulation.coded_column import AnswerColumn, TextColumn
 from harness.telemetry.simulation.host import ONE_SECOND, Process
 from harness.telemetry.simulation.schedule import convert_seconds
 from harness.telemetry.simulation.world.population import Stretch, WorldClock
@@ -84,10 +84,8 @@ def take_activity_rows(activity: A, which: Integers) -> A:
     changed: dict[str, Any] = {}
     for each in fields(activity):
         held = getattr(activity, each.name)
-        if isinstance(held, Process):
+        if isinstance(held, Process | TextColumn | AnswerColumn):
             changed[each.name] = held.take(which)
-        elif isinstance(held, TextColumn):
-            changed[each.name] = TextColumn(values=held.values, codes=held.codes[which])
         elif isinstance(held, np.ndarray) and held.ndim == 1 and len(held) == count:
             changed[each.name] = held[which]
         elif each.name in TEXT_ATTRIBUTES and isinstance(held, list | tuple) and len(held) == count:
@@ -169,14 +167,14 @@ def goes_out(call: NetworkConnection) -> BooleanArray | None:
     return np.full(len(call), is_outside_address(held)) if held is None or isinstance(held, str) else None
 
 
-DOCUMENTATION_NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:")
-"""Addresses kept for documents: in these worlds they are the internet."""
+DOCUMENTATION_NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.", "198.18.", "198.19.", "3fff:")
+"""Addresses kept for documents and for tests of networks: in these worlds they are the internet."""
 
 
 def is_outside_address(address: str | None) -> bool:
-    """Whether an address is public; documentation networks of IPv4 count as such."""
+    """Whether an address is public; documentation networks but 2001:db8:: count as such."""
     if address is None:
         return False
     # Python says of documentation networks that they are not global; 2001:db8:: is every
     # host's own network here and stays inside.
-    return address.startswith(DOCUMENTATION_NETWORKS[:3]) or ip_address(address).is_global
+    return address.startswith(DOCUMENTATION_NETWORKS) or ip_address(address).is_global

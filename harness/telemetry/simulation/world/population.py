@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,7 +16,8 @@ from harness.diagnostics import HarnessError, SourceError
 from harness.scenario.world import WEEKDAYS, HostRole, Hours, Site, World, minutes
 from harness.telemetry.events.event import Cause
 from harness.telemetry.events.text_columns import Times
-from harness.telemetry.simulation.identity import hash_to_number
+from harness.telemetry.simulation.host import Neighbour, User
+from harness.telemetry.simulation.identity import hash_to_number, sid
 
 Stretch = tuple[np.datetime64, np.datetime64]
 """From when until when, in UTC."""
@@ -178,6 +179,7 @@ class WorldHost:
     build: str
     software: tuple[str, ...]
     attacks: tuple[str, ...]
+    programs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +193,7 @@ class WorldPopulation:
     members: tuple[WorldHost, ...]
     nights: dict[str, list[tuple[date, np.datetime64]]] = field(repr=False)
     outages: dict[str, list[Stretch]] = field(repr=False)
+    neighbours: tuple[Neighbour, ...] = field(default=(), repr=False)
 
     @property
     def end(self) -> np.datetime64:
@@ -200,8 +203,8 @@ class WorldPopulation:
 
     @property
     def doings(self) -> tuple[str, ...]:
-        """Names of software, then of attacks: what a cause can be."""
-        return (*self.world.body.software, *self.world.body.attacks)
+        """Names of software, then of attacks, then of programs: what a cause can be."""
+        return (*self.world.body.software, *self.world.body.attacks, *self.world.body.programs)
 
     def cause(self, member: WorldHost, doing: int) -> int:
         """The number of the cause that is one host's doing."""
@@ -212,11 +215,18 @@ class WorldPopulation:
         body = self.world.body
         benign = [(name, False, part.behaviour) for name, part in body.software.items()]
         malicious = [(name, True, part.behaviour) for name, part in body.attacks.items()]
+        programs = [(name, False, "program") for name in body.programs]
         return tuple(
             Cause(name=name, malicious=bad, host=member.name, detail=behaviour)
             for member in self.members
-            for name, bad, behaviour in benign + malicious
+            for name, bad, behaviour in benign + malicious + programs
         )
+
+    def name_host(self, role: str, near: WorldHost) -> str:
+        """The name of a host of a role, of the same site if there is one; of the host itself without any."""
+        found = [m for m in self.members if m.role_name == role]
+        here = [m for m in found if m.place == near.place] or found or [near]
+        return here[near.number % len(here)].name
 
 
 def build_world_population(world: World, *, hosts: int, days: int, seed: int) -> WorldPopulation:
@@ -245,7 +255,26 @@ def build_world_population(world: World, *, hosts: int, days: int, seed: int) ->
         members=tuple(members),
         nights={s.name: midnights(s, begin, days) for s in body.sites},
         outages={s.name: outages(s, begin, days, seed) for s in body.sites},
+        neighbours=tuple(list_neighbours(members, body.domain, begin, seed)),
     )
+
+
+MOST_NEIGHBOURS = 250
+"""Hosts whose people every host of a world may meet: about as many as one person ever works with."""
+
+
+def list_neighbours(members: Sequence[WorldHost], domain: str, begin: np.datetime64, seed: int) -> Iterator[Neighbour]:
+    """The first hosts with a user of their own, as others see them."""
+    netbios, authority = domain.partition(".")[0].upper()[:15], sid(seed, domain)
+    for member in [m for m in members if m.role.user][:MOST_NEIGHBOURS]:
+        user = User(
+            name=member.person,
+            domain=netbios or member.name,
+            sid=f"{authority}-{1104 + member.number}",
+            logon_id=0x40000,
+            logged_on=begin,
+        )
+        yield Neighbour(name=member.name, address=member.address, user=user)
 
 
 def resolve_world_start(world: World) -> np.datetime64:
@@ -321,4 +350,10 @@ def build_world_host(
         build=CLIENT_BUILDS[pick % 3] if role.user else SERVER_BUILD,
         software=installed,
         attacks=attacks,
+        programs=tuple(
+            name
+            for name, program in world.body.programs.items()
+            if (not program.on or role_name in program.on)
+            and hash_to_number("installed", seed, name, number) < program.share * 2**64
+        ),
     )

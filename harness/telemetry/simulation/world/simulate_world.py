@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import ClassVar
 
-from harness.diagnostics import HarnessError
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.world import World
-from harness.scratch_folder import ScratchFolder
-from harness.telemetry.events.event import TelemetryOrigin
-from harness.telemetry.sensor import sensor, sensor_names
+from harness.telemetry.events.event import Events, TelemetryOrigin
+from harness.telemetry.platform import sensor_names
+from harness.telemetry.sensor import sensor
 from harness.telemetry.simulation.activity import Activity
 from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.telemetry.simulation.identity import hash_to_number
 from harness.telemetry.simulation.simulate import record_activities, resolve_sensor_conditions
-from harness.telemetry.simulation.world.dataset import (
-    DATASET_VERSION,
-    DatasetTable,
-    Shard,
-    WorldDataset,
-    causes_of,
-    is_dataset,
-    merge_conditions,
-    merge_dataset_tables,
-    write_world_manifest,
-)
 from harness.telemetry.simulation.world.host_activity import Doing, doings, happenings
 from harness.telemetry.simulation.world.population import WorldPopulation, build_world_population
-from harness.workers import distribute_work, workers_for
+from harness.telemetry.store.dimension import Dimensions
+from harness.telemetry.store.draft import DRAFTS, Draft, FinalCodes, finish_draft, write_draft
+from harness.telemetry.store.folder import check_place, replace_folder, write_causes
+from harness.telemetry.store.manifest import (
+    STORE_VERSION,
+    StoredKind,
+    StoreManifest,
+    WorldFacts,
+    merge_conditions,
+    write_manifest,
+)
+from harness.telemetry.store.writer import merge_stored_kinds
+from harness.workers import distribute_in_two_steps, workers_for
 
 # Files of a table are one a shard: fewer hosts make many small files, more of them unequal work.
 HOSTS_IN_SHARD = 16
@@ -70,9 +69,14 @@ class SimulationWorker:
         cls.order, cls.known = order, order.known()
 
     @classmethod
-    def work(cls, number: int) -> list[DatasetTable]:
-        """The tables of the shard of that number."""
-        return shard(cls.order, cls.known, number)
+    def work(cls, number: int) -> Draft:
+        """The shard of that number."""
+        return simulate_shard(cls.order, cls.known, number)
+
+    @classmethod
+    def finish(cls, final: FinalCodes) -> list[StoredKind]:
+        """The tables of a shard, once all texts before its own have their codes."""
+        return finish_draft(cls.order.folder, final)
 
 
 def simulate_world(
@@ -85,7 +89,7 @@ def simulate_world(
     conditions: Mapping[str, str] | None = None,
     sensors: Sequence[str] | None = None,
     progress: ProgressCallback | None = None,
-) -> WorldDataset:
+) -> StoreManifest:
     """Writes what all sensors record of a world into a folder; what a document says is the default of what is asked.
 
     The same world and seed give the same files, byte for byte, whatever the number of processes.
@@ -99,103 +103,72 @@ def simulate_world(
         world, hosts=hosts or body.hosts, days=days or body.days, seed=body.seed if seed is None else seed
     )
     check_place(folder)
-    with replace_world(folder) as beside:
+    with replace_folder(folder) as beside:
         order = SimulationOrder(people=people, conditions=given, sensors=chosen, folder=beside)
         order.known()
-        tables: list[DatasetTable] = []
+        tables: list[StoredKind] = []
+        dimensions = Dimensions()
         count = -(-len(people.members) // HOSTS_IN_SHARD)
-        for number, part in enumerate(shards(order, count)):
+        # workers_for wants eight items for a process; one shard is work enough.
+        workers = min(count, workers_for(8 * count))
+        for number, part in enumerate(simulate_shards(order, count, dimensions, workers)):
             tables += part
             if progress:
                 progress(f"{sum(t.rows for t in tables):,} events", number + 1, count)
-        dataset = describe_world(order, tables)
-        write_world_manifest(beside, dataset)
-    return dataset
+        rmtree(beside / DRAFTS, ignore_errors=True)
+        manifest = describe_world(order, tables, dimensions)
+        write_manifest(beside, manifest)
+    return manifest
 
 
-def describe_world(order: SimulationOrder, tables: Sequence[DatasetTable]) -> WorldDataset:
-    """The document of a world whose tables have been written."""
+def describe_world(order: SimulationOrder, tables: Sequence[StoredKind], dimensions: Dimensions) -> StoreManifest:
+    """The document of a world whose tables have been written; writes its texts and causes."""
     people = order.people
-    return WorldDataset(
-        format=DATASET_VERSION,
-        title=people.world.body.title,
-        seed=people.seed,
-        start=str(people.begin.astype("datetime64[s]")) + "Z",
-        days=people.days,
-        hosts=len(people.members),
+    return StoreManifest(
+        format=STORE_VERSION,
         origin=str(TelemetryOrigin.SIMULATED),
         conditions=dict(order.conditions),
-        causes=causes_of(people.causes()),
-        tables=merge_dataset_tables(tables),
+        causes=write_causes(order.folder, list(people.causes())),
+        tables=merge_stored_kinds(tables),
+        dimensions=dimensions.write(order.folder),
+        world=WorldFacts(
+            title=people.world.body.title,
+            seed=people.seed,
+            start=str(people.begin.astype("datetime64[s]")) + "Z",
+            days=people.days,
+            hosts=len(people.members),
+        ),
     )
 
 
-def check_place(folder: Path) -> None:
-    """Raises HarnessError where something is that is neither a world nor an empty folder."""
-    try:
-        taken = folder.exists() and not is_dataset(folder) and (not folder.is_dir() or any(folder.iterdir()))
-    except OSError as error:
-        raise HarnessError("unwritable", f"{folder}: {(error.strerror or str(error)).lower()}") from error
-    if taken:
-        message = f"{folder} is there already and is no world"
-        raise HarnessError("already-there", message, help="name a new folder")
-
-
-@contextmanager
-def replace_world(folder: Path) -> Iterator[Path]:
-    """A folder beside to write a world to, which takes the place of `folder` when the block ends without an error.
-
-    Until then an older world stays. Raises HarnessError where it cannot be written.
-    """
-    target = folder.resolve()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = ScratchFolder(f".{target.name[:100]}.part-", target.parent)
-        try:
-            yield made.path
-            made.path.chmod(0o777 & ~read_umask())
-            old = made.path.with_name(f"{made.path.name}.old")
-            if target.exists():
-                # Renamed and not removed: a world that is half there never bears the name.
-                target.rename(old)
-            made.path.rename(target)
-            rmtree(old, ignore_errors=True)
-        finally:
-            made.remove()
-    except OSError as error:
-        raise HarnessError("unwritable", f"{folder}: {(error.strerror or str(error)).lower()}") from error
-
-
-def read_umask() -> int:
-    """Which rights new files of this process do not get."""
-    # There is no way to read it without setting it.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def shards(order: SimulationOrder, count: int) -> Iterator[list[DatasetTable]]:
-    """The tables of each shard, in their order; with several processors side by side."""
-    # workers_for wants eight items for a process; one shard is work enough.
-    workers = min(count, workers_for(8 * count))
+def simulate_shards(
+    order: SimulationOrder, count: int, dimensions: Dimensions, workers: int
+) -> Iterator[list[StoredKind]]:
+    """The tables of each shard, in their order; with several processes side by side."""
+    assign = partial(FinalCodes.assign, dimensions=dimensions)
     if workers > 1:
-        yield from distribute_work(SimulationWorker.work, range(count), workers, SimulationWorker.prepare, order)
+        worker = SimulationWorker
+        yield from distribute_in_two_steps(
+            worker.work, assign, worker.finish, range(count), workers, worker.prepare, order
+        )
     else:
         SimulationWorker.prepare(order)
-        yield from (SimulationWorker.work(number) for number in range(count))
+        yield from (SimulationWorker.finish(assign(SimulationWorker.work(number))) for number in range(count))
 
 
-def shard(order: SimulationOrder, known: Mapping[str, Doing], number: int) -> list[DatasetTable]:
-    """Simulates and writes one group of hosts; returns its tables."""
+def simulate_shard(order: SimulationOrder, known: Mapping[str, Doing], number: int) -> Draft:
+    """Simulates one group of hosts and writes it with codes of its own."""
     chosen = [sensor(name) for name in order.sensors]
     counters: dict[tuple[str, str], int] = {}
-    with Shard(order.folder, number) as files:
+
+    def record() -> Iterator[tuple[Events, ...]]:
         for piece, happened in enumerate(gather_shard_activity(order.people, known, number)):
             # Sensors' chance is by piece, and pieces end where a host shuts
             # down: the same with any number of processes.
             seed = hash_to_number("piece", order.people.seed, number, piece, size=4)
-            files.write(record_activities(happened, chosen, order.conditions, seed, counters))
-    return files.tables()
+            yield record_activities(happened, chosen, order.conditions, seed, counters)
+
+    return write_draft(order.folder, number, record())
 
 
 def gather_shard_activity(

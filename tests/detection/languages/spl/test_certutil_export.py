@@ -6,7 +6,8 @@ import pytest
 
 from harness.detection.content import read_content
 from harness.detection.language import Settings
-from harness.run import Bench, RunOptions
+from harness.run import Bench
+from harness.run_options import RunOptions
 
 SHARED = Path(__file__).parents[5] / "shared"
 EVENTS = SHARED / "samples" / "certutil_sysmon1_security4688.raw"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.scenario.world import read_world
-from harness.telemetry.simulation.world.dataset import telemetry
 from harness.telemetry.simulation.world.simulate_world import simulate_world
+from harness.telemetry.store.reader import read_stored_telemetry
 
 ROOT = Path(__file__).parents[4]
 SMALL = """title: A small office
@@ -52,7 +52,7 @@ def folder(small, tmp_path_factory):
 @pytest.fixture(scope="session")
 def recorded(folder):
     """All of it in memory."""
-    return telemetry(folder)
+    return read_stored_telemetry(folder)
 
 
 @pytest.fixture(scope="session")

@@ -9,15 +9,18 @@ import pytest
 
 from harness.diagnostics import HarnessError, SourceError
 from harness.scenario.world import read_world
-from harness.telemetry.simulation.world.dataset import open_dataset
 from harness.telemetry.simulation.world.population import allot_shares, build_world_population, outages, workdays
 from harness.telemetry.simulation.world.simulate_world import (
     WORLD_ROWS_AT_ONCE,
     SimulationOrder,
-    SimulationWorker,
+    describe_world,
     gather_shard_activity,
+    simulate_shards,
     simulate_world,
 )
+from harness.telemetry.store.dimension import Dimensions
+from harness.telemetry.store.manifest import read_manifest
+from harness.telemetry.store.reader import CodedStore
 
 
 def contents(folder):
@@ -37,11 +40,12 @@ def test_processes_that_share_the_work_write_the_same_bytes(small, tmp_path):
     people = build_world_population(small, hosts=36, days=1, seed=1)
     order = SimulationOrder(people=people, conditions={}, sensors=("sysmon",), folder=tmp_path / "alone")
     order.folder.mkdir(exist_ok=True)
-    SimulationWorker.prepare(order)
-    for number in range(3):
-        SimulationWorker.work(number)
+    dimensions = Dimensions()
+    parts = list(simulate_shards(order, 3, dimensions, 1))
+    describe_world(order, [table for part in parts for table in part], dimensions)
+    (order.folder / "drafts").rmdir()
     shared = contents(tmp_path / "shared")
-    del shared["world.json"]
+    del shared["store.json"]
     assert contents(tmp_path / "alone") == shared
 
 
@@ -172,15 +176,15 @@ def test_people_differ_in_their_habits(small):
 
 
 def test_the_dataset_says_what_it_is(folder):
-    found = open_dataset(folder)
-    assert (found.hosts, found.days, found.origin) == (6, 5, "simulated")
+    found = read_manifest(folder)
+    assert (found.world.hosts, found.world.days, found.origin) == (6, 5, "simulated")
     assert found.rows == sum(t.rows for t in found.tables) > 10_000
-    assert {"EDR sensor", "Cobalt Strike"} <= {c[0] for c in found.causes}
+    assert {"EDR sensor", "Cobalt Strike"} <= {c.name for c in CodedStore(folder).causes}
 
 
 def test_a_folder_with_something_else_in_it_is_not_touched(small, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(HarnessError, match="is there already and is no world"):
+    with pytest.raises(HarnessError, match="is there already and is no store"):
         simulate_world(small, tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
@@ -198,15 +202,15 @@ def test_a_parameter_that_a_behaviour_has_not_is_told_at_its_place(small, tmp_pa
 def test_half_a_world_is_no_world(folder, tmp_path):
     damaged = tmp_path / "half"
     damaged.mkdir()
-    (damaged / "world.json").write_text((folder / "world.json").read_text()[:500])
+    (damaged / "store.json").write_text((folder / "store.json").read_text()[:500])
     with pytest.raises(HarnessError, match="cannot be read"):
-        open_dataset(damaged)
+        read_manifest(damaged)
 
 
 def test_a_world_that_names_files_elsewhere_is_refused(folder, tmp_path):
     hostile = tmp_path / "hostile"
     hostile.mkdir()
-    text = (folder / "world.json").read_text().replace('"sysmon-3/00000.parquet"', '"../../etc/passwd"')
-    (hostile / "world.json").write_text(text)
+    text = (folder / "store.json").read_text().replace('"sysmon-3/00000.parquet"', '"../../etc/passwd"')
+    (hostile / "store.json").write_text(text)
     with pytest.raises(HarnessError, match="lies outside the folder"):
-        open_dataset(hostile)
+        read_manifest(hostile)

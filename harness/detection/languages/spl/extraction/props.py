@@ -6,8 +6,9 @@ Reference: props.conf.spec; captures precedence-*
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from harness.detection.languages.spl.coercion import NO, YES, as_text, literal
 from harness.detection.languages.spl.field_usage import walk_query
@@ -22,7 +23,6 @@ from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.values.regex import compile_check
 from harness.diagnostics import Source, SourceError, Span
 from harness.telemetry.indexing.props import SOURCETYPE_PATTERN, STANZA_KINDS, Props, Stanza, order_stanzas
-from harness.telemetry.splunk_inputs import OTHER_SOURCETYPE, WINDOWS_SOURCETYPES, map_splunk_inputs
 
 MANY = 50
 """Settings that are worth asking which of them can hold for any event."""
@@ -116,10 +116,13 @@ def confs(scope: Scope, props: Props, places: SettingPlaces | None = None) -> Co
 
 def build_add_on_props() -> Props:
     """Stanzas of the sourcetypes whose events come with the fields that their add-on extracts."""
+    # Imported by name: it is made of events as columns, which a rule that is only read has nothing to do with.
+    inputs = import_module("harness.telemetry.splunk_inputs")
+    words: Mapping[str, str] = inputs.WINDOWS_SOURCETYPES
     # Extracting key=value from these again would add fields that no add-on makes.
-    windows = (*WINDOWS_SOURCETYPES.values(), *(f"{SOURCETYPE_PATTERN}{word}:*" for word in WINDOWS_SOURCETYPES))
-    others = (each.sourcetype for each in map_splunk_inputs().values())
-    return {name: {"KV_MODE": "none"} for name in (*windows, OTHER_SOURCETYPE, *others)}
+    windows = (*words.values(), *(f"{SOURCETYPE_PATTERN}{word}:*" for word in words))
+    others = (each.sourcetype for each in inputs.map_splunk_inputs().values())
+    return {name: {"KV_MODE": "none"} for name in (*windows, inputs.OTHER_SOURCETYPE, *others)}
 
 
 def check_stanza_pattern(stanza: Stanza) -> None:

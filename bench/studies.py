@@ -1,0 +1,51 @@
+"""What a study costs beside one run of its rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.measure import Bench, Contender, Line, Measure, hold_against, hold_against_bar
+from bench.process import CommandFailed
+from bench.rules import BARS_AT, query, rule_file
+
+# Ten thousand combinations: TotalConnections is compared twice, RiskScore has four values of its own.
+VALUES = (
+    "TotalConnections=5,10,20,40,50",
+    "HoursActive=1,2,3,4,5,6,7,8,9,10",
+    "ConsistencyRatio=0.2,0.3,0.4,0.5,0.6",
+    "AvgPerHour=0.5,1",
+)
+COMBINATIONS = 10_000
+BAR, MEMORY = 1.2, 2e9
+
+
+def tune(bench: Bench, events: Path) -> list[str | Path]:
+    """The command that judges all combinations."""
+    values = [part for value in VALUES for part in ("--values", value)]
+    return bench.detlab("tune", rule_file(bench, "spl"), "--events", events, "--fast", *values, "--json")
+
+
+def combinations(output: Path) -> str:
+    """Makes sure that the study judged as many settings as it should. Raises CommandFailed where it did not."""
+    found = json.loads(output.read_bytes())["combinations"]
+    if found != COMBINATIONS:
+        raise CommandFailed(f"{found:,} combinations were judged, not {COMBINATIONS:,}")
+    return f"{found} combinations"
+
+
+def take(bench: Bench) -> Iterator[Line]:
+    """CPU against one query of the same events, and memory."""
+    lake = bench.lake("sysmon", bench.events)
+    events = bench.store(lake) if "ingest" in bench.subcommands else lake
+    tuned, asked = Contender(name="tune", commands=[tune(bench, events)], codes=(0, 1), digest=combinations), "query"
+    results = bench.race(tuned, Contender(name=asked, commands=[query(bench, "spl", events)]))
+    judged = bench.judges(bench.events, BARS_AT)
+    line = Line(measure="tune", subject="tune, a grid of 10,000", yardstick="one query", bar=BAR, judged=judged)
+    yield hold_against(line, results["tune"], results[asked])
+    memory = Line(measure="tune", subject="tune, memory", yardstick="2 GB", judged=judged)
+    yield hold_against_bar(memory, results["tune"], MEMORY, lambda cost: cost.memory)
+
+
+MEASURES = (Measure("tune", "tune with a grid of 10,000 against one query of the same events", take),)

@@ -1,0 +1,335 @@
+"""Expressions over a relation, with CTEs in between for values that are needed more than once or joined in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, TypeAlias
+
+from sqlglot import expressions as exp
+
+from harness.detection.plan import operations as ops
+from harness.detection.plan.dimension import VALUE, Dimension
+from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Kind, Schema, SortKey
+from harness.detection.plan.nodes import Named
+from harness.detection.plan.value import compute_values
+from harness.detection.sql import build as b
+from harness.detection.sql.aggregation import Order
+from harness.detection.sql.build import SelectQuery, build_select, select_columns_only, table_as
+from harness.detection.sql.code_sets import Coding, SetLookUp
+from harness.detection.sql.codes import (
+    Encoded,
+    Encoder,
+    LookUp,
+    join_look_up,
+    make_distinct,
+    split_conjuncts,
+)
+from harness.detection.sql.dialect import Construct
+from harness.detection.sql.expressions import Printer, free
+from harness.detection.sql.relation import Codes, Computation, Pending, Relation, SQLColumns
+
+if TYPE_CHECKING:
+    from harness.detection.sql.compilation import Compilation
+
+# Chosen, no source: 800 columns, each made of the one before, took DuckDB 9.8 s to plan while each step kept all.
+MOST_UNREAD = 40
+"""Columns that nobody reads any more and that a step may carry along."""
+
+
+LevelValue: TypeAlias = exp.Expression | Pending | LookUp | SetLookUp
+Level = list[tuple[str, LevelValue]]
+
+
+class Workbench:
+    """Expressions over one relation; values needed more than once become columns of CTEs put in between."""
+
+    def __init__(self, compilation: Compilation, relation: Relation) -> None:
+        self.compilation = compilation
+        self.start = relation
+        self.levels: list[Level] = []
+        self.level_of: dict[str, int] = {}
+        self.known: dict[str, str] = {}
+        self.printer = Printer(compilation.dialect, compilation.names, relation.columns, self.hoist)
+        if compilation.dialect.computes:
+            self.printer.compute = self.compute
+        self.encoder: Encoder | None = None
+        if relation.codes or relation.spans:
+            self.encoder = Encoder(compilation, compilation.names, relation.codes, relation.spans, self.printer.plain)
+            self.printer.evaluate_on_dimension = self.evaluate_on_dimension
+            self.printer.gather = self.encoder.gather
+
+    def encode(self, expression: Expression, kind: Kind) -> Encoded | None:
+        """The value as a code, if it is one of a single coded column and of this kind already."""
+        if self.encoder is None:
+            return None
+        found = self.encoder.encode(expression)
+        return found if found is not None and found.dimension.kind is kind else None
+
+    def evaluate_on_dimension(self, expression: Expression) -> exp.Expression | None:
+        """A column with the value of an expression, if that is one of a single coded column."""
+        assert self.encoder is not None
+        if isinstance(expression, Column):
+            column = self.compilation.names(expression.name)
+            coding = self.start.codes.get(column)
+            return None if coding is None else self.decode_column(column, coding)
+        tested = self.encoder.test_null(expression)
+        if tested is not None:
+            return tested
+        found = self.encoder.encode(expression)
+        return None if found is None else self.decode(found)
+
+    def decode_column(self, column: str, coding: Coding) -> exp.Expression:
+        """The value of a physical column of codes, or of sets of codes."""
+        if isinstance(coding, Dimension):
+            return self.decode(Encoded(code=b.sql_column(column), dimension=coding))
+        table = self.compilation.keep(coding.members())
+        made = SetLookUp(codes=b.sql_column(column), table=table, bits=coding.bits)
+        return self.put(f"{column} of {table}", made, [b.sql_column(column)])
+
+    def distinct_code(self, found: Encoded) -> exp.Expression:
+        """The code of a value, the same for equal values, null of null."""
+        if found.dimension.distinct:
+            return found.code
+        return self.decode(replace(found, dimension=make_distinct(self.compilation, found.dimension)))
+
+    def decode(self, found: Encoded) -> exp.Expression:
+        """A column with the value of a code."""
+        text = f"{found.code.sql(comments=False)} in {found.dimension.table}"
+        return self.put(text, LookUp(encoded=found), found.code.find_all(exp.Column))
+
+    def condition(self, condition: Expression) -> exp.Expression:
+        """Whether a condition holds, for a place where null is as good as false."""
+        if self.encoder is None:
+            return self.printer(condition, Kind.BOOLEAN)
+        members = self.encoder.gather(list(split_conjuncts(condition)), ops.and_)
+        return b.sql_balanced(exp.And, [self.conjunct(each) for each in members])
+
+    def conjunct(self, member: Expression) -> exp.Expression:
+        """The same of one member of an AND."""
+        assert self.encoder is not None
+        if isinstance(member, Call) and self.encoder.test_null(member) is None:
+            found = self.encoder.encode(member, closed=True)
+            if found is not None:
+                return self.decode(found)
+        return self.printer(member, Kind.BOOLEAN)
+
+    def columns(self, named: Iterable[Named], kinds: Schema) -> tuple[SQLColumns, Codes]:
+        """Columns to make of expressions, by logical name: codes where they can be; dimensions by physical name."""
+        made: dict[str, exp.Expression] = {}
+        codes: dict[str, Dimension] = {}
+        for name, expression in named:
+            found = self.encode(expression, kinds[name])
+            if found is None:
+                made[name] = self.printer(expression, kinds[name])
+            else:
+                made[name], codes[self.compilation.names(name)] = found.code, found.dimension
+        return made, codes
+
+    def hoist(self, made: exp.Expression, source: Expression | None = None) -> exp.Expression:
+        """Gives a value a column of its own, above those that it reads."""
+        return self.put(made.sql(comments=False), made, made.find_all(exp.Column))
+
+    def put(self, text: str, made: LevelValue, reads: Iterable[exp.Expression]) -> exp.Expression:
+        """A column for a value known by its text; an equal one is used again."""
+        # Known by its text: an equal value, be it of another command, is written once.
+        if text not in self.known:
+            # Columns of one SELECT cannot read one another, so a value stands one level above
+            # the highest that it reads.
+            level = 1 + max((self.level_of.get(c.name, -1) for c in reads), default=-1)
+            name = self.compilation.fresh()
+            while len(self.levels) <= level:
+                self.levels.append([])
+            self.levels[level].append((name, made))
+            self.level_of[name] = level
+            self.known[text] = name
+        return b.sql_column(self.known[text])
+
+    def compute(self, expression: Call | Aggregation, arguments: list[exp.Expression]) -> exp.Expression:
+        """The result of an operation that SQL lacks: a literal, a column, or inside a lambda a look-up in a map."""
+        operation = expression.operation
+        if all(map(b.is_literal, arguments)):
+            result = compute_values(operation, [[b.read_literal(a) for a in arguments]])[0]
+            if result is not None:
+                return self.printer.literal(tuple(result) if isinstance(result, list) else result)
+            return self.printer.typed_null(self.printer.kind(expression))
+        kind = self.compilation.dialect.types[self.printer.kind(expression)]
+        inside = free(expression)
+        # An element has no column outside of its list, so nothing can be joined to it.
+        if inside:
+            return self.look_up(expression, arguments, kind)
+        ready = [
+            a if b.is_literal(a) else self.printer.simple(a, e)
+            for a, e in zip(arguments, expression.arguments, strict=True)
+        ]
+        pending = Pending(operation=operation, arguments=tuple(ready), kind=kind)
+        text = f"{operation}({', '.join(a.sql() for a in ready)})"
+        return self.put(text, pending, [c for a in ready for c in a.find_all(exp.Column)])
+
+    def look_up(self, expression: Call | Aggregation, arguments: list[exp.Expression], kind: str) -> exp.Expression:
+        """Inside a lambda: a map from each distinct combination of arguments, over all elements, to the result."""
+        varying = [(a, e) for a, e in zip(arguments, expression.arguments, strict=True) if not b.is_literal(a)]
+        elements = self.elements_in([a for a, _ in varying])
+        types = tuple(self.compilation.dialect.types[self.printer.kind(e)] for _, e in varying)
+        pending = Pending(
+            operation=expression.operation, arguments=tuple(arguments), elements=elements, types=types, kind=kind
+        )
+        written = [a.sql() for a in arguments]
+        text = f"{expression.operation}({', '.join(written)}) of {', '.join(x.sql() for _, x in elements)}"
+        parameters = {name for name, _ in elements}
+        reads = [c for a in (*(a for a, _ in varying), *(x for _, x in elements)) for c in a.find_all(exp.Column)]
+        table = self.put(text, pending, [c for c in reads if c.name not in parameters])
+        return self.compilation.dialect.spelling(Construct.MAP_VALUE)(
+            table, build_map_key([a.copy() for a, _ in varying])
+        )
+
+    def elements_in(self, values: Iterable[exp.Expression]) -> tuple[tuple[str, exp.Expression], ...]:
+        """The parameters that the values read, and those that the lists of these read, with their lists."""
+        known = self.printer.lists
+        read = {c.name for v in values for c in v.find_all(exp.Column)}
+        found: list[tuple[str, exp.Expression]] = []
+        # Inner lists may be expressions of outer elements, never the other way round, so this
+        # order finds all in one pass.
+        for name, lists in reversed(known.items()):
+            if name in read:
+                found.insert(0, (name, lists))
+                read |= {c.name for c in lists.find_all(exp.Column)}
+        return tuple(found)
+
+    def relation(self) -> str:
+        """The name of the relation that has all values that were taken out."""
+        name = self.start.name
+        for level in self.levels:
+            items: list[exp.Expression] = []
+            joins: list[exp.Expression] = []
+            for column, made in level:
+                if isinstance(made, Pending):
+                    items.append(self.join_in(column, made, name, joins))
+                elif isinstance(made, LookUp):
+                    short = f"c{len(joins)}"
+                    joins.append(join_look_up(made, short))
+                    items.append(b.alias(b.sql_column(VALUE, short), column))
+                elif isinstance(made, SetLookUp):
+                    short = f"c{len(joins)}"
+                    joins.append(exp.Join(this=table_as(made.table, short), kind="CROSS"))
+                    shown = self.compilation.dialect.spelling(Construct.SET_MEMBERS)
+                    items.append(b.alias(shown(made.codes, b.sql_column(VALUE, short), made.bits), column))
+                else:
+                    items.append(b.alias(made, column))
+            query = (
+                build_select([b.every_column("s"), *items], name, "s")
+                if joins
+                else build_select([exp.Star(), *items], name)
+            )
+            query.set("joins", joins)
+            name = self.compilation.cte("values", query)
+        self.levels, self.level_of = [], {}
+        self.start = replace(self.start, name=name)
+        return name
+
+    def join_in(self, column: str, made: Pending, source: str, joins: list[exp.Expression]) -> exp.Expression:
+        """Plans a computation over a relation, joins its table in, and gives the column of the result."""
+        c = self.compilation
+        literals = {i: b.read_literal(a) for i, a in enumerate(made.arguments) if b.is_literal(a)}
+        varying = [a for a in made.arguments if not b.is_literal(a)]
+        keys = [c.fresh("argument") for _ in varying]
+        items = [b.alias(a.copy(), k) for a, k in zip(varying, keys, strict=True)]
+        inner = build_select(items, source)
+        if made.elements:
+            inner.set("from_", exp.From(this=self.unnested(made.elements, source)))
+        inner.set("distinct", exp.Distinct())  # a pattern costs 1.3 us a row, 0.1 us by distinct value (engine.md 8)
+        text = c.dialect.print(c.statement(inner))
+        # By content, so it is not run again; with its column, as runs that number otherwise took each other's table.
+        mark = sha256(repr((made.operation, literals, text, column)).encode()).hexdigest()[:12]
+        table = f"computed_{mark}"
+        c.before.append(
+            Computation(
+                table=table,
+                operation=made.operation,
+                query=text,
+                literals=literals,
+                keys=tuple(keys),
+                value=column,
+                kind=made.kind,
+            )
+        )
+        if made.elements:
+            typed = [b.cast(b.sql_column(k), t) for k, t in zip(keys, made.types, strict=True)]
+            whole = self.map_query(table, typed, column)
+            subquery = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier(f"m{len(joins)}")))
+            joins.append(exp.Join(this=subquery, kind="CROSS"))
+        else:
+            short = f"c{len(joins)}"
+            on = b.sql_balanced(
+                exp.And,
+                [b.eq(b.sql_column(a.name, "s"), b.sql_column(k, short)) for a, k in zip(varying, keys, strict=True)],
+            )
+            # LEFT, since a null argument is equal to no key: such rows stay, with null for the result.
+            joins.append(exp.Join(this=table_as(table, short), on=on, side="LEFT"))
+        return b.sql_column(column)
+
+    def unnested(self, elements: Iterable[tuple[str, exp.Expression]], source: str) -> exp.Expression:
+        """A relation with a row for each combination of elements, those under the names of their parameters."""
+        found: exp.Expression = table_as(source)
+        for name, lists in elements:
+            element = b.alias(self.compilation.dialect.spelling(Construct.ELEMENTS)(lists.copy()), name)
+            whole = exp.Select(expressions=[exp.Star(), element])
+            whole.set("from_", exp.From(this=found))
+            found = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier("e")))
+        return found
+
+    def map_query(self, table: str, keys: list[exp.Expression], column: str) -> exp.Select:
+        """The query that makes one map of a table of results, without rows that have a null argument."""
+        made = self.compilation.dialect.spelling(Construct.MAP_OF)(
+            build_map_key([k.copy() for k in keys]), b.sql_column(column)
+        )
+        whole = build_select([b.alias(made, column)], table)
+        # DuckDB: "Map keys can not be NULL"; a look-up of null then gives null, which is what an operation of null is.
+        whole.set("where", exp.Where(this=b.sql_balanced(exp.And, [b.not_null(k.copy()) for k in keys])))
+        return whole
+
+    def order_columns(self, keys: Iterable[SortKey]) -> tuple[Order, SQLColumns, Codes]:
+        """The keys of an order, with the hidden columns that hold them: codes where they can be."""
+        wanted = list(keys)
+        order = self.compilation.order_keys((k.descending, k.nulls_first) for k in wanted)
+        made: dict[str, exp.Expression] = {}
+        codes: dict[str, Dimension] = {}
+        for own, key in zip(order, wanted, strict=True):
+            found = self.encode(key.expression, self.printer.kind(key.expression))
+            made[own.column] = self.printer(key.expression) if found is None else found.code
+            if found is not None:
+                codes[own.column] = found.dimension
+        return order, made, codes
+
+    def keeping(
+        self,
+        own: Iterable[str],
+        added: Mapping[str, exp.Expression],
+        order: Mapping[str, exp.Expression] | None = None,
+        codes: Codes | None = None,
+    ) -> SelectQuery:
+        """SELECT of the columns `own`, some of them `added`, with the relation's order columns and new ones.
+
+        `codes` are the dimensions of the new columns that are codes.
+        """
+        names = self.compilation.names
+        new = {names(n): v for n, v in added.items()} | dict(order or {})
+        kept = [names(n) for n in own] + [k.column for k in self.start.order]
+        # SELECT * keeps statements over hundreds of columns short, but would give a replaced column twice.
+        unread = len(self.start.held) - len(kept)
+        plain = not self.levels and not set(new) & self.start.held and unread <= MOST_UNREAD
+        source = self.relation()
+        if plain:
+            items = [exp.Star(), *(b.alias(v, n) for n, v in new.items())]
+            query = SelectQuery(sql=build_select(items, source), held=self.start.held | set(new))
+        else:
+            query = select_columns_only({n: new.get(n, b.sql_column(n)) for n in (*kept, *new)}, source)
+        old = {n: d for n, d in self.start.codes.items() if n in query.held and n not in new}
+        spans = {n: s for n, s in self.start.spans.items() if n in query.held and n not in new}
+        return replace(query, codes=old | dict(codes or {}), spans=spans)
+
+
+def build_map_key(values: list[exp.Expression]) -> exp.Expression:
+    """The key of a map: the value, or several as one."""
+    return values[0] if len(values) == 1 else b.fn("row", *values)

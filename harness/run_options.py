@@ -1,0 +1,41 @@
+"""What a person chose for a whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.detection.engine import DEFAULT_PATIENCE
+from harness.detection.language import Settings
+from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
+from harness.supervisor import Limits, default_memory
+
+if TYPE_CHECKING:
+    from harness.telemetry.indexing.plain_text import Input
+
+DEFAULT_LIMITS = Limits(seconds=DEFAULT_PATIENCE, memory=default_memory())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """Options of a whole run; they come before a scenario's own settings.
+
+    `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
+    security_content's tests. `plain` says what files of plain text are; without it they are no events. `sigma` says how
+    Sigma rules are converted. `jobs` processes share the work, one for each processor unless given.
+    """
+
+    engine: str = "duckdb"
+    dialect: str | None = None
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    switches: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    seed: int | None = None
+    rules: tuple[Path, ...] = ()
+    attack_data: Path | None = None
+    plain: Input | None = None
+    limits: Limits = DEFAULT_LIMITS
+    sigma: SigmaChoice = DEFAULT_CHOICE
+    jobs: int | None = None

@@ -1,0 +1,1 @@
+"""A coded store of recorded events: written once, read by every command."""
