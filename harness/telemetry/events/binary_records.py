@@ -24,7 +24,7 @@ RECORD_MAGIC = 0x2A2A
 RECORD_HEADER = 24
 TEMPLATE_INSTANCE = 0x0C
 # The widest template of Windows has some 130 values; a bound for input made to grow.
-MOST_VALUES = 1_000
+MOST_RECORD_VALUES = 1_000
 
 Flags = npt.NDArray[np.bool_]
 
@@ -98,11 +98,11 @@ class RecordSplitter:
         if not len(here.rows):
             return
         numbers, counts, descriptors = self.find_descriptors(here)
-        fits = (numbers >= 0) & (counts > 0) & (counts <= MOST_VALUES) & (descriptors + 4 * counts <= here.end)
-        pairs = numbers * (MOST_VALUES + 1) + counts
+        fits = (numbers >= 0) & (counts > 0) & (counts <= MOST_RECORD_VALUES) & (descriptors + 4 * counts <= here.end)
+        pairs = numbers * (MOST_RECORD_VALUES + 1) + counts
         for pair in np.unique(pairs[fits]).tolist():
             some = np.flatnonzero(fits & (pairs == pair))
-            number, count = divmod(pair, MOST_VALUES + 1)
+            number, count = divmod(pair, MOST_RECORD_VALUES + 1)
             yield from self.split_values(number, count, here.take(some), descriptors[some])
 
     def find_descriptors(self, here: Instances) -> tuple[Places, Places, Places]:

@@ -37,13 +37,13 @@ NUMBER_KINDS: Mapping[int, str] = {
     0x08: "<u4",
     0x09: "<i8",
 }
-WIDE_TEXT, UNSIGNED_64, TRUTH, GUID, FILE_TIME, SID = 0x01, 0x0A, 0x0D, 0x0F, 0x11, 0x13
+WIDE_TEXT, UNSIGNED_64, TRUTH, GUID_KIND, FILE_TIME, SID = 0x01, 0x0A, 0x0D, 0x0F, 0x11, 0x13
 HEXADECIMAL_32, HEXADECIMAL_64, BINARY_XML = 0x14, 0x15, 0x21
 FIXED_SIZES: Mapping[int, int] = {
     **{kind: int(name[2]) for kind, name in NUMBER_KINDS.items()},
     UNSIGNED_64: 8,
     TRUTH: 4,
-    GUID: 16,
+    GUID_KIND: 16,
     FILE_TIME: 8,
     HEXADECIMAL_32: 4,
     HEXADECIMAL_64: 8,
@@ -85,14 +85,14 @@ def print_texts(data: Bytes, at: Sequence[Places], sizes: Sequence[Places]) -> l
     found = []
     for first in range(0, len(at), columns):
         chosen = slice(first, first + columns)
-        texts, odd = read_texts(data, np.concatenate(at[chosen]), np.concatenate(sizes[chosen]))
+        texts, odd = read_letters(data, np.concatenate(at[chosen]), np.concatenate(sizes[chosen]))
         for number in range(len(texts) // rows):
             own = odd[(odd >= number * rows) & (odd < (number + 1) * rows)] - number * rows if len(odd) else odd
             found.append(BinaryColumn(texts.slice(number * rows, rows).dictionary_encode(), own))
     return found
 
 
-def read_texts(data: Bytes, at: Places, sizes: Places) -> tuple[pa.Array, Places]:
+def read_letters(data: Bytes, at: Places, sizes: Places) -> tuple[pa.Array, Places]:
     """Texts, and which of them are left to the library."""
     odd = np.flatnonzero(sizes & 1).astype(np.int64) if (sizes & 1).any() else NONE_ODD
     wide = slice_texts(data, at, at + (sizes & ~1), pa.binary())
@@ -235,7 +235,7 @@ PRINTERS: Mapping[int, Callable[[Bytes, Places], BinaryColumn]] = {
     **{kind: print_numbers(name) for kind, name in NUMBER_KINDS.items()},
     UNSIGNED_64: print_numbers("<u8"),
     TRUTH: print_truth,
-    GUID: print_guids,
+    GUID_KIND: print_guids,
     FILE_TIME: print_file_times,
     HEXADECIMAL_32: print_hexadecimal("<u4"),
     HEXADECIMAL_64: print_hexadecimal("<u8"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +31,7 @@ from harness.telemetry.events.event_columns import FEWEST_ROWS
 from harness.telemetry.events.input import MEMBERS_OF_RECORD, EventTables
 from harness.telemetry.events.kind_table import PlacedRows, repeat_text
 from harness.telemetry.events.record_layout import RecordLayout, learn_layout
+from harness.telemetry.events.record_rows import RareRecords, RecordRow, read_rare_records
 from harness.telemetry.events.text_slices import Places, gather_numbers
 from harness.telemetry.events.windows_event import sensor_of
 from harness.telemetry.simulation.identity import Bytes
@@ -65,31 +66,41 @@ class RecordReader:
         self.header = header
         self.templates = Templates()
         self.layouts: dict[tuple[object, ...], RecordLayout | None] = {}
+        self.seen: Counter[tuple[object, ...]] = Counter()
 
-    def read(self, chunks: Sequence[bytes], found: Sequence[Places]) -> Iterator[RecordColumns]:
-        """The records of whole chunks that are read by their columns; `found` is where those of each chunk lie."""
+    def read(self, chunks: Sequence[bytes], found: Sequence[Places]) -> Iterator[RecordColumns | RecordRow]:
+        """The records of whole chunks that are read here; `found` is where those of each chunk lie."""
         first_rows = np.cumsum([0, *(len(places) - 1 for places in found)])[:-1]
         batch = RecordBatch(self.header, np.frombuffer(b"".join(chunks), np.uint8), first_rows)
         at = np.concatenate([places[:-1] + CHUNK * n for n, places in enumerate(found)])
         # Behind a record stands its size once more.
         ends = np.concatenate([places[1:] + CHUNK * n for n, places in enumerate(found)]) - 4
         written = gather_numbers(batch.data, at + 16, "<i8")
+        rare: list[RareRecords] = []
         for alike in RecordSplitter(batch.data, chunks, self.templates).split(at, ends):
-            if len(alike.rows) < FEWEST_ROWS or not alike.values:
+            self.seen[alike.key] += len(alike.rows)
+            layout = self.find_layout(alike, batch)
+            number = layout.fields.get("SystemTime") if layout is not None else None
+            if layout is None or not isinstance(number, int) or alike.values[number].kind != FILE_TIME:
                 continue
-            if alike.key not in self.layouts:
-                self.layouts[alike.key] = learn_layout(alike, batch)
-            layout = self.layouts[alike.key]
-            if layout is not None and "SystemTime" in layout.fields:
-                yield from self.read_alike(alike, layout, batch.data, written[alike.rows])
+            if len(alike.rows) < FEWEST_ROWS:
+                rare.append(RareRecords(alike, layout, number, written[alike.rows]))
+            else:
+                yield from self.read_alike(alike, layout, number, batch.data, written[alike.rows])
+        yield from read_rare_records(rare, batch.data)
+
+    def find_layout(self, alike: AlikeRecords, batch: RecordBatch) -> RecordLayout | None:
+        """How records are read, once there have been enough of their form."""
+        if alike.key not in self.layouts:
+            if self.seen[alike.key] < FEWEST_ROWS or not alike.values:
+                return None
+            self.layouts[alike.key] = learn_layout(alike, batch)
+        return self.layouts[alike.key]
 
     def read_alike(
-        self, alike: AlikeRecords, layout: RecordLayout, data: Bytes, written: Places
+        self, alike: AlikeRecords, layout: RecordLayout, number: int, data: Bytes, written: Places
     ) -> Iterator[RecordColumns]:
-        """Records with one layout, apart by kind."""
-        number = layout.fields["SystemTime"]
-        if not isinstance(number, int) or alike.values[number].kind != FILE_TIME:
-            return
+        """Records with one layout, apart by kind; `number` is that of the value with their time."""
         own = gather_numbers(data, alike.values[number].at, "<i8")
         odd = ~(is_possible_time(own) & is_possible_time(written))
         printed = print_values(data, alike, {n for name, n in layout.fields.items() if name != "SystemTime"})

@@ -13,7 +13,7 @@ from harness.telemetry.events.line_forms import LineForm, LineValue
 # A fraction stays the text that was written: 1.10 is not 1.1 in a log.
 DECODE_JSON = msgspec.json.Decoder(float_hook=str)
 
-TOKEN = re.compile(rb'(?P<text>"(?:[^"\\]|\\.)*+")|(?P<mark>[{}\[\]:,])|(?P<plain>[^\s"{}\[\]:,]+)|\s+', re.S)
+JSON_TOKEN = re.compile(rb'(?P<text>"(?:[^"\\]|\\.)*+")|(?P<mark>[{}\[\]:,])|(?P<plain>[^\s"{}\[\]:,]+)|\s+', re.S)
 # The widest of 138 forms in 10,015 events has 61 values; a bound for input made to grow.
 MOST_LINE_VALUES = 2_000
 
@@ -31,7 +31,7 @@ class FormReader:
         self.values: list[LineValue] = []
         self.between: list[bytes] = []
         self.done = 0
-        self.tokens = [m for m in TOKEN.finditer(line) if m.lastgroup]
+        self.tokens = [m for m in JSON_TOKEN.finditer(line) if m.lastgroup]
         self.next = 0
 
     def read(self) -> tuple[LineForm, dict[str, Any]] | None:

@@ -19,7 +19,7 @@ from harness.telemetry.simulation.identity import Bytes
 
 DECODE_TEXTS = msgspec.json.Decoder(list[str])
 # Numbers that print as they are written; -0 and what a machine's word does not hold are printed otherwise.
-PLAIN_NUMBER = r"^(?:0|-?[1-9]\d{0,17}|-?(?:0|[1-9]\d*)(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+))$"
+SPELLED_AS_PRINTED = r"^(?:0|-?[1-9]\d{0,17}|-?(?:0|[1-9]\d*)(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+))$"
 
 
 def read_values(alike: AlikeTexts[Any], data: Bytes) -> tuple[dict[str, pa.DictionaryArray], npt.NDArray[np.bool_]]:
@@ -70,7 +70,7 @@ def read_plain_values(data: Bytes, begin: Places, end: Places) -> tuple[pa.Dicti
     """Numbers and words as text, null for JSON's null; and which of them are none."""
     encoded = slice_texts(data, begin, end).dictionary_encode()
     values = encoded.dictionary
-    plain = pc.match_substring_regex(values, PLAIN_NUMBER)
+    plain = pc.match_substring_regex(values, SPELLED_AS_PRINTED)
     if pc.all(plain).as_py():
         return encoded, np.zeros(0, bool)
     odd = pc.invert(plain)

@@ -137,9 +137,7 @@ class KindTable:
     def add_part(
         self, times: pa.Array, placed: PlacedRows, columns: Mapping[str, pa.DictionaryArray], file: str
     ) -> None:
-        """Takes records by their columns."""
-        if self.rows:
-            self.flush()
+        """Takes records by their columns; those that wait keep their places."""
         self.note_names(columns, int(placed.places[0].as_py()) if len(times) else 0)
         self.leave_out()
         self.known = None

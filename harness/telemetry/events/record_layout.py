@@ -21,8 +21,10 @@ from harness.telemetry.events.text_slices import Places
 from harness.telemetry.events.windows_event import from_rendered
 from harness.telemetry.simulation.identity import Bytes
 
-# Two values that differ are equal by chance in one of 52^8 cases, the fewest, which texts of one letter have.
-SAMPLES = 8
+# Two values that differ are equal by chance in one of 52^4 cases, the fewest, which texts of one letter have; of truths
+# 14 can be told apart.
+SAMPLES = 4
+MADE_LETTERS = "".join(ascii_letters[i % len(ascii_letters)] for i in range(256)).encode()
 # In ticks of 100 ns since 1601: the year 2001 and 20 years.
 FIRST_MADE_TIME, MADE_TIMES = 126_227_808_000_000_000, 6_311_520_000_000_000
 # S-1-5, with the number of parts behind it in its second byte.
@@ -88,7 +90,7 @@ def overwrite_values(data: Bytes, values: Sequence[Values]) -> None:
 def make_value(kind: int, size: int, random: Random, *, truth: bool) -> bytes:
     """A value of a kind."""
     if kind == WIDE_TEXT:
-        return "".join(random.choices(ascii_letters, k=size // 2)).encode("utf-16-le")
+        return random.randbytes(size // 2).translate(MADE_LETTERS).decode().encode("utf-16-le")
     if kind == TRUTH:
         return struct.pack("<I", truth)
     if kind == FILE_TIME:

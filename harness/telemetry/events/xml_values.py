@@ -31,7 +31,7 @@ def read_xml_values(alike: AlikeTexts[XmlForm], data: Bytes) -> tuple[dict[str, 
         encoded = slice_texts(data, begin, end).dictionary_encode()
         names = alike.known.attributes.get(number)
         if names is None:
-            columns = [read_texts(encoded.dictionary, solid=number in alike.known.solid)]
+            columns = [read_element_texts(encoded.dictionary, solid=number in alike.known.solid)]
             fields = [XmlField(number)]
         else:
             columns = read_attributes(encoded.dictionary, names)
@@ -44,7 +44,7 @@ def read_xml_values(alike: AlikeTexts[XmlForm], data: Bytes) -> tuple[dict[str, 
     return {n: found[held] if isinstance(held, XmlField) else held for n, held in alike.known.fields.items()}, wrong
 
 
-def read_texts(values: pa.StringArray, *, solid: bool) -> pa.Array:
+def read_element_texts(values: pa.StringArray, *, solid: bool) -> pa.Array:
     """Distinct texts without entities; null for those that are read otherwise."""
     if solid:
         # Blanks of other scripts are cut off too.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from harness.telemetry.events.event_xml import holds_more_than_data, render_even
 from harness.telemetry.events.evtx_columns import CHUNK_MAGIC, RecordColumns, RecordReader, has_bad_checksum, is_sound
 from harness.telemetry.events.evtx_records import decode_event, list_chunk_records
 from harness.telemetry.events.input import EventTables, Stream
+from harness.telemetry.events.record_rows import RecordRow
 from harness.telemetry.events.text_slices import Places
 from harness.telemetry.events.windows_event import from_rendered, sensor_of
 
@@ -114,18 +114,15 @@ class WaitingChunks:
         """The records of a chunk as the package reads them."""
         return list(read_chunk(self.header, chunk, f"{self.stream.name}: chunk {number}", self.stream))
 
-    def add(self, parts: Sequence[RecordColumns], single: Mapping[int, Any], rows: int) -> None:
-        """Hands over parts and single records by the first of their rows, so that kinds come in their order."""
+    def add(self, parts: Sequence[RecordColumns | RecordRow], single: Mapping[int, Any], rows: int) -> None:
+        """Hands over parts and single records, each at the place of its own."""
         places = self.tables.begin_rows(rows) + np.arange(rows)
         records = self.tables.begin_records(rows) + np.arange(rows)
-        in_order: list[tuple[int, RecordColumns | None]] = [(int(part.rows[0]), part) for part in parts]
-        in_order += [(row, None) for row in single]
-        for row, part in sorted(in_order, key=itemgetter(0)):
-            if part is not None:
-                part.add(self.tables, places, records)
-            else:
-                self.tables.put_at(int(places[row]))
-                add_evtx_record(single[row], self.stream.name, self.tables, int(records[row]))
+        for part in parts:
+            part.add(self.tables, places, records)
+        for row, record in single.items():
+            self.tables.put_at(int(places[row]))
+            add_evtx_record(record, self.stream.name, self.tables, int(records[row]))
         self.tables.put_at(None)
 
 
