@@ -198,3 +198,18 @@ def test_parity_of_recorded_events_compares_what_each_rule_alerts_on(pack):
     assert re.search(r"background of zoom.parquet \(benign\) +0 +1", ran.out)
     assert re.search(r"rule.spl +1 .*zoom.exe.* dropped +1 ", ran.out)
     assert detlab("parity", "rule.spl", "rule.spl", *given).code == 0
+
+
+def test_a_store_and_files_give_one_study_where_a_filter_says_which_events_are_the_attack_s(pack):
+    for name in ("slow", "zoom"):
+        assert detlab("simulate", f"{name}.yaml", "--as", "ndjson", "--out", f"{name}.ndjson").code in (0, 2)
+    assert detlab("ingest", "slow.ndjson", "zoom.ndjson", "--out", "kept").code == 0
+    Path("loose.spl").write_text(RULE.replace(r' NOT (Image="*\\zoom.exe")', ""))
+    said = ("--malicious", "Image=*sync.exe", "--fast", "--json")
+    files = detlab("tune", "loose.spl", "--events", "slow.ndjson", "--events", "zoom.ndjson", *said).document
+    store = detlab("tune", "loose.spl", "--events", "kept", *said).document
+    same = ("caught", "false_alerts", "alerts", "recall", "precision")
+    assert [files["published"][n] for n in same] == [store["published"][n] for n in same]
+    assert (store["published"]["caught"], store["published"]["false_alerts"], store["hosts"]) == (1, 1, 2)
+    unknown = detlab("tune", "loose.spl", "--events", "kept", "--malicious", "Imag=x")
+    assert unknown.code == 2 and "did you mean `Image`?" in unknown.err
