@@ -84,7 +84,7 @@ class WorldBatch(Batch):
         hosts = dict.fromkeys(host_of.values())
         if not self.by_cause:
             named = self.hosts_by_cause()
-            hosts = dict.fromkeys(host for _, host in named)
+            hosts = dict.fromkeys([host for _, host in named if host] or [""])
             host_of |= {cause: host for cause, host in named if cause != UNLABELLED}
         bad = self.bad.tolist()
         return WatchedPopulation(
@@ -108,9 +108,10 @@ class WorldBatch(Batch):
         events = sum(n for _, n in found)
         host = max(found, key=lambda row: row[1], default=("", 0))[0]
         attack = AttackInBatch(number=0, case=0, name="the attack of --malicious", host=host, events=events)
-        return WatchedPopulation(
-            days={(0, h): seconds / SECONDS_IN_DAY for h, _ in found}, attacks=(attack,) if events else ()
-        )
+        # Events of a sensor that names no host are of hosts that others name.
+        named = [h for h, _ in found if h] or [""]
+        days = {(0, h): seconds / SECONDS_IN_DAY for h in named}
+        return WatchedPopulation(days=days, attacks=(attack,) if events else ())
 
     def hosts_by_cause(self) -> list[tuple[int, str]]:
         """Every cause with each host that its events name."""
