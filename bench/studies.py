@@ -24,7 +24,9 @@ BAR, MEMORY = 1.2, 2e9
 def tune(bench: Bench, events: Path) -> list[str | Path]:
     """The command that judges all combinations."""
     values = [part for value in VALUES for part in ("--values", value)]
-    return bench.detlab("tune", rule_file(bench, "spl"), "--events", events, "--fast", *values, "--json")
+    # A lake says of nothing that it is an attack's, and a study without one is refused.
+    attack = ("--malicious", "Image=*powershell.exe", "--malicious", "DestinationIp=*.7")
+    return bench.detlab("tune", rule_file(bench, "spl"), "--events", events, "--fast", *attack, *values, "--json")
 
 
 def combinations(output: Path) -> str:

@@ -21,8 +21,10 @@ from harness.scenario.foreign_rule import container
 from harness.scenario.foreign_tests import expand_expectations
 from harness.scenario.pack import find_scenarios, resolve_beside, split_on_request
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
-from harness.telemetry.events.event import digest_telemetry, merge_telemetry
+from harness.telemetry.events.event import Telemetry, digest_telemetry, merge_telemetry
+from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.scenario_telemetry import replay
+from harness.telemetry.store.ingest import is_large
 from harness.telemetry.store.manifest import is_store
 from harness.verdict.store import TelemetryStore
 from harness.verdict.study.ensemble import LabelledTrial
@@ -173,15 +175,28 @@ def build_recorded_trial(bench: Bench, rule: Path, paths: Sequence[Path], record
     if paths:
         raise HarnessError("usage", "--events takes the place of scenarios", help="leave SCENARIO out")
     events, malicious = recorded.paths, recorded.malicious
-    if any(is_store(p) for p in events):
-        if malicious:
-            message = "a world knows itself which events are an attack's"
-            raise HarnessError("usage", message, help="leave --malicious out")
+    if any(is_store(p) for p in events) or is_large(events, bench.options.limits.memory):
         store = bench.stored(events)
     else:
-        # False and not an empty filter: events that say themselves who caused them keep that.
-        plain, filtered = bench.options.plain, dict(malicious) or False
-        telemetry = merge_telemetry(replay(p, malicious=filtered, plain=plain) for p in events)
+        telemetry = merge_telemetry(label_recordings(events, malicious, bench.options.plain))
         store = TelemetryStore(bench.engine, lambda _: telemetry)
     trial = bench.trial(rule, "lenient", store, bench.conditions(rule), bench.options.switches)
-    return LabelledTrial(name=", ".join(map(str, events)), label=Label.MALICIOUS, trial=trial)
+    by_field = malicious if store.streamed else {}
+    name = ", ".join(map(str, events))
+    return LabelledTrial(name=name, label=Label.MALICIOUS, trial=trial, malicious=by_field)
+
+
+def label_recordings(events: Sequence[Path], malicious: Mapping[str, str], plain: Input | None) -> Iterator[Telemetry]:
+    """Each recording with its attack's events labelled; the filter has to match something in one of them."""
+    missed: list[HarnessError] = []
+    for path in events:
+        try:
+            # False and not an empty filter: events that say themselves who caused them keep that.
+            yield replay(path, malicious=dict(malicious) or False, plain=plain)
+        except HarnessError as error:
+            if error.code != "no-match":
+                raise
+            missed.append(error)
+            yield replay(path, malicious=False, plain=plain)
+    if len(missed) == len(events):
+        raise missed[0]

@@ -65,7 +65,7 @@ def build_delay(
     return Delay(name=name, detections=(found,), unlimited=int(attack.number in unlimited))
 
 
-def find_time_column(batch: Batch) -> str:
+def require_time_column(batch: Batch) -> str:
     """The column that says when. Raises HarnessError where the events have none."""
     name = next((n for n in UNITS_PER_SECOND if n in batch.columns), None)
     if name is None:
@@ -75,7 +75,7 @@ def find_time_column(batch: Batch) -> str:
 
 def find_attack_spans(batch: Batch) -> dict[int, tuple[float, float]]:
     """For each attack the seconds of its first and last event."""
-    name = find_time_column(batch)
+    name = require_time_column(batch)
     labelled = batch.isolation({ATTACK: ops.minimum})(Scan(columns={name: Kind.NUMBER}))
     held = Filter(source=labelled, condition=ops.not_(ops.is_null(Column(ATTACK))))
     seconds = ops.divide(Column(name), Literal(UNITS_PER_SECOND[name]))
@@ -114,7 +114,7 @@ def replay_attacks(
 
 def conditions_of(batch: Batch, window: tuple[float, float]) -> list[Expression]:
     """Conditions on the events that a run sees, on the stored column itself, so that a store can skip the others."""
-    name = find_time_column(batch)
+    name = require_time_column(batch)
     low, high = (Literal(at * UNITS_PER_SECOND[name]) for at in window)
     return [ops.greater_equal(Column(name), low), ops.less(Column(name), high)]
 

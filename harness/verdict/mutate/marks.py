@@ -26,7 +26,7 @@ from harness.verdict.clauses import split_conjunction
 from harness.verdict.study.isolation import rebuild_on_sources
 
 Marks = Mapping[str, Call]
-COMPARISONS: dict[Operation, Callable[[float, float], bool]] = {
+MARK_TESTS: dict[Operation, Callable[[float, float], bool]] = {
     ops.equal: lambda a, b: a == b,
     ops.not_equal: lambda a, b: a != b,
     ops.less: lambda a, b: a < b,
@@ -68,12 +68,12 @@ def is_mark(e: Expression) -> bool:
     """Whether an expression is one of two numbers by a condition."""
     match e:
         case Call(ops.if_, (_, Literal(value=yes), Literal(value=no))):
-            return is_number(yes) and is_number(no)
+            return is_numeric(yes) and is_numeric(no)
         case _:
             return False
 
 
-def is_number(value: object) -> bool:
+def is_numeric(value: object) -> bool:
     """Whether a literal's value is a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -97,11 +97,11 @@ def settle_filter(node: Node, condition: Expression, known: Marks) -> Node:
 def look_through(e: Expression, known: Marks) -> Expression:
     """A comparison of a mark with a number as what it says of the condition behind it."""
     match e:
-        case Call(operation, (Column(name), Literal(value=value))) if operation in COMPARISONS and name in known:
+        case Call(operation, (Column(name), Literal(value=value))) if operation in MARK_TESTS and name in known:
             condition, yes, no = known[name].arguments
-            if not is_number(value) or not isinstance(yes, Literal) or not isinstance(no, Literal):
+            if not is_numeric(value) or not isinstance(yes, Literal) or not isinstance(no, Literal):
                 return e
-            holds = [COMPARISONS[operation](float(v.value), float(value)) for v in (yes, no)]  # type: ignore[arg-type]
+            holds = [MARK_TESTS[operation](float(v.value), float(value)) for v in (yes, no)]  # type: ignore[arg-type]
             if holds[0] == holds[1]:
                 return TRUE if holds[0] else FALSE_LITERAL
             # A condition that is null gives the second value.

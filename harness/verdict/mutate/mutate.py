@@ -108,8 +108,7 @@ def mutate(
     """
     began = perf_counter()
     if not subjects:
-        message = "no scenario expects anything of this rule, so none could notice a change"
-        raise HarnessError("no-expectations", message, help="add the rule to a scenario's `expect:`")
+        raise unexpected_rule()
     recorded = subjects[0].scenario is None
     rule = subjects[0].trial.rule.query
     with Ensemble(subjects) as ensemble:
@@ -135,6 +134,12 @@ def mutate(
         search=report,
         recorded=recorded,
     )
+
+
+def unexpected_rule() -> HarnessError:
+    """What is said where no scenario names the rule."""
+    message = "no scenario expects anything of this rule, so none could notice a change"
+    return HarnessError("no-expectations", message, help="add the rule to a scenario's `expect:`")
 
 
 def suggest_killers(

@@ -32,7 +32,8 @@ class LabelledTrial:
     """A rule set against telemetry, under a name to show, and what that telemetry is: an attack or not.
 
     Where a scenario with an expectation is behind it, both are given. Recorded events and worlds have neither: what is
-    malicious in them is said by each event's cause. `same` are the names of others with the same telemetry.
+    malicious in them is said by each event's cause. `same` are the names of others with the same telemetry,
+    `malicious` says of a store by its fields which events are an attack's.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LabelledTrial:
     scenario: Scenario | None = None
     expectation: Expectation | None = None
     same: tuple[str, ...] = ()
+    malicious: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lot(self) -> Lot:
@@ -126,7 +128,7 @@ def load_batch(subjects: Sequence[LabelledTrial], connected: Engine | None = Non
     """The subjects' events: of a world those that plans ask for, of all else everything in an engine of its own."""
     first = subjects[0].trial
     if first.store.streamed:
-        return WorldBatch(first)
+        return WorldBatch(first, subjects[0].malicious)
     raw = any(s.trial.query.raw for s in subjects)
     platform = language(first.rule.language).platform
     return Batch(connected or open_engine(first.engine.name), platform, [s.lot for s in subjects], raw=raw)

@@ -54,7 +54,7 @@ class Isolation:
 
     `carried` are columns that no rule has, and the aggregate that joins their values where rows are. `scan` makes the
     new relation of a scan; without one the stored table has the columns itself, or `derived` computes them from
-    `hidden` columns of it.
+    `hidden` columns of it; `floating` says that no rule writes those.
     """
 
     by: tuple[str, ...] = (CASE_COLUMN,)
@@ -63,6 +63,7 @@ class Isolation:
     scan: Callable[[Scan], Node] | None = None
     hidden: Schema = field(default_factory=dict)
     derived: tuple[Named, ...] = ()
+    floating: bool = True
     made: dict[int, Node] = field(default_factory=dict)
     shapes: dict[int, Schema] = field(default_factory=dict)
     kept: list[Node] = field(default_factory=list)
@@ -111,7 +112,7 @@ class Isolation:
             case Filter() | Derive() | Sort() | Reverse() | Unnest():
                 below = self.below(node.source)
                 # Labels above the rule's own conditions: an engine knows how to filter what it has stored.
-                if self.derived and isinstance(below, Derive) and below.columns is self.derived:
+                if self.floating and self.derived and isinstance(below, Derive) and below.columns is self.derived:
                     return replace(below, source=replace(node, source=below.source))
                 return replace(node, source=below)
             case Select() | Aggregate() | Window() | Limit():

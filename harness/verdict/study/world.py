@@ -10,11 +10,12 @@ import numpy.typing as npt
 from harness.detection.engine import CellValue, ResultRows
 from harness.detection.language import Ask, Plan, language
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import NULL, Column, Expression, Kind, Literal
+from harness.detection.plan.expressions import NULL, Column, Expression, Kind, Literal, columns_read
 from harness.detection.plan.nodes import Aggregate, Node, Scan, Union
 from harness.detection.plan.operation import Operation
-from harness.detection.plan.operations import any_of
+from harness.detection.plan.operations import all_of, any_of
 from harness.detection.plan.passes.provenance import trace_events
+from harness.diagnostics import HarnessError, did_you_mean
 from harness.telemetry.events.event import CAUSE, UNLABELLED
 from harness.verdict.judge import Trial
 from harness.verdict.store import WorldStore, fields_read
@@ -35,8 +36,11 @@ from harness.verdict.study.population import LEAST_SECONDS, SECONDS_IN_DAY, Atta
 class WorldBatch(Batch):
     """A recorded world in place of many loaded cases; it is case 0."""
 
-    def __init__(self, trial: Trial) -> None:
-        """Loads the schema under the world's own conditions; events come with the plans that are run."""
+    def __init__(self, trial: Trial, malicious: Mapping[str, str] | None = None) -> None:
+        """Loads the schema under the world's own conditions; events come with the plans that are run.
+
+        Where `malicious` is given, the events with these values are one attack's and all others nobody's.
+        """
         store = trial.store
         assert isinstance(store, WorldStore)
         self.store = store
@@ -54,7 +58,16 @@ class WorldBatch(Batch):
         seen = np.flatnonzero(self.left[:-1])
         self.by_cause = not self.left[-1] and all(self.causes[i].host for i in seen)
         self.host_field = next((n for n in HOST_FIELDS if n in self.columns), None)
+        self.tests = [self.test(name, pattern) for name, pattern in (malicious or {}).items()]
+        self.by_cause = self.by_cause and not self.tests
         self.at_hand: tuple[frozenset[str], frozenset[int]] | None = None
+
+    def test(self, name: str, pattern: str) -> Expression:
+        """A condition on a field. Raises HarnessError for one that no event has."""
+        if name not in self.columns:
+            hint = did_you_mean(name, self.columns) or "`detlab events PATH` shows the fields"
+            raise HarnessError("no-such-field", f"none of the events has a field `{name}`", help=hint)
+        return ops.is_true(ops.glob_ci(Column(name), Literal(pattern)))
 
     @property
     def bad(self) -> Numbers:
@@ -64,12 +77,14 @@ class WorldBatch(Batch):
 
     def watched(self) -> WatchedPopulation:
         """Every host that left an event, watched from the world's beginning to its end, and the attacks that did."""
+        if self.tests:
+            return self.watch_filtered()
         seconds = max(self.store.end({}) - self.store.begin(), LEAST_SECONDS)
         host_of = {i: self.causes[i].host for i in np.flatnonzero(self.left[:-1]).tolist()}
         hosts = dict.fromkeys(host_of.values())
         if not self.by_cause:
             named = self.hosts_by_cause()
-            hosts = dict.fromkeys(host for _, host in named)
+            hosts = dict.fromkeys([host for _, host in named if host] or [""])
             host_of |= {cause: host for cause, host in named if cause != UNLABELLED}
         bad = self.bad.tolist()
         return WatchedPopulation(
@@ -79,6 +94,24 @@ class WorldBatch(Batch):
                 for i in bad
             ),
         )
+
+    def watch_filtered(self) -> WatchedPopulation:
+        """The hosts that events name, and the one attack whose events fit the filter."""
+        seconds = max(self.store.end({}) - self.store.begin(), LEAST_SECONDS)
+        labelled = self.isolation({ATTACK: ops.minimum, HOST_NUMBER: ops.minimum})(Scan(columns={}))
+        keys = ((HOST_NUMBER, Column(HOST_NUMBER)),)
+        measures = (("@n", ops.count(Column(ATTACK))),)
+        found = [
+            (str(h or ""), int(float(str(n))))
+            for h, n in self.rows(Aggregate(source=labelled, keys=keys, measures=measures)).rows
+        ]
+        events = sum(n for _, n in found)
+        host = max(found, key=lambda row: row[1], default=("", 0))[0]
+        attack = AttackInBatch(number=0, case=0, name="the attack of --malicious", host=host, events=events)
+        # Events of a sensor that names no host are of hosts that others name.
+        named = [h for h, _ in found if h] or [""]
+        days = {(0, h): seconds / SECONDS_IN_DAY for h in named}
+        return WatchedPopulation(days=days, attacks=(attack,) if events else ())
 
     def hosts_by_cause(self) -> list[tuple[int, str]]:
         """Every cause with each host that its events name."""
@@ -91,6 +124,8 @@ class WorldBatch(Batch):
 
     def isolation(self, carried: Mapping[str, Operation]) -> Isolation:
         """What studies need of an event is derived from its cause, above the rule's own conditions on events."""
+        if self.tests:
+            return self.isolate_filtered(carried)
         cause = Column(CAUSE)
         attack = ops.if_(any_of(tuple(list_range_tests(cause, self.bad.tolist()))), cause, NULL)
         host = cause if self.by_cause or self.host_field is None else Column(self.host_field)
@@ -100,6 +135,20 @@ class WorldBatch(Batch):
             hidden[str(self.host_field)] = self.columns[str(self.host_field)]
         return Isolation(
             by=(), carried=carried, hidden=hidden, derived=tuple((n, labels[n]) for n in carried if n in labels)
+        )
+
+    def isolate_filtered(self, carried: Mapping[str, Operation]) -> Isolation:
+        """The same by the fields of a filter; right above the scan, since a rule may write those."""
+        attack = ops.if_(all_of(tuple(self.tests)), Literal(0.0), NULL)
+        host = NULL if self.host_field is None else Column(self.host_field)
+        labels: dict[str, Expression] = {ATTACK: attack, LAST_ATTACK: attack, HOST_NUMBER: host}
+        read = {name for e in (*self.tests, host) for name in columns_read(e)}
+        return Isolation(
+            by=(),
+            carried=carried,
+            hidden={n: self.columns[n] for n in sorted(read)},
+            derived=tuple((n, labels[n]) for n in carried if n in labels),
+            floating=False,
         )
 
     def host_name(self, value: CellValue) -> str:

@@ -90,7 +90,7 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class GridSetting:
     """A point of the study: which text was run, and the literals of its thresholds."""
 
     tried: Tried
@@ -109,7 +109,7 @@ class Choice:
     Without `held_out` there was too little to hold any out, and it was chosen on all.
     """
 
-    setting: Setting
+    setting: GridSetting
     on: Point
     held_out: Point | None
     attacks: tuple[int, int]
@@ -160,14 +160,14 @@ class Candidates:
             return tried.surface
         return tried.observed.surface(self.grid, None if self.part is None else tried.observed.mask(self.part))
 
-    def setting(self, places: Indices) -> Setting:
+    def setting(self, places: Indices) -> GridSetting:
         """Of these points the one that changes the published numbers least."""
         place = int(places[self.distance[places].argmin()])
         which, cell = divmod(place, self.grid.size)
         at = tuple(int(i) for i in np.unravel_index(cell, self.grid.shape)) if self.grid.shape else ()
-        return Setting(tried=self.tried[which], literals=self.grid.point(at))
+        return GridSetting(tried=self.tried[which], literals=self.grid.point(at))
 
-    def on_front(self, most: int) -> list[Setting]:
+    def on_front(self, most: int) -> list[GridSetting]:
         """The points that no other beats, the cheapest first; of a long front an even choice."""
         places = front(self.caught, self.false_alerts)
         if len(places) > most:
@@ -178,22 +178,22 @@ class Candidates:
         ]
 
 
-def sharpen_front(candidates: Candidates, settings: Sequence[Setting]) -> list[Setting]:
+def sharpen_front(candidates: Candidates, settings: Sequence[GridSetting]) -> list[GridSetting]:
     """A front whose points catch as much for fewer false alerts, where values between those of the grid do so."""
-    found: list[tuple[float, float, Setting]] = []
+    found: list[tuple[float, float, GridSetting]] = []
     for setting in settings:
         finer = zoom(setting.tried.observed.groups, candidates.grid, setting.literals)
         own = replace(candidates, tried=[setting.tried], grid=finer)
-        allowed = np.flatnonzero(own.caught >= own.caught[find_place(finer, setting.literals)])
+        allowed = np.flatnonzero(own.caught >= own.caught[find_grid_place(finer, setting.literals)])
         least = allowed[own.false_alerts[allowed] == own.false_alerts[allowed].min()]
         sharp = own.setting(least[own.caught[least] == own.caught[least].max()])
-        place = find_place(finer, sharp.literals)
+        place = find_grid_place(finer, sharp.literals)
         found.append((float(own.caught[place]), float(own.false_alerts[place]), sharp))
     kept = front([c for c, _, _ in found], [f for _, f, _ in found]) if found else ()
     return [found[i][2] for i in kept]
 
 
-def find_place(grid: Grid, literals: Sequence[float]) -> int:
+def find_grid_place(grid: Grid, literals: Sequence[float]) -> int:
     """The place of a point in a grid that holds it."""
     at = tuple(values.index(v) for values, v in zip(grid.axes, literals, strict=True))
     return int(np.ravel_multi_index(at, grid.shape)) if at else 0
@@ -223,7 +223,7 @@ def measure_literal_distance(values: Sequence[float], published: Sequence[float]
 ZOOMS = 3
 
 
-def choose(
+def choose_for_objective(
     candidates: Candidates, objective: Objective, observed: Observations, seed: int, confidence: float
 ) -> Choice | None:
     """The best setting for an objective, chosen on one half of hosts and attacks and scored on the other.
@@ -238,7 +238,7 @@ def choose(
     attacks = int(mask[observed.attack_units].sum())
     days = float(observed.host_days[mask].sum())
     own = replace(candidates, part=part)
-    setting: Setting | None = None
+    setting: GridSetting | None = None
     for _ in range(1 + ZOOMS):
         places = objective.best(own.caught, own.false_alerts, attacks, days)
         if not len(places):

@@ -28,6 +28,8 @@ from harness.verdict.tune.thresholds import Threshold, split_at_last_grouping
 RESAMPLES = 2000
 # Chosen, no source: all resamples at once would be a matrix of 2,000 times the hosts.
 CHUNK = 250
+# Chosen, no source: among more of them most are alike.
+MANY_HOSTS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +115,22 @@ def estimate_bootstrap(
 
 def resample_ratio(upper: FloatArray, lower: FloatArray, seed: int) -> FloatArray:
     """The ratio in samples of as many hosts, drawn with replacement; samples without any denominator are left out."""
+    if len(upper) > MANY_HOSTS:
+        return resample_classes(upper, lower, seed)
     found = []
     for weights in draw_samples(len(upper), seed):
         with np.errstate(invalid="ignore", divide="ignore"):
             found.append((weights @ upper) / (weights @ lower))
     drawn: FloatArray = np.concatenate(found)
+    return drawn[np.isfinite(drawn)]
+
+
+def resample_classes(upper: FloatArray, lower: FloatArray, seed: int) -> FloatArray:
+    """The same where there are many hosts: those that are alike are drawn as one class."""
+    pairs, counts = np.unique(np.stack([upper, lower]), axis=1, return_counts=True)
+    weights = np.random.default_rng(seed).multinomial(len(upper), counts / len(upper), RESAMPLES)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn: FloatArray = (weights @ pairs[0]) / (weights @ pairs[1])
     return drawn[np.isfinite(drawn)]
 
 

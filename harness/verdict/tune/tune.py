@@ -14,7 +14,7 @@ from harness.verdict.study.emptiness import describe_emptiness
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial
 from harness.verdict.study.population import LEAST_SECONDS
 from harness.verdict.tune.allowlist import AllowlistEntry, entries
-from harness.verdict.tune.choice import Candidates, Choice, Setting, choose, find_knee, sharpen_front
+from harness.verdict.tune.choice import Candidates, Choice, GridSetting, choose_for_objective, find_knee, sharpen_front
 from harness.verdict.tune.grid import grid
 from harness.verdict.tune.groups import select_varied_thresholds
 from harness.verdict.tune.margins import find_same_range, margins
@@ -50,12 +50,12 @@ class Study:
         """The rule's text."""
         return self.ensemble.subjects[0].trial.rule.query
 
-    def point(self, setting: Setting) -> Point:
+    def point(self, setting: GridSetting) -> Point:
         """The rule at a setting."""
         found = setting.tried.observed.point(setting.literals, confidence=self.wishes.confidence, seed=self.wishes.seed)
         return replace(found, values=setting.values)
 
-    def front(self, candidates: Candidates) -> list[Setting]:
+    def front(self, candidates: Candidates) -> list[GridSetting]:
         """The points that no other beats, finer than the grid where there is time."""
         found = candidates.on_front(MOST_ON_FRONT)
         return sharpen_front(candidates, found) if self.wishes.seconds else found
@@ -142,8 +142,8 @@ def answer(study: Study, began: float) -> Tuning:
     grid_seconds = perf_counter() - grouped
     tried, explored = explore(study, own)
     candidates = Candidates(tried=tried, grid=axes, published=observed.groups.published, numbers=own.numbers)
-    choice = choose(candidates, wishes.objective, observed, wishes.seed, wishes.confidence)
-    as_written = Setting(tried=own, literals=observed.groups.published)
+    choice = choose_for_objective(candidates, wishes.objective, observed, wishes.seed, wishes.confidence)
+    as_written = GridSetting(tried=own, literals=observed.groups.published)
     published, shown = study.point(as_written), choice.setting if choice else as_written
     on_front = tuple(study.point(s) for s in study.front(candidates))
     return Tuning(
@@ -207,10 +207,10 @@ def explore(study: Study, own: Tried) -> tuple[list[Tried], Explored]:
 
 def find_values(knob: Knob, values: Mapping[str, Sequence[float]]) -> tuple[float, ...] | None:
     """A person's own values for a number, by any of its names."""
-    return next((tuple(values[n]) for n in names_of(knob) if n in values), None)
+    return next((tuple(values[n]) for n in list_knob_names(knob) if n in values), None)
 
 
-def names_of(knob: Knob) -> tuple[str, ...]:
+def list_knob_names(knob: Knob) -> tuple[str, ...]:
     """What a number may be called: whole, by the field alone, by line and column."""
     line, column = knob.place.source.position(knob.place.start) if knob.place else (0, 0)
     return str(knob), knob.name, f"{line}:{column}"
@@ -232,7 +232,7 @@ def check_wishes(
         from_start = rule.whole()
         raise HarnessError("no-threshold", f"{from_start}: {message}", help="`detlab mutate` studies rules of any kind")
     knobs: tuple[Knob, ...] = (*varied, *numbers)
-    names = {n for k in knobs for n in names_of(k)}
+    names = {n for k in knobs for n in list_knob_names(k)}
     for name in wishes.values:
         if name not in names:
             hint = did_you_mean(name, names) or f"there are {', '.join(f'`{k}`' for k in knobs)}"

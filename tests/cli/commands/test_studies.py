@@ -177,7 +177,7 @@ def test_what_cannot_be_studied_is_told(pack, arguments, message):
 
 
 def test_latency_of_recorded_events_begins_when_the_attack_did(pack):
-    assert detlab("simulate", "slow.yaml", "--out", "slow.parquet").code in (0, 2)
+    assert detlab("simulate", "slow.yaml", "--out", "slow.parquet").code == 0
     given = ("--events", "slow.parquet", "--malicious", "Image=*sync.exe")
     ran = detlab("latency", "rule.spl", *given, "--every", "1h", "--back", "6h", "--json")
     (case,) = ran.document["scenarios"]
@@ -191,10 +191,25 @@ def test_latency_of_recorded_events_begins_when_the_attack_did(pack):
 def test_parity_of_recorded_events_compares_what_each_rule_alerts_on(pack):
     Path("loose.spl").write_text(RULE.replace(r' NOT (Image="*\\zoom.exe")', ""))
     for name in ("slow", "zoom"):
-        assert detlab("simulate", f"{name}.yaml", "--out", f"{name}.parquet").code in (0, 2)
+        assert detlab("simulate", f"{name}.yaml", "--out", f"{name}.parquet").code == 0
     given = ("--events", "slow.parquet", "--events", "zoom.parquet")
     ran = detlab("parity", "rule.spl", "loose.spl", *given)
     assert ran.code == 1 and "agree on 1 of 2 causes" in ran.out
     assert re.search(r"background of zoom.parquet \(benign\) +0 +1", ran.out)
     assert re.search(r"rule.spl +1 .*zoom.exe.* dropped +1 ", ran.out)
     assert detlab("parity", "rule.spl", "rule.spl", *given).code == 0
+
+
+def test_a_store_and_files_give_one_study_where_a_filter_says_which_events_are_the_attack_s(pack):
+    for name in ("slow", "zoom"):
+        assert detlab("simulate", f"{name}.yaml", "--out", f"{name}.ndjson").code == 0
+    assert detlab("ingest", "slow.ndjson", "zoom.ndjson", "--out", "kept").code == 0
+    Path("loose.spl").write_text(RULE.replace(r' NOT (Image="*\\zoom.exe")', ""))
+    said = ("--malicious", "Image=*sync.exe", "--fast", "--json")
+    files = detlab("tune", "loose.spl", "--events", "slow.ndjson", "--events", "zoom.ndjson", *said).document
+    store = detlab("tune", "loose.spl", "--events", "kept", *said).document
+    same = ("caught", "false_alerts", "alerts", "recall", "precision")
+    assert [files["published"][n] for n in same] == [store["published"][n] for n in same]
+    assert (store["published"]["caught"], store["published"]["false_alerts"], store["hosts"]) == (1, 1, 2)
+    unknown = detlab("tune", "loose.spl", "--events", "kept", "--malicious", "Imag=x")
+    assert unknown.code == 2 and "did you mean `Image`?" in unknown.err
