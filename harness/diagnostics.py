@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -264,14 +265,30 @@ ABOUT_AS_LONG = 2
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A hint that names the nearest known word, if one is near; of many words one that begins and is as long alike."""
+    return find_near_word(word, tuple(known))
+
+
+# Rules of a folder miss the same fields of the same events.
+@lru_cache(maxsize=1024)
+def find_near_word(word: str, words: tuple[str, ...]) -> str | None:
+    """The same, remembered."""
     meant = word.lower()
-    words = list(known)
     if len(words) > MANY_WORDS:
-        words = [k for k in words if abs(len(k) - len(meant)) <= ABOUT_AS_LONG and k[:1].lower() == meant[:1]]
+        same = group_by_beginning(words).get(meant[:1], ())
+        words = tuple(k for k in same if abs(len(k) - len(meant)) <= ABOUT_AS_LONG)
     names = {k.lower(): k for k in words}
     # difflib's own 0.6 proposes words that share little more than their length; 0.7 is chosen, no source.
     near = get_close_matches(meant, list(names), n=1, cutoff=0.7)
     return f"did you mean `{names[near[0]]}`?" if near else None
+
+
+@lru_cache(maxsize=16)
+def group_by_beginning(words: tuple[str, ...], marks: str = "") -> dict[str, list[str]]:
+    """The words by their first character in lower case, `marks` before it left out."""
+    found: dict[str, list[str]] = {}
+    for each in words:
+        found.setdefault((each.lstrip(marks) if marks else each)[:1].lower(), []).append(each)
+    return found
 
 
 def mend(source: Source, edits: Sequence[Edit]) -> str:

@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     named = {"action": "append", "default": [], "metavar": "NAME=VALUE", "type": parse_option_pair}
     group.addoption("--detlab-condition", **named, help="how hosts and platform are set up; may be repeated")
     group.addoption("--detlab-switch", **named, help="a meaning that a product leaves open; may be repeated")
+    group.addoption("--detlab-jobs", type=int, metavar="N", help="processes that judge (default: one a processor)")
     group.addoption("--detlab-seed", type=int, metavar="N", help="seed of simulated telemetry, whatever scenarios say")
 
 
@@ -108,9 +109,10 @@ class ScenarioFile(pytest.File):
             # All at once: one statement a rule keeps the scenarios apart, instead of six statements for each verdict.
             files = [i.parent for i in self.session.items if isinstance(i.parent, ScenarioFile)]
             waiting = [f for f in dict.fromkeys([self, *files]) if f.results is None]
-            judged = bench_of(self.config).judge_all([f.scenario for f in waiting])
-            for file, results in zip(waiting, judged, strict=True):
-                file.results = results
+            run = import_module("harness.run")
+            judged = run.judge_in_processes([f.scenario for f in waiting], bench_of(self.config))
+            for file, (scenario, results) in zip(waiting, judged, strict=True):
+                file.scenario, file.results = scenario, results
         assert self.results is not None
         return self.results
 
@@ -194,6 +196,8 @@ def bench_of(config: pytest.Config) -> Any:
             conditions=dict(config.getoption("--detlab-condition")),
             switches=dict(config.getoption("--detlab-switch")),
             seed=config.getoption("--detlab-seed"),
+            # Of the processes of pytest-xdist each has its own tests already.
+            jobs=config.getoption("--detlab-jobs") or (1 if hasattr(config, "workerinput") else None),
         )
         config.stash[BENCH] = run.Bench(options)
     return config.stash[BENCH]

@@ -24,7 +24,7 @@ class RunOptions:
 
     `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
     security_content's tests. `plain` says what files of plain text are; without it they are no events. `sigma` says how
-    Sigma rules are converted.
+    Sigma rules are converted. `jobs` processes share the work, one for each processor unless given.
     """
 
     engine: str = "duckdb"
@@ -38,3 +38,4 @@ class RunOptions:
     plain: Input | None = None
     limits: Limits = DEFAULT_LIMITS
     sigma: SigmaChoice = DEFAULT_CHOICE
+    jobs: int | None = None

@@ -54,19 +54,27 @@ def merge_view_columns(views: Sequence[View]) -> Schema:
 
 
 def write_coded_store(folder: Path, views: Sequence[View]) -> tuple[list[StoredTable], dict[str, pa.Table | Path]]:
-    """Each view as a file of codes; text columns of one name share a dimension, which holds some values twice."""
+    """Each view as a file of codes; text columns of one name share a dimension, which holds some values twice.
+
+    The last third of each view is a table of its own that has texts as they are.
+    """
     values: dict[str, dict[object, int]] = {}
     tables = []
     for number, view in enumerate(views):
-        held: dict[str, pa.Array] = {}
-        columns: dict[str, StoredColumn] = {}
-        for name in view.columns.column_names:
-            if name != CAUSE:
-                place = f"c{len(held)}"
-                held[place], columns[name] = hold_column(name, place, view.columns.column(name), values)
-        path = folder / f"{number}.parquet"
-        pq.write_table(pa.table(held), path)
-        tables.append(StoredTable(files=(path,), constants=view.constants, columns=columns))
+        rows = len(view.columns)
+        parts = [view.columns.slice(0, rows - rows // 3), view.columns.slice(rows - rows // 3)]
+        for coded, part in zip((True, False), parts, strict=True):
+            held: dict[str, pa.Array] = {}
+            columns: dict[str, StoredColumn] = {}
+            for name in part.column_names if coded or len(part) else ():
+                if name != CAUSE:
+                    place = f"c{len(held)}"
+                    shared = values if coded else None
+                    held[place], columns[name] = hold_column(name, place, part.column(name), shared)
+            if held:
+                path = folder / f"{number}-{coded}.parquet"
+                pq.write_table(pa.table(held), path)
+                tables.append(StoredTable(files=(path,), constants=view.constants, columns=columns))
     dimensions: dict[str, pa.Table | Path] = {}
     for name, known in values.items():
         kind = pa.list_(pa.string()) if any(isinstance(v, tuple) for v in known) else pa.string()
@@ -77,9 +85,9 @@ def write_coded_store(folder: Path, views: Sequence[View]) -> tuple[list[StoredT
 
 
 def hold_column(
-    name: str, place: str, column: pa.ChunkedArray, values: dict[str, dict[object, int]]
+    name: str, place: str, column: pa.ChunkedArray, values: dict[str, dict[object, int]] | None
 ) -> tuple[pa.Array, StoredColumn]:
-    """What a file holds for a column, and how that is to be read."""
+    """What a file holds for a column, and how that is to be read; text as it is where there are no `values`."""
     if name == EVENT_COLUMN:
         return column.cast(pa.int64()), StoredColumn(held=place, kind=Kind.EVENT)
     kind = kind_of_type(column.type)
@@ -90,7 +98,10 @@ def hold_column(
             return whole.cast(pa.int64()), StoredColumn(held=place, kind=kind, divisor=ticks)
     if kind in (Kind.NUMBER, Kind.BOOLEAN):
         return column, StoredColumn(held=place, kind=kind)
-    known = values.setdefault(f"{name} {kind}", {})
+    if values is None:
+        plain = pa.string() if kind is Kind.TEXT else column.type
+        return column.cast(plain), StoredColumn(held=place, kind=kind)
+    own = values.setdefault(f"{name} {kind}", {})
     texts = [tuple(v) if isinstance(v, list) else v for v in column.to_pylist()]
-    codes = [None if v is None else 2 * known.setdefault(v, len(known)) + i % 2 for i, v in enumerate(texts)]
+    codes = [None if v is None else 2 * own.setdefault(v, len(own)) + i % 2 for i, v in enumerate(texts)]
     return pa.array(codes, pa.int32()), StoredColumn(held=place, kind=kind, dimension=f"{name} {kind}")

@@ -115,12 +115,14 @@ class OpenedEvent:
 class Envelope:
     """A wrapper around events: keys that it has, alternatives of them, and how it is opened.
 
-    `open` gives None for an object that only looks so, and raises ValueError for content that cannot be read.
+    `open` gives None for an object that only looks so, and raises ValueError for content that cannot be read. Where one
+    of the members `objects` is an object, the kinds of values alone decide whether it does.
     """
 
     name: str
     keys: tuple[str, ...]
     open: Callable[[Mapping[str, Any]], OpenedEvent | None]
+    objects: tuple[str, ...] = ()
     rank: int = 50
 
     def fits(self, keys: NameSet) -> bool:

@@ -20,6 +20,7 @@ from harness.verdict.mutate.probes import bases, probes
 from harness.verdict.rows_behind import Labels
 from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
+from harness.verdict.study.emptiness import require_alerts
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial, Variant, behaviours_of, keep_possible, lot
 
 # The order is a judgement, no source: lists come first, since people edit them by hand in each rendering.
@@ -150,7 +151,10 @@ def compare_recorded(first: LabelledTrial, second: LabelledTrial, *, search: boo
     """
     began = perf_counter()
     with Ensemble([first]) as one, Ensemble([second]) as two:
-        told = [count_alerts_by_cause(e.alerts()[0]) for e in (one, two)]
+        alerts = [e.alerts()[0] for e in (one, two)]
+        if not any(alerts):
+            require_alerts(one, alerts[0])
+        told = [count_alerts_by_cause(each) for each in alerts]
         causes = sorted({*told[0], *told[1]}, key=lambda c: (not c.malicious, c.name, c.host))
         compared = tuple(
             Compared(

@@ -15,6 +15,7 @@ from harness.diagnostics import HarnessError
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.verdict.latency import Delay, Detection, Latency, Schedule
 from harness.verdict.study.batch import ATTACK, Batch
+from harness.verdict.study.emptiness import require_alerts
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial
 from harness.verdict.study.isolation import filter_scans
 from harness.verdict.study.population import AttackInBatch
@@ -41,6 +42,8 @@ def measure_recorded_latency(subject: LabelledTrial, schedule: Schedule) -> Late
         runs = schedule.runs(min(low for low, _ in spans.values()), max(high for _, high in spans.values()))
         alerting = replay_attacks(ensemble, subject, schedule, runs)
         unlimited = attacks_behind(ensemble.batch, ensemble.plan.node)
+        if not unlimited and not alerting:
+            require_alerts(ensemble, ensemble.alerts()[0])
     delays = tuple(build_delay(a, spans, alerting, unlimited, runs) for a in attacks)
     rule = subject.trial.rule.query
     return Latency(rule=rule, schedule=schedule, delays=delays, seconds=perf_counter() - began, recorded=True)

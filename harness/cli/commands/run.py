@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from harness.cli import options
 from harness.cli.options import PATH, Decorated, in_child
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
@@ -52,6 +53,7 @@ def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
 @click.option("--events", multiple=True, type=PATH, metavar="PATH", help="Run rules on recorded events, not scenarios.")
 @click.option("--replay", type=PATH, metavar="RECORDING", help="Judge on what lab hosts recorded, not on simulation.")
 @click.option("--attack-data", type=PATH, metavar="FOLDER", help="The events of security_content's tests.")
+@options.jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
 @add_rule_options
@@ -61,6 +63,7 @@ def command(
     events: tuple[Path, ...],
     replay: Path | None,
     attack_data: Path | None,
+    jobs: int | None,
     quiet: bool,
     chosen: RunOptions,
     as_json: bool,
@@ -78,7 +81,8 @@ def command(
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
     """
     # On events the rules are told one by one, those without a query too.
-    chosen = replace(chosen, rules=rules if events else expand_rules(rules, chosen.sigma), attack_data=attack_data)
+    judged = rules if events else expand_rules(rules, chosen.sigma)
+    chosen = replace(chosen, rules=judged, attack_data=attack_data, jobs=jobs)
     if replay:
         # Imported by name: a run on simulation needs nothing of the lab.
         recorded = import_module("harness.cli.commands.detonate")

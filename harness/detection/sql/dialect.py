@@ -86,7 +86,9 @@ class SqlDialect:
     def print(self, statement: exp.Expression, pretty: bool = False) -> str:
         """The statement in the dialect's spelling."""
         # sqlglot would print every function in capitals; Spark's and DuckDB's own spelling is what people look up.
-        text: str = statement.sql(dialect=self.prints_as, pretty=pretty, normalize_functions=False, comments=False)
+        how = {"pretty": pretty, "normalize_functions": False, "comments": False}
+        # Without a copy, which is as dear as the printing: a statement is printed once and never read again.
+        text: str = statement.sql(dialect=self.prints_as, copy=False, **how)
         return text
 
 

@@ -7,16 +7,17 @@ from dataclasses import replace
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.dimension import VALUE, Dimension, TimeSpan
+from harness.detection.plan.dimension import VALUE, TimeSpan
 from harness.detection.plan.expressions import Column, Kind, Literal, columns_read
 from harness.detection.plan.nodes import Scan
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.build import select_columns_only
 from harness.detection.sql.codes import Encoded, LookUp, join_look_up
+from harness.detection.sql.common_dimension import CommonDimension, find_common_dimension
 from harness.detection.sql.compilation import Compilation
 from harness.detection.sql.expressions import Printer
-from harness.detection.sql.relation import Codes, Relation
+from harness.detection.sql.relation import Relation
 from harness.diagnostics import HarnessError
 
 MOST_EVENTS = 1 << 40
@@ -30,16 +31,19 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> Relatio
         return Relation(name=stored.name, columns=stored.columns, held=frozenset(), codes=stored.codes)
     columns = {n: k for n, k in stored.columns.items() if n in read}
     needed = c.parts[id(node)]
-    codes = {n: d for n, k in columns.items() if (d := find_common_dimension(c, needed, n, k)) is not None}
+    fixed = find_fixed_values(c, needed)
+    codes = {
+        n: d for n, k in columns.items() if n not in fixed and (d := find_common_dimension(c, needed, n, k)) is not None
+    }
     whole: exp.Query | None = None
     # Where no part can give a row, one of them still says which columns and types there are; WHERE FALSE empties it.
     for part in needed or stored.parts[:1]:
-        query = compile_part(c, part, columns, codes, typed=whole is None)
+        query = compile_part(c, part, columns, codes, fixed, typed=whole is None)
         whole = query if whole is None else exp.Union(this=whole, expression=query, distinct=False)
     assert whole is not None
     if not needed:
         whole.set("where", exp.Where(this=b.sql_truth(False)))
-    held = {c.names(n): d for n, d in codes.items()}
+    held = {c.names(n): d.dimension for n, d in codes.items()}
     spans = {c.names(n): s for n, k in columns.items() if (s := find_common_span(c, needed, n, k)) is not None}
     return Relation(name=c.cte("parts", whole), columns=stored.columns, held=frozenset(), codes=held, spans=spans)
 
@@ -57,20 +61,23 @@ def find_common_span(c: Compilation, parts: Sequence[StoredPart], name: str, kin
     return TimeSpan(min(s.low for s in known), max(s.high for s in known), events) if events >= c.codes_from else None
 
 
-def find_common_dimension(c: Compilation, parts: Sequence[StoredPart], name: str, kind: Kind) -> Dimension | None:
-    """The dimension that all parts which have a column hold codes of, if there are rows enough for it."""
-    having = [p for p in parts if name in p.columns or name in p.constants]
-    dimension = having[0].dimensions.get(name) if having else None
-    if dimension is None or dimension.kind is not kind:
-        return None
-    # By table and not by object: each part's column is told for itself.
-    same = all((d := p.dimensions.get(name)) is not None and d.table == dimension.table for p in having)
-    few = c.codes_from > 0 and sum(p.count() for p in having) < max(c.codes_from, dimension.size)
-    return dimension if same and not few else None
+def find_fixed_values(c: Compilation, parts: Sequence[StoredPart]) -> dict[str, str]:
+    """Columns of codes that hold one value in all parts, as a folder of one kind of log has one sourcetype."""
+    large = [p for p in parts if p.dimensions]
+    if not large or len(large) < len(parts) or sum(p.count() for p in large) < c.codes_from:
+        return {}
+    first, *others = [part.fixed() for part in parts]
+    return {n: v for n, v in first.items() if all(other.get(n) == v for other in others)}
 
 
 def compile_part(
-    c: Compilation, part: StoredPart, columns: Mapping[str, Kind], codes: Codes, *, typed: bool
+    c: Compilation,
+    part: StoredPart,
+    columns: Mapping[str, Kind],
+    codes: Mapping[str, CommonDimension],
+    fixed: Mapping[str, str],
+    *,
+    typed: bool,
 ) -> exp.Select:
     """The columns of one part as those of the whole table: its own, its constants, and nulls; codes of some.
 
@@ -80,19 +87,23 @@ def compile_part(
     joins: list[exp.Expression] = []
     printer = Printer(c.dialect, c.names, part.columns)
     for name, kind in columns.items():
+        constant = fixed.get(name, part.constants.get(name))
         if name in codes:
-            code = b.sql_column(c.names(name), "s") if name in part.columns else b.sql_null()
+            code: exp.Expression = b.sql_null()
+            if name in part.columns or name in part.constants:
+                code, join = codes[name].code(c, part, f"d{len(joins)}")
+                joins += [join] if join is not None else []
             items[c.names(name)] = b.cast(code, "INT")
+        elif constant is not None:
+            # Constants are no stored columns: a part's source, sourcetype or EventCode is the same in every row of it.
+            made = printer(Literal(constant), kind)
+            items[c.names(name)] = b.cast(made, c.dialect.types[kind]) if typed else made
         elif name in part.dimensions:
             found = Encoded(code=b.sql_column(c.names(name)), dimension=part.dimensions[name])
             joins.append(join_look_up(LookUp(encoded=found), short := f"d{len(joins)}"))
             items[c.names(name)] = printer.converted(b.sql_column(VALUE, short), part.columns[name], kind)
         elif name in part.columns:
             items[c.names(name)] = printer(Column(name), kind)
-        elif name in part.constants:
-            # Constants are no stored columns: a part's source, sourcetype or EventCode is the same in every row of it.
-            made = printer(Literal(part.constants[name]), kind)
-            items[c.names(name)] = b.cast(made, c.dialect.types[kind]) if typed else made
         else:
             items[c.names(name)] = printer.typed_null(kind) if typed else b.sql_null()
     query = select_columns_only(items, part.name, "s").sql

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from harness.telemetry.events.event_columns import (
     FEWEST_ROWS,
@@ -124,14 +125,17 @@ class EventRows:
         base = self.tables.begin_rows(len(batch))
         streamed = self.tables.streams and len(batch) >= FEWEST_ROWS
         if streamed and (whole := read_table_of_numbers(batch, self.find_layout)) is not None:
-            self.add_whole(whole, base, len(batch))
+            self.add_whole(whole, PlacedRows(pa.array(np.arange(base, base + len(batch)))))
             return
         encoded = {name: encode_column(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
         texts = {name: column for name, column in encoded.items() if column is not None}
         objects: Iterable[Mapping[str, Any]]
         if len(texts) == len(encoded):
-            numbers = {f.name: batch.column(f.name) for f in batch.schema if pa.types.is_float64(f.type)}
-            left = sorted(self.add_groups(texts, base, len(batch), numbers))
+            placed = PlacedRows(pa.array(np.arange(base, base + len(batch))))
+            if len(batch) >= FEWEST_ROWS and (whole := self.read_whole(batch, texts)) is not None:
+                self.add_whole(whole, placed)
+                return
+            left = sorted(self.add_groups(texts, placed))
             objects = list_row_fields(texts, np.array(left, np.int64))
         else:
             # A value with parts becomes several fields, whose names may be others in each row.
@@ -141,36 +145,50 @@ class EventRows:
             yield row, {name: value for name, value in fields.items() if value is not None}
         self.tables.put_at(None)
 
-    def add_groups(self, texts: Texts, base: int, size: int, numbers: Mapping[str, pa.Array]) -> Iterator[int]:
+    def add_groups(
+        self, texts: Texts, placed: PlacedRows, *, nested: bool = False, opened: bool = False
+    ) -> Iterator[int]:
         """Adds rows that are read alike, where there are enough of them; gives the numbers of all others.
 
-        `numbers` are columns that were no texts before.
+        With `nested` they were objects with objects in them, of which one may be the event; with `opened` no envelope
+        is around them, whatever their names.
         """
-        sets = list(list_rows_by_presence(texts, size))
-        whole = read_whole_table(texts, sets, numbers, self.find_layout) if size >= FEWEST_ROWS else None
-        if whole is not None:
-            self.add_whole(whole, base, size)
-            return
-        for rows in sets:
+        for rows in list_rows_by_presence(texts, len(placed.places)):
             if len(rows) < FEWEST_ROWS:
                 yield from map(int, rows)
                 continue
             there = {name: column for name, column in texts.items() if column.indices[int(rows[0])].is_valid}
             try:
-                if list_fitting_envelopes(tuple(there)):
+                if not opened and list_fitting_envelopes(tuple(there)):
                     raise RowsDifferError
-                self.add_alike(there, rows, PlacedRows(pa.array(rows + base)))
+                self.check_held_events(there, nested=nested)
+                self.add_alike(there, rows, take_placed(placed, rows))
             except RowsDifferError:
                 yield from map(int, rows)
 
-    def add_whole(self, whole: WholeTable, base: int, size: int) -> None:
+    def read_whole(self, batch: pa.RecordBatch, texts: Texts) -> WholeTable | None:
+        """How all rows of a table are read; None where not all are read alike."""
+        numbers = {f.name: batch.column(f.name) for f in batch.schema if pa.types.is_float64(f.type)}
+        sets = list(list_rows_by_presence(texts, len(batch)))
+        return read_whole_table(texts, sets, numbers, self.find_layout)
+
+    def add_whole(self, whole: WholeTable, placed: PlacedRows) -> None:
         """Adds a table of which all rows are events of one kind."""
         for each in whole.sets:
             self.tell(each.layout, each.texts, len(each.rows), nameless=each.reading.nameless, unzoned=0)
         self.unzoned += whole.unzoned
-        said = {name: repeat_text(value, size) for name, value in whole.constants.items()}
-        placed = PlacedRows(pa.array(np.arange(base, base + size, dtype=np.int64)))
+        said = {name: repeat_text(value, len(placed.places)) for name, value in whole.constants.items()}
         self.tables.add_columns(whole.sensor, whole.kind, whole.times, placed, {**whole.columns, **said})
+
+    def check_held_events(self, texts: Texts, *, nested: bool) -> None:
+        """Raises RowsDifferError where a field of events of no known shape may hold the event."""
+        layout = self.find_texts_layout(texts)
+        if not layout.known and (nested or any(may_hold_event(texts[name]) for name in layout.texts)):
+            raise RowsDifferError
+
+    def find_texts_layout(self, texts: Texts) -> EventLayout:
+        """How rows with these fields are read."""
+        return self.find_layout({name: column.dictionary[0].as_py() for name, column in texts.items()})
 
     def add_alike(
         self,
@@ -184,10 +202,10 @@ class EventRows:
 
         `times` are those of the envelopes, for rows without their own.
         """
-        layout = self.find_layout({name: column.dictionary[0].as_py() for name, column in texts.items()})
+        layout = self.find_texts_layout(texts)
         # An event of our own names its sensor and kind itself, and an unknown one may hold an event in a text.
         several = any(len(texts[name].dictionary) > 1 for name in ("@sensor", "@kind") if name in texts)
-        if several or layout.prefix or not layout.time_names or not layout.known:
+        if several or layout.prefix or not layout.time_names:
             raise RowsDifferError
         for some, read in list(list_readings(texts, rows, layout)):
             found, unzoned = find_times(texts, some, layout)
@@ -197,8 +215,7 @@ class EventRows:
             self.tell(layout, texts, len(some), nameless=read.nameless, unzoned=unzoned, shape=label.shape)
             columns = build_columns(texts, some, read)
             columns |= {name: repeat_text(value, len(some)) for name, value in label.metadata.items()}
-            at = pa.array(np.searchsorted(rows, some))
-            own = PlacedRows(placed.places.take(at), None if placed.records is None else placed.records.take(at))
+            own = take_placed(placed, np.searchsorted(rows, some))
             self.tables.add_columns(read.sensor, read.kind, found, own, columns)
 
     def add_row(self, flat: Flat, label: Label, placed: Placed) -> None:
@@ -238,6 +255,19 @@ class EventRows:
         if self.unzoned:
             self.tables.misread(self.name, f"{self.unzoned} times name no zone; they are read as UTC")
         self.tables.count_shapes(self.name, self.shapes, self.unknown)
+
+
+def take_placed(placed: PlacedRows, rows: Rows) -> PlacedRows:
+    """Where some of the rows belong."""
+    if len(rows) == len(placed.places):
+        return placed
+    at = pa.array(rows)
+    return PlacedRows(placed.places.take(at), None if placed.records is None else placed.records.take(at))
+
+
+def may_hold_event(column: pa.DictionaryArray) -> bool:
+    """Whether a text looks like an event in XML or JSON."""
+    return bool(pc.any(pc.match_substring_regex(column.dictionary, r"<Event|^\s*\{")).as_py())
 
 
 def fill_times(found: pa.Array, times: list[str | None]) -> tuple[pa.Array, int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import IO
 
@@ -217,6 +218,15 @@ class EventTables:
         self._record = self._next * MEMBERS_OF_RECORD if keep else None
         self._next += 1
 
+    def begin_records(self, records: int) -> int:
+        """Called before as many records of one event each are added in any order; gives the number of the first."""
+        self._next += records
+        return self._next - records
+
+    def put_record(self, number: int | None) -> None:
+        """Says in which record of the file the next event is; with None in one whose text is not kept."""
+        self._record = None if number is None else number * MEMBERS_OF_RECORD
+
     def begin_rows(self, rows: int) -> int:
         """Called before rows of a table are added in any order; gives the place of the first among all events."""
         self._place += rows
@@ -299,7 +309,8 @@ class EventTables:
         whole, self._whole, self._since = self._whole, [], 0
         for part in whole:
             self._sink(part)
-        events = tuple(found for kind in self._kinds.values() if (found := kind.hand_on()) is not None)
+        kinds = sorted(self._kinds.values(), key=attrgetter("first"))
+        events = tuple(found for kind in kinds if (found := kind.hand_on()) is not None)
         if events:
             self._sink(Telemetry(events=events, origin=TelemetryOrigin.REPLAYED))
 
@@ -366,7 +377,7 @@ class EventTables:
 
     def telemetry(self) -> Telemetry:
         """Everything taken, a table a kind, in the order in which kinds first came."""
-        records = tuple(kind.events() for kind in self._kinds.values())
+        records = tuple(kind.events() for kind in sorted(self._kinds.values(), key=attrgetter("first")))
         parts = [*self._whole, Telemetry(events=records, origin=TelemetryOrigin.REPLAYED)] if records else self._whole
         origins = {part.origin for part in parts}
         origin = origins.pop() if len(origins) == 1 else TelemetryOrigin.REPLAYED

@@ -92,6 +92,19 @@ class JsonEvents:
         for item in items or ():
             self.add_object(item)
 
+    def is_read_by_columns(self, value: Mapping[str, Any]) -> bool:
+        """Whether objects of the same form are events under their own names, whatever their values are."""
+        keys = look_at_keys(tuple(value))
+        if len(value) == 1 or keys.may_list or keys.may_be_rendered:
+            return False
+        if keys.has_data and with_named_data(value) is not value:
+            return False
+        for envelope in keys.envelopes:
+            settled = any(isinstance(value.get(name), dict) for name in envelope.objects)
+            if not settled or envelope.open(value) is not None:
+                return False
+        return True
+
     def add_object(self, value: Mapping[str, Any], depth: int = 0, shape: str = "") -> None:
         """Adds one object without its envelopes, a collector's around a shipper's."""
         metadata: dict[str, str] = {}

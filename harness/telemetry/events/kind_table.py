@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,7 +56,8 @@ class KindTable:
 
     def __init__(self, sensor: str, kind: str, damage: Callable[[str, str], None]) -> None:
         self.sensor, self.kind, self.damage = sensor, kind, damage
-        self.names: dict[str, None] = {}
+        # With each name where it came first: rows that are read alike are taken together, whatever lies between them.
+        self.names: dict[str, tuple[int, int]] = {}
         self.known: object = None
         self.rows: list[EventTexts] = []
         self.times: list[int | None] = []
@@ -74,13 +75,24 @@ class KindTable:
         self.file = file
         # Records of a kind mostly have the same names as the one before: one comparison instead of a merge.
         if fields.keys() != self.known:
-            self.names.update(dict.fromkeys(fields))
+            self.note_names(fields, placed.place)
             self.known = fields.keys()
         self.rows.append(fields)
         self.times.append(time)
         self.placed.append(placed)
         if len(self.rows) >= TABLE_ROWS_AT_ONCE:
             self.flush()
+
+    def note_names(self, names: Iterable[str], place: int) -> None:
+        """Notes the fields of an event and its place among all."""
+        for order, name in enumerate(names):
+            if (place, order) < self.names.get(name, BEHIND_ALL):
+                self.names[name] = (place, order)
+
+    @property
+    def first(self) -> int:
+        """The place of the first event that has a field."""
+        return min(self.names.values(), default=BEHIND_ALL)[0]
 
     def flush(self) -> None:
         """Turns the records held so far into a part of the table."""
@@ -111,10 +123,10 @@ class KindTable:
         own = RESERVED_NAMES & self.names.keys()
         if own:
             self.tell(f"fields with a name of detlab's own are not read: {min(own)}")
-            self.names = {name: None for name in self.names if name not in own}
+            self.names = {name: at for name, at in self.names.items() if name not in own}
         if len(self.names) > MOST_EVENT_FIELDS:
             self.tell(f"more than {MOST_EVENT_FIELDS} fields; the others are not read")
-            self.names = dict.fromkeys([*self.names][:MOST_EVENT_FIELDS])
+            self.names = dict([*self.names.items()][:MOST_EVENT_FIELDS])
 
     def tell(self, message: str) -> None:
         """Tells of something in this kind of events, once."""
@@ -128,7 +140,7 @@ class KindTable:
         """Takes records by their columns."""
         if self.rows:
             self.flush()
-        self.names.update(dict.fromkeys(columns))
+        self.note_names(columns, int(placed.places[0].as_py()) if len(times) else 0)
         self.leave_out()
         self.known = None
         kept = {name: column for name, column in columns.items() if name in self.names}
@@ -147,7 +159,9 @@ class KindTable:
             table = table.unify_dictionaries().combine_chunks()
         # Rows that are read alike were taken together, and of equal times the one that was recorded first comes first.
         places = table.column(EVENT_PLACE).to_numpy()
-        table = table.drop_columns(EVENT_PLACE)
+        fields = sorted((name for name in table.column_names if name in self.names), key=self.names.__getitem__)
+        own = [name for name in table.column_names if name not in self.names and name != EVENT_PLACE]
+        table = table.select([*own, *fields])
         if bool((np.diff(places) < 0).any()):
             table = table.take(pa.array(np.argsort(places, kind="stable")))
         return tidy_events(Events(sensor=self.sensor, kind=self.kind, columns=table))
@@ -172,6 +186,8 @@ def print_some_columns(part: pa.Table, names: Collection[str]) -> pa.Table:
 
 
 EVENT_PLACE = "@place"
+BEHIND_ALL = (1 << 62, 0)
+"""Behind all places."""
 RESERVED_NAMES = NO_FIELDS | {EVENT_PLACE}
 """Columns of events that are no fields."""
 

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import msgspec
-from evtx import PyEvtxParser
+import numpy as np
 
+from harness.telemetry.events.binary_records import CHUNK, find_records
 from harness.telemetry.events.event import parse_microseconds
+from harness.telemetry.events.event_columns import FEWEST_ROWS
 from harness.telemetry.events.event_xml import holds_more_than_data, render_event_xml
+from harness.telemetry.events.evtx_columns import CHUNK_MAGIC, RecordColumns, RecordReader, has_bad_checksum, is_sound
+from harness.telemetry.events.evtx_records import decode_event, list_chunk_records
 from harness.telemetry.events.input import EventTables, Stream
+from harness.telemetry.events.text_slices import Places
 from harness.telemetry.events.windows_event import from_rendered, sensor_of
 
 MAGIC = b"ElfFile\0"
-# The format's own sizes (libyal/libevtx).
-HEADER, CHUNK, CHUNK_HEADER = 4096, 65536, 512
-CHUNK_MAGIC = b"ElfChnk\0"
-# NO_CRC32 in the evtx package's words: the chunk's checksums mean nothing.
-NO_CHECKSUM = 0x4
+# The format's own size (libyal/libevtx).
+HEADER = 4096
+
+# 32 MiB, some 30,000 records: what is done once for all that are alike costs little beside them.
+CHUNKS_AT_ONCE = 512
 
 RECORD_NUMBER = re.compile(r"record number (\d+)")
-
-# Numbers with a fraction stay as they are written: events are text.
-DECODE = msgspec.json.Decoder(float_hook=str)
 
 
 def recognises(head: bytes) -> bool:
@@ -44,15 +46,87 @@ def read(stream: Stream, tables: EventTables) -> None:
     # Chunks are counted at byte 42 (libyal/libevtx).
     expected = int.from_bytes(header[42:44], "little")
     held, number = 0, 0
+    waiting = WaitingChunks(stream, tables, header)
     for number, chunk in enumerate(pieces, 1):
-        if chunk.strip(b"\0"):
+        if chunk.startswith(CHUNK_MAGIC) or chunk.strip(b"\0"):
             held += 1
-            for record in read_chunk(header, chunk, f"{stream.name}: chunk {number}", stream):
-                add_evtx_record(record, stream.name, tables)
+            waiting.take(chunk, number)
+    waiting.flush()
     if number < expected:
         tables.damage(stream.name, f"the file ends after chunk {number}; its header counts {expected}")
     elif not expected and not held:
         tables.damage(stream.name, "the log holds no records")
+
+
+@dataclass(slots=True)
+class WaitingChunks:
+    """Chunks that wait for more of them, so that records that are alike are read together."""
+
+    stream: Stream
+    tables: EventTables
+    header: bytes
+    reader: RecordReader = field(init=False)
+    chunks: list[bytes] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    found: list[Places] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reader = RecordReader(self.header)
+
+    def take(self, chunk: bytes, number: int) -> None:
+        """Takes a chunk; one that is not sound is read at once, record by record."""
+        found = find_records(chunk) if is_sound(chunk) else None
+        if found is None:
+            self.flush()
+            for record in read_chunk(self.header, chunk, f"{self.stream.name}: chunk {number}", self.stream):
+                add_evtx_record(record, self.stream.name, self.tables)
+            return
+        self.chunks.append(chunk)
+        self.numbers.append(number)
+        self.found.append(found)
+        if len(self.chunks) >= CHUNKS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Adds the records of all chunks that wait."""
+        chunks, numbers, found = self.chunks, self.numbers, self.found
+        self.chunks, self.numbers, self.found = [], [], []
+        if not chunks:
+            return
+        counts = [len(places) - 1 for places in found]
+        chunk_of = np.repeat(np.arange(len(chunks)), counts)
+        parts = list(self.reader.read(chunks, found)) if len(chunk_of) >= FEWEST_ROWS else []
+        left = np.ones(len(chunk_of), bool)
+        for part in parts:
+            left[part.rows] = False
+        # What is in no part is read by the package, which may find other records in a chunk that was made to mislead.
+        others = {n: self.read_again(chunks[n], numbers[n]) for n in np.unique(chunk_of[left]).tolist()}
+        if any(len(records) != counts[n] for n, records in others.items()):
+            for n, chunk in enumerate(chunks):
+                for record in others[n] if n in others else self.read_again(chunk, numbers[n]):
+                    add_evtx_record(record, self.stream.name, self.tables)
+            return
+        first = np.cumsum([0, *counts])
+        single = {row: others[n][row - first[n]] for row, n in enumerate(chunk_of.tolist()) if left[row]}
+        self.add(parts, single, len(chunk_of))
+
+    def read_again(self, chunk: bytes, number: int) -> list[Any]:
+        """The records of a chunk as the package reads them."""
+        return list(read_chunk(self.header, chunk, f"{self.stream.name}: chunk {number}", self.stream))
+
+    def add(self, parts: Sequence[RecordColumns], single: Mapping[int, Any], rows: int) -> None:
+        """Hands over parts and single records by the first of their rows, so that kinds come in their order."""
+        places = self.tables.begin_rows(rows) + np.arange(rows)
+        records = self.tables.begin_records(rows) + np.arange(rows)
+        in_order: list[tuple[int, RecordColumns | None]] = [(int(part.rows[0]), part) for part in parts]
+        in_order += [(row, None) for row in single]
+        for row, part in sorted(in_order, key=itemgetter(0)):
+            if part is not None:
+                part.add(self.tables, places, records)
+            else:
+                self.tables.put_at(int(places[row]))
+                add_evtx_record(single[row], self.stream.name, self.tables, int(records[row]))
+        self.tables.put_at(None)
 
 
 def list_records(stream: Stream) -> Iterator[Any]:
@@ -66,7 +140,7 @@ def list_records(stream: Stream) -> Iterator[Any]:
 
 def event_texts(record: Any) -> list[str]:
     """A record as the event log itself renders it."""
-    event = DECODE.decode(record["data"])["Event"]
+    event = decode_event(record)
     _, written = find_record_time(record, event["System"]["TimeCreated"]["#attributes"].get("SystemTime"))
     event["System"]["TimeCreated"]["#attributes"]["SystemTime"] = written
     return [render_event_xml(event)]
@@ -77,9 +151,11 @@ def split_chunks(blocks: Iterator[bytes]) -> Iterator[bytes]:
     buffer, size = b"", HEADER
     for block in blocks:
         buffer += block
-        while len(buffer) >= size:
-            yield buffer[:size]
-            buffer, size = buffer[size:], CHUNK
+        at = 0
+        while len(buffer) - at >= size:
+            yield buffer[at : at + size]
+            at, size = at + size, CHUNK
+        buffer = buffer[at:]
     if buffer:
         yield buffer
 
@@ -91,47 +167,29 @@ def read_chunk(header: bytes, chunk: bytes, place: str, stream: Stream) -> Itera
         chunk = chunk.ljust(CHUNK, b"\0")
     elif chunk.startswith(CHUNK_MAGIC) and has_bad_checksum(chunk):
         stream.damage(place, "its checksum is not that of its data: values may be altered")
-    # One chunk as a log of its own: evtx 0.14 gives up a whole file at the first bad chunk header.
-    one_chunk = header[:42] + (1).to_bytes(2, "little") + header[44:] + chunk
-    try:
-        # One thread: two gained nothing (engine.md 6), and records stay in order.
-        found = iter(PyEvtxParser(io.BytesIO(one_chunk), number_of_threads=1).records_json())
-    except (RuntimeError, OSError) as error:
-        stream.damage(place, describe_parser_fault(error))
-        return
-    while True:
-        try:
-            record = next(found)
-        except StopIteration:
-            return
-        except (RuntimeError, OSError) as error:
-            failed = RECORD_NUMBER.search(str(error))
-            stream.damage(f"{stream.name}: record {failed[1]}" if failed else place, describe_parser_fault(error))
+    for record in list_chunk_records(header, chunk):
+        if isinstance(record, Exception):
+            failed = RECORD_NUMBER.search(str(record))
+            told = f"{stream.name}: record {failed[1]}" if failed else place
+            stream.damage(told, describe_parser_fault(record))
         else:
             yield record
 
 
-def has_bad_checksum(chunk: bytes) -> bool:
-    """Whether a chunk's records are not those of which the log took the checksum."""
-    free, checksum = int.from_bytes(chunk[48:52], "little"), int.from_bytes(chunk[52:56], "little")
-    if int.from_bytes(chunk[120:124], "little") & NO_CHECKSUM or not CHUNK_HEADER <= free <= CHUNK:
-        return False
-    return zlib.crc32(chunk[CHUNK_HEADER:free]) != checksum
-
-
-def add_evtx_record(record: Any, name: str, tables: EventTables) -> None:
-    """Adds one record of the parser: a dict of its number, timestamp and JSON text."""
+def add_evtx_record(record: Any, name: str, tables: EventTables, number: int | None = None) -> None:
+    """Adds one record of the parser, which is the next one or has a number that was kept for it."""
     place = f"{name}: record {record['event_record_id']}"
+    if number is None:
+        number = tables.begin_records(1)
     try:
-        event = DECODE.decode(record["data"])["Event"]
+        event = decode_event(record)
         fields = from_rendered(event)
         # Of the others the fields say all that the log holds.
         keep = holds_more_than_data(event)
     except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        tables.begin_record(keep=False)
         tables.damage(place, f"{type(error).__name__}: {error}")
         return
-    tables.begin_record(keep=keep)
+    tables.put_record(number if keep else None)
     time, fields["SystemTime"] = find_record_time(record, fields.get("SystemTime"))
     tables.add(sensor_of(fields.get("Channel")), fields.get("EventID", ""), time, fields)
 

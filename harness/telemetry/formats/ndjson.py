@@ -7,12 +7,22 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 
 from harness.telemetry.events.event import Telemetry
-from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
+from harness.telemetry.events.event_columns import FEWEST_ROWS, take_texts
+from harness.telemetry.events.input import LONGEST_RECORD, MEMBERS_OF_RECORD, EventTables, Stream
 from harness.telemetry.events.json_event_texts import list_event_texts
 from harness.telemetry.events.json_events import JsonEvents
+from harness.telemetry.events.json_forms import read_line_form
+from harness.telemetry.events.json_line_values import read_values
+from harness.telemetry.events.kind_table import PlacedRows
+from harness.telemetry.events.line_forms import AlikeTexts, FormTable
+from harness.telemetry.events.line_pieces import LinePiece, list_line_pieces
+from harness.telemetry.events.marked_lines import MarkedLines, mark_lines
 from harness.telemetry.events.raw_text import json_texts, stamp_fields, write_lines
+from harness.telemetry.events.text_slices import Places
 
 # A fraction stays the text that was written: 1.10 is not 1.1 in a log.
 DECODE = msgspec.json.Decoder(float_hook=str)
@@ -36,19 +46,72 @@ def recognises(head: bytes) -> bool:
 def read(stream: Stream, tables: EventTables) -> None:
     """Adds every readable object; a damage names its line."""
     with JsonEvents(stream.name, tables) as events:
-        for line, text in find_texts(stream):
-            place = f"{stream.name}: line {line}"
+        if one_a_line(stream):
+            lines = LineReader(stream, tables, events)
+            for piece in list_line_pieces(stream):
+                lines.read(piece)
+            return
+        for line, text in find_objects(stream):
             tables.begin_record()
-            try:
-                value = DECODE.decode(text)
-            except FAILURES as error:
-                tables.damage(place, f"no JSON: {describe_json_fault(error)}")
-                value = repair_utf8(text, error)
-            try:
-                if value is not None:
-                    events.add(value)
-            except (ValueError, RecursionError) as error:
-                tables.damage(place, str(error))
+            add_text(line, text, stream, tables, events)
+
+
+def add_text(line: int, text: bytes, stream: Stream, tables: EventTables, events: JsonEvents) -> None:
+    """Adds the events in the text of an object."""
+    place = f"{stream.name}: line {line}"
+    try:
+        value = DECODE.decode(text)
+    except FAILURES as error:
+        tables.damage(place, f"no JSON: {describe_json_fault(error)}")
+        value = repair_utf8(text, error)
+    try:
+        if value is not None:
+            events.add(value)
+    except (ValueError, RecursionError) as error:
+        tables.damage(place, str(error))
+
+
+class LineReader:
+    """Reads lines that are alike by their columns, and all others one by one."""
+
+    def __init__(self, stream: Stream, tables: EventTables, events: JsonEvents) -> None:
+        self.stream, self.tables, self.events = stream, tables, events
+        self.forms = FormTable(read_line_form)
+
+    def read(self, piece: LinePiece) -> None:
+        """Adds the events of whole lines."""
+        lines = mark_lines(piece.text)
+        filled = lines.list_filled()
+        # By number of a line, though blank ones have none.
+        places = np.zeros(len(lines.begins), np.int64)
+        records = np.zeros(len(lines.begins), np.int64)
+        places[filled] = self.tables.begin_rows(len(filled)) + np.arange(len(filled))
+        records[filled] = self.tables.begin_records(len(filled)) + np.arange(len(filled))
+        left = np.zeros(len(lines.begins), bool)
+        left[filled] = True
+        for alike in self.forms.split(lines, FEWEST_ROWS):
+            if self.events.is_read_by_columns(alike.known):
+                left[alike.rows] = False
+                left[self.add(alike, lines, places, records)] = True
+        for row in np.flatnonzero(left).tolist():
+            self.tables.put_at(int(places[row]))
+            self.tables.put_record(int(records[row]))
+            add_text(piece.first + row, lines.line(row).strip(), self.stream, self.tables, self.events)
+        self.tables.put_at(None)
+
+    def add(self, alike: AlikeTexts[dict[str, Any]], lines: MarkedLines, places: Places, records: Places) -> Places:
+        """Adds lines of a form; gives those that are to be read one by one."""
+        columns, wrong = read_values(alike, lines.data)
+        rows = alike.rows
+        kept = np.flatnonzero(~wrong)
+        if len(kept) < FEWEST_ROWS:
+            return rows
+        if len(kept) < len(rows):
+            columns = {name: take_texts(column, kept) for name, column in columns.items()}
+        placed = PlacedRows(pa.array(places[rows[kept]]), pa.array(records[rows[kept]] * MEMBERS_OF_RECORD))
+        nested = any(isinstance(value, dict) for value in alike.known.values())
+        others = [*self.events.rows.add_groups(columns, placed, nested=nested, opened=True)]
+        return np.concatenate((rows[wrong], rows[kept[others]]))
 
 
 def find_texts(stream: Stream) -> Iterator[tuple[int, bytes]]:

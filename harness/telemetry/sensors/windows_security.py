@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
+from harness.telemetry.account_events import record_group_additions, record_new_accounts
 from harness.telemetry.events.event import Events
 from harness.telemetry.events.text_columns import decimal, encode_codes, encode_hexadecimal
 from harness.telemetry.platform import Condition
 from harness.telemetry.sensor import ActivityRows, Sensor, Setup
 from harness.telemetry.simulation.activity import (
+    AccountCreation,
+    GroupAddition,
     ProcessCreation,
     ScheduledJobCreation,
     ScheduledJobDeletion,
@@ -338,5 +342,7 @@ SENSOR = Sensor(
         ScheduledJobDeletion: record_event_4699,
         UserLogon: record_logons,
         UserLogoff: record_logoffs,
+        AccountCreation: partial(record_new_accounts, CHANNEL),
+        GroupAddition: partial(record_group_additions, CHANNEL),
     },
 )

@@ -101,6 +101,7 @@ ENVELOPES = (
         name="azure",
         keys=("EventData|EventID", "EventData|EventId", "EventData|EventCode", "event_data|event_id"),
         open=open_event_data,
+        objects=("EventData", "event_data"),
     ),
 )
 

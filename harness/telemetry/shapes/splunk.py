@@ -90,7 +90,7 @@ def text_of(value: Any) -> str | None:
 
 
 ENVELOPES = (
-    Envelope(name="splunk_hec", keys=("event",), open=open_collector_event, rank=10),
+    Envelope(name="splunk_hec", keys=("event",), open=open_collector_event, objects=("event",), rank=10),
     Envelope(name="splunk_export", keys=("result|preview", "result|offset", "result|lastrow"), open=open_search_result),
     Envelope(name="splunk_export", keys=("fields|rows", "fields|columns"), open=open_search_table),
     Envelope(name="splunk_raw", keys=("_raw",), open=open_raw_row),

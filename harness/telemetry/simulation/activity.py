@@ -196,6 +196,24 @@ class ServiceInstallation(Activity):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AccountCreation(Activity):
+    """`process` made a local account, which is enabled at once; `sid` is the new account's."""
+
+    account: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupAddition(Activity):
+    """`process` added an account to a local group; both have their security identifiers."""
+
+    member: str
+    member_sid: str
+    group: str
+    group_sid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScheduledTask:
     """A scheduled task: its name with the leading backslash, what it runs, as whom, how often, and its XML document."""
 

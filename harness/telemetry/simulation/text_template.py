@@ -135,6 +135,8 @@ FIXED = (
         "local",
         "roaming",
         "temp",
+        "windows",
+        "program_data",
         "system32",
         "program_files",
         "program_files_x86",

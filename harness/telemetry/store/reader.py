@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -121,6 +122,17 @@ class CodedStore:
                     yield read, self.events_of(table, chosen, read)
             except FAILURES as error:
                 raise damaged_file(self.path, error) from error
+
+    def list_causes(self, table: StoredKind, window: TimeStretch | None = None) -> Iterator[npt.NDArray[np.int32]]:
+        """The numbers of the causes of a table's events, of a window, if one is given."""
+        # One column of four bytes: a study asks it of every event there is.
+        wanted = [CAUSE] if window is None else [TIME, CAUSE]
+        for file, group in self.groups(table, window):
+            try:
+                read = file.read_row_group(group, columns=wanted).combine_chunks()
+            except FAILURES as error:
+                raise damaged_file(self.path, error) from error
+            yield (read if window is None else clip_rows(read, window)).column(CAUSE).to_numpy()
 
     def events_of(self, table: StoredKind, chosen: Sequence[StoredField], read: pa.Table) -> Events:
         """Rows of a file as events."""

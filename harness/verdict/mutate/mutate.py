@@ -16,6 +16,7 @@ from harness.verdict.alerts import Alert
 from harness.verdict.mutate.equivalence import canonicalise_plan
 from harness.verdict.mutate.mutants import Mutant, mutants
 from harness.verdict.mutate.scenario_suggestions import AlertKey, Killer, killers
+from harness.verdict.study.emptiness import require_alerts
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial, classify_outcome, is_noticed
 from harness.verdict.tune.thresholds import find_thresholds
 
@@ -115,10 +116,11 @@ def mutate(
         # Mutants read no column that the rule does not read.
         ensemble.batch.narrow([plan.node for plan, _ in ensemble.plans])
         before = ensemble.alerts()
-        pairs = list(zip(subjects, before, strict=True))
-        failing = tuple(s.name for s, a in pairs if is_noticed(s, a))
+        if recorded:
+            require_alerts(ensemble, before[0])
+        noticed = [is_noticed(s, a) for s, a in zip(subjects, before, strict=True)]
         # An expectation that fails already would kill every mutant.
-        sound = [i for i, (s, a) in enumerate(pairs) if not is_noticed(s, a)]
+        sound = [i for i, fails in enumerate(noticed) if not fails]
         tried = all_tried(ensemble, sound, before, progress)
     # Values that name columns, and what was recorded, cannot be made anew.
     made_anew = search and not recorded and not any(plan.asked for plan, _ in ensemble.plans)
@@ -128,7 +130,7 @@ def mutate(
         rule=rule,
         mutants=tuple(ordered),
         expectations=len(sound),
-        failing=failing,
+        failing=tuple(s.name for s, fails in zip(subjects, noticed, strict=True) if fails),
         seconds=perf_counter() - began,
         search=report,
         recorded=recorded,

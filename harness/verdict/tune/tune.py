@@ -8,13 +8,13 @@ from functools import partial
 from time import perf_counter
 
 from harness.detection.language import language
-from harness.detection.plan import operations as ops
-from harness.detection.plan.nodes import Aggregate, Node
+from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source, did_you_mean
+from harness.verdict.study.emptiness import describe_emptiness
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial
 from harness.verdict.study.population import LEAST_SECONDS
 from harness.verdict.tune.allowlist import AllowlistEntry, entries
-from harness.verdict.tune.choice import Candidates, Choice, Setting, choose, find_knee
+from harness.verdict.tune.choice import Candidates, Choice, Setting, choose, find_knee, sharpen_front
 from harness.verdict.tune.grid import grid
 from harness.verdict.tune.groups import select_varied_thresholds
 from harness.verdict.tune.margins import find_same_range, margins
@@ -54,6 +54,11 @@ class Study:
         """The rule at a setting."""
         found = setting.tried.observed.point(setting.literals, confidence=self.wishes.confidence, seed=self.wishes.seed)
         return replace(found, values=setting.values)
+
+    def front(self, candidates: Candidates) -> list[Setting]:
+        """The points that no other beats, finer than the grid where there is time."""
+        found = candidates.on_front(MOST_ON_FRONT)
+        return sharpen_front(candidates, found) if self.wishes.seconds else found
 
     def exclusions(self, published: Point) -> tuple[AllowlistEntry, ...]:
         """The best exclusions, each run, where they are wanted and there is something to exclude."""
@@ -96,7 +101,7 @@ def begin_study(ensemble: Ensemble, wishes: Wishes) -> Study:
         raise HarnessError("no-attacks", "none of the events is an attack's, so nothing could be caught", help=hint)
     observed = observe(ensemble.batch, root, varied, watched, shown=wishes.exclusions)
     if not len(observed.groups):
-        raise HarnessError("no-groups", describe_emptiness(ensemble))
+        raise HarnessError("no-groups", f"no group reaches the thresholds: {describe_emptiness(ensemble)}")
     return Study(
         ensemble=ensemble,
         wishes=wishes,
@@ -127,23 +132,6 @@ def order_numbers(found: Iterator[NumberInText]) -> list[NumberInText]:
     return sorted(found, key=lambda n: (list(Role).index(n.role), n.place.start))
 
 
-def describe_emptiness(ensemble: Ensemble) -> str:
-    """After which step of the rule no row is left."""
-    for step in ensemble.plan.steps:
-        counted = Aggregate(source=step.node, keys=(), measures=())
-        rows = ensemble.batch.rows(replace(counted, measures=(("@n", ops.count()),)))
-        if not rows.rows or not rows.rows[0][0]:
-            line = step.span.source.position(step.span.start)[0]
-            return f"no group reaches the thresholds: no row is left after line {line}, `{first_line(step.span.text)}`"
-    return "no group reaches the thresholds at any of their values"
-
-
-def first_line(text: str) -> str:
-    """The first line of a step, shortened."""
-    line = " ".join(text.strip().splitlines()[0].split()) if text.strip() else ""
-    return line if len(line) <= 60 else line[:57] + "..."
-
-
 def answer(study: Study, began: float) -> Tuning:
     """Explores, chooses, and describes."""
     wishes, observed = study.wishes, study.observed
@@ -157,7 +145,7 @@ def answer(study: Study, began: float) -> Tuning:
     choice = choose(candidates, wishes.objective, observed, wishes.seed, wishes.confidence)
     as_written = Setting(tried=own, literals=observed.groups.published)
     published, shown = study.point(as_written), choice.setting if choice else as_written
-    on_front = tuple(study.point(s) for s in candidates.on_front(MOST_ON_FRONT))
+    on_front = tuple(study.point(s) for s in study.front(candidates))
     return Tuning(
         rule=study.rule,
         thresholds=study.thresholds,

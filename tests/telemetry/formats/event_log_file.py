@@ -9,18 +9,28 @@ EPOCH_1601 = 11_644_473_600
 def event_log(records, *, per_chunk=100):
     """An event log whose records are the given trees: (tag, attributes, children or text)."""
     chunks = [chunk(records[i : i + per_chunk], i + 1) for i in range(0, len(records), per_chunk)]
-    header = struct.pack(
-        "<8sQQQIHHHH", b"ElfFile\0", 0, len(chunks) - 1, len(records) + 1, 128, 1, 3, 4096, len(chunks)
-    )
+    return wrap_chunks(chunks, len(records))
+
+
+def wrap_chunks(chunks, records):
+    header = struct.pack("<8sQQQIHHHH", b"ElfFile\0", 0, len(chunks) - 1, records + 1, 128, 1, 3, 4096, len(chunks))
     header = header.ljust(120, b"\0")
     return (header + struct.pack("<II", 0, zlib.crc32(header))).ljust(4096, b"\0") + b"".join(chunks)
 
 
 def chunk(records, first):
+    made = [
+        (ticks, lambda at, tree=tree: b"\x0f\x01\x01\x00" + element(tree, at + 4) + b"\x00") for ticks, tree in records
+    ]
+    return wrap_records(made, first)
+
+
+def wrap_records(records, first):
+    """A chunk of records: each has its ticks and what makes its XML at a place of the chunk."""
     body, last = b"", 512
-    for number, (ticks, tree) in enumerate(records, first):
+    for number, (ticks, make) in enumerate(records, first):
         last = 512 + len(body)
-        body += record(number, ticks, tree, last)
+        body += record(number, ticks, make(last + 24))
     end = 512 + len(body)
     final = first + len(records) - 1
     head = struct.pack("<8sQQQQIIII", b"ElfChnk\0", first, final, first, final, 128, last, end, zlib.crc32(body))
@@ -29,8 +39,7 @@ def chunk(records, first):
     return (head + struct.pack("<I", zlib.crc32(head[:120] + tables)) + tables + body).ljust(65536, b"\0")
 
 
-def record(number, ticks, tree, at):
-    xml = b"\x0f\x01\x01\x00" + element(tree, at + 24 + 4) + b"\x00"
+def record(number, ticks, xml):
     size = 24 + len(xml) + 4
     size += -size % 8
     stamp = EPOCH_1601 * 10_000_000 + ticks

@@ -171,7 +171,7 @@ def test_scenarios_with_the_same_telemetry_count_once(folder):
 @pytest.mark.parametrize(
     ("rule", "keeps", "told"),
     [
-        ("index=nowhere EventCode=3 | stats count as n by host | where n > 3", "*", "no row is left after line 1"),
+        ("index=nowhere EventCode=3 | stats count as n by host | where n > 3", "*", "none is left after line 1"),
         (SPL, "sync*", "none of the events is an attack's"),
     ],
 )

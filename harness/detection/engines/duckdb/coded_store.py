@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cached_property, partial
 from math import floor
 from pathlib import Path
 
@@ -60,26 +60,66 @@ def measure_dimension(values: pa.Table | Path) -> Measured:
     return len(column), plain and not column.null_count and pc.count_distinct(column).as_py() == len(column)
 
 
-def count_file_rows(files: Sequence[Path]) -> int:
-    """How many rows files have together."""
-    return sum(pq.read_metadata(path).num_rows for path in files)
+class FileFacts:
+    """What the footers of a table's files say, read when somebody first asks."""
 
+    def __init__(self, store: DuckDBStore, table: StoredTable, dimensions: Mapping[str, Dimension]) -> None:
+        self.store, self.table, self.dimensions = store, table, dimensions
 
-def read_time_spans(table: StoredTable) -> dict[str, TimeSpan]:
-    """The spans of the columns that are held in whole parts of their unit, by the statistics of the files."""
-    timed = {n: c for n, c in table.columns.items() if c.divisor != 1 and c.dimension is None}
-    files = [pq.read_metadata(path) for path in table.files]
-    found: dict[str, TimeSpan] = {}
-    for name, column in timed.items():
-        bounds = [bound for held in files for bound in list_bounds(held, column.held)]
-        if column.default is not None:
-            bounds.append((column.default, column.default))
-        if bounds and None not in bounds:
+    @cached_property
+    def footers(self) -> list[pq.FileMetaData]:
+        """The footers."""
+        return [pq.read_metadata(path) for path in self.table.files]
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows the files have together."""
+        return sum(footer.num_rows for footer in self.footers)
+
+    @cached_property
+    def spans(self) -> dict[str, TimeSpan]:
+        """The spans of the columns that are held in whole parts of their unit."""
+        found: dict[str, TimeSpan] = {}
+        for name, column in self.table.columns.items():
+            if column.divisor == 1 or column.dimension is not None:
+                continue
+            bounds = [bound for footer in self.footers for bound in list_bounds(footer, column.held)]
+            if column.default is not None:
+                bounds.append((column.default, column.default))
             known = [bound for bound in bounds if bound is not None]
-            low, high = min(low for low, _ in known) / column.divisor, max(high for _, high in known) / column.divisor
-            rows = sum(held.num_rows for held in files)
-            found[name] = TimeSpan(floor(low) if column.whole else low, high, rows)
-    return found
+            if known and len(known) == len(bounds):
+                low, high = (min(low for low, _ in known), max(high for _, high in known))
+                least = low / column.divisor
+                # Of a platform that shows whole milliseconds also the first is a whole one.
+                least = floor(least) if column.whole else least
+                found[name] = TimeSpan(least, high / column.divisor, self.rows)
+        return found
+
+    @cached_property
+    def fixed(self) -> dict[str, str]:
+        """The text of the columns of codes that hold a single one in every row."""
+        found: dict[str, str] = {}
+        for name, column in self.table.columns.items():
+            if column.dimension is None or column.kind is not Kind.TEXT:
+                continue
+            codes = {bound for footer in self.footers for bound in list_codes(footer, column.held)}
+            code = codes.pop() if len(codes) == 1 else None
+            if code is not None:
+                table = self.dimensions[name].table
+                value = self.store.execute(f"SELECT value FROM {table} WHERE code = {code}").fetchone()
+                # One that is null is no constant of the platform.
+                if value is not None and value[0] is not None:
+                    found[name] = value[0]
+        return found
+
+
+def list_codes(footer: pq.FileMetaData, name: str) -> Iterator[int | None]:
+    """The code that a column holds in all rows of each row group; None of a group that holds others, or nulls."""
+    place = footer.schema.names.index(name)
+    for number in range(footer.num_row_groups):
+        said = footer.row_group(number).column(place).statistics
+        alone = said is not None and said.has_min_max and said.has_null_count and said.min == said.max
+        yield said.min if alone and not said.null_count else None
 
 
 def list_bounds(held: pq.FileMetaData, name: str) -> Iterator[tuple[float, float] | None]:
@@ -98,14 +138,17 @@ def list_bounds(held: pq.FileMetaData, name: str) -> Iterator[tuple[float, float
 def attach_table(store: DuckDBStore, name: str, table: StoredTable, dimensions: Mapping[str, Dimension]) -> StoredPart:
     """One table as a view, which is made when a statement first names it."""
     store.arriving[name] = partial(create_table_view, store, name, table)
+    held = {n: dimensions[c.dimension] for n, c in table.columns.items() if c.dimension is not None}
+    facts = FileFacts(store, table, held)
     return StoredPart(
         name=name,
         constants=table.constants,
         columns={n: c.kind for n, c in table.columns.items()},
-        dimensions={n: dimensions[c.dimension] for n, c in table.columns.items() if c.dimension is not None},
+        dimensions=held,
         file=True,
-        count=cache(partial(count_file_rows, table.files)),
-        spans=cache(partial(read_time_spans, table)),
+        count=lambda: facts.rows,
+        spans=lambda: facts.spans,
+        fixed=lambda: facts.fixed,
     )
 
 

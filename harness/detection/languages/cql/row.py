@@ -19,7 +19,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Column, Expression, Kind, Literal, walk_expressions
 from harness.detection.plan.operations import all_of
 from harness.detection.plan.schema import kind_of
-from harness.diagnostics import Severity, SourceError, Span, did_you_mean
+from harness.diagnostics import Severity, SourceError, Span, did_you_mean, group_by_beginning
 
 ARRAY_ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
 INLINE = 6
@@ -85,11 +85,8 @@ class RowScope:
         if not few:
             return elsewhere
         first = name.lstrip(FIELD_NAME_MARKS)[:1].lower()
-        alike = [
-            n
-            for n in self.flow.columns
-            if n.lstrip(FIELD_NAME_MARKS)[:1].lower() == first and not n.startswith(TEMPORARY)
-        ]
+        begun_alike = group_by_beginning(tuple(self.flow.columns), FIELD_NAME_MARKS).get(first, ())
+        alike = [n for n in begun_alike if not n.startswith(TEMPORARY)]
         return elsewhere or did_you_mean(name, alike)
 
     def listed(self, name: str) -> Expression | None:

@@ -35,6 +35,8 @@ from harness.detection.plan.expressions import Kind
 
 WORD_IN_QUERY = re.compile(r"[\w.{}*@:-]+")
 
+NO_PARTS = frozenset({str, bool, type(None)})
+
 
 @cache
 def attributes(kind: Any) -> tuple[str, ...]:
@@ -48,12 +50,12 @@ def walk_query(node: Any) -> Iterator[Any]:
     stack = [node]
     while stack:
         current = stack.pop()
-        if isinstance(current, tuple):
+        kind: Any = type(current)
+        if kind is tuple:
             stack.extend(current)
-        elif not isinstance(current, str | bool | None):
+        elif kind not in NO_PARTS and not isinstance(current, str):
             yield current
-            kind: Any = type(current)
-            stack.extend(getattr(current, name) for name in attributes(kind))
+            stack.extend([getattr(current, name) for name in attributes(kind)])
 
 
 def collect_mentions(pipeline: Pipeline) -> tuple[frozenset[str], bool]:

@@ -13,7 +13,17 @@ from functools import lru_cache
 from harness.detection.language import Settings, Step, Switch
 from harness.detection.languages.spl.lexer import ExpandedText
 from harness.detection.languages.spl.syntax import Pipeline
-from harness.detection.plan.expressions import Column, Expression, Kind, Literal, Schema, SortKey, is_hidden
+from harness.detection.plan.expressions import (
+    EVENT_COLUMN,
+    ROW,
+    Column,
+    Expression,
+    Kind,
+    Literal,
+    Schema,
+    SortKey,
+    is_hidden,
+)
 from harness.detection.plan.nodes import Derive, Filter, Limit, Node, Scan, Select, walk_nodes
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
 from harness.diagnostics import Finding, HarnessError, Severity, SourceError, Span, did_you_mean
@@ -150,7 +160,7 @@ class Scope:
         """The field that was meant, perhaps, or where there is one of this name."""
         # Looked for only for the first few, since each is compared with every field of the store.
         few = len(self.session.told) < MOST_SUGGESTIONS
-        near = did_you_mean(name, (c for c in self.columns if not is_hidden(c))) if few else None
+        near = did_you_mean(name, [c for c in self.columns if c not in (ROW, EVENT_COLUMN)]) if few else None
         find_hint = self.session.settings.find_hint
         return near or (find_hint(name) if find_hint else None)
 

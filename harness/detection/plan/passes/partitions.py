@@ -39,7 +39,7 @@ class StoredPart:
     """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file.
 
     Columns in `dimensions` hold codes, whose values these have. `count` gives its number of rows, `spans` the stretch
-    of time of the columns of times of which it is known.
+    of time of the columns of times of which it is known, `fixed` the text of those columns of codes that hold only one.
     """
 
     name: str
@@ -49,6 +49,7 @@ class StoredPart:
     dimensions: Mapping[str, Dimension] = field(default_factory=dict)
     count: Callable[[], int] = lambda: 0
     spans: Callable[[], Mapping[str, TimeSpan]] = dict
+    fixed: Callable[[], Mapping[str, str]] = dict
 
     def held(self, name: str) -> KnownValue:
         """What a column holds in every row."""

@@ -14,10 +14,12 @@ from harness.scenario.atomic_command import Command
 from harness.telemetry.lab.command_readings import decode_base64
 from harness.telemetry.simulation.activity import Activity, ScriptExecution
 from harness.telemetry.simulation.attack import AtomicAttack, AttackProcess, start_prompt, start_script
+from harness.telemetry.simulation.command_effects.accounts import ACCOUNT_EFFECTS
 from harness.telemetry.simulation.command_effects.files import FILE_EFFECTS, write_outputs
 from harness.telemetry.simulation.command_effects.network import NETWORK_EFFECTS, call_methods
 from harness.telemetry.simulation.command_effects.program_call import ProgramCall, list_calls
 from harness.telemetry.simulation.command_effects.registry import REGISTRY_EFFECTS
+from harness.telemetry.simulation.command_effects.services import SERVICE_EFFECTS
 from harness.telemetry.simulation.command_effects.tasks import TASK_EFFECTS
 from harness.telemetry.simulation.host import POWERSHELL_IMAGE, Host, Process
 from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime, to_milliseconds
@@ -57,7 +59,7 @@ def find_inner_text(call: ProgramCall) -> str | None:
 def collect_effects() -> Mapping[str, tuple[Effect, ...]]:
     """What each program and cmdlet does."""
     found: dict[str, tuple[Effect, ...]] = {}
-    for family in (FILE_EFFECTS, REGISTRY_EFFECTS, NETWORK_EFFECTS, TASK_EFFECTS):
+    for family in (ACCOUNT_EFFECTS, FILE_EFFECTS, REGISTRY_EFFECTS, NETWORK_EFFECTS, SERVICE_EFFECTS, TASK_EFFECTS):
         for name, effect in family.items():
             found[name] = (*found.get(name, ()), effect)
     return found

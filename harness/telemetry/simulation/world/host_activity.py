@@ -277,6 +277,8 @@ def build_fixed_words(member: WorldHost, boot: Boot, people: WorldPopulation) ->
         "local": rf"{profile}\AppData\Local",
         "roaming": rf"{profile}\AppData\Roaming",
         "temp": rf"{profile}\AppData\Local\Temp",
+        "windows": r"C:\Windows",
+        "program_data": r"C:\ProgramData",
         "system32": r"C:\Windows\System32",
         "program_files": r"C:\Program Files",
         "program_files_x86": r"C:\Program Files (x86)",

@@ -50,9 +50,9 @@ def left(command, shell=CMD, arguments=(), **options):
 
 
 def lines(found):
-    return [
-        (r["Image"].rpartition("\\")[2], r["CommandLine"]) for r in found["sysmon 1"] if "conhost" not in r["Image"]
-    ]
+    """Programs and command lines in the order in which they were started."""
+    rows = sorted(found["sysmon 1"], key=lambda r: r["UtcTime"])
+    return [(r["Image"].rpartition("\\")[2], r["CommandLine"]) for r in rows if "conhost" not in r["Image"]]
 
 
 def test_each_program_of_a_batch_is_a_process_under_the_prompt():
@@ -61,6 +61,7 @@ def test_each_program_of_a_batch_is_a_process_under_the_prompt():
         ("cmd.exe", '"cmd.exe" /c whoami /all & net user "a b" & ipconfig | findstr IPv4'),
         ("whoami.exe", "whoami  /all"),
         ("net.exe", 'net  user "a b"'),
+        ("net1.exe", r'C:\Windows\system32\net1 user "a b"'),
         ("ipconfig.exe", "ipconfig"),
         ("findstr.exe", "findstr  IPv4"),
     ]
@@ -133,6 +134,30 @@ def test_a_task_is_registered_as_it_is_written():
     assert row["TaskName"] == "\\Daily"
     assert "<Command>cmd.exe</Command>" in row["TaskContent"]
     assert "<Arguments>/c calc.exe</Arguments>" in row["TaskContent"]
+
+
+def test_accounts_and_groups_by_net_and_by_cmdlets():
+    found = left("net user eve Passw0rd! /add\nnet localgroup administrators eve /add")
+    (made,), (added,) = found["windows_security 4720"], found["windows_security 4732"]
+    assert (made["TargetUserName"], added["TargetUserName"]) == ("eve", "administrators")
+    assert (added["MemberSid"], added["TargetSid"]) == (made["TargetSid"], "S-1-5-32-544")
+    assert [line for _, line in lines(found)][2] == r"C:\Windows\system32\net1 user eve Passw0rd! /add"
+    found = left("New-LocalUser -Name eve -NoPassword\nAdd-LocalGroupMember -Group Users -Member eve", PS)
+    assert found["windows_security 4722"][0]["TargetUserName"] == "eve"
+    assert found["windows_security 4732"][0]["TargetSid"] == "S-1-5-32-545"
+
+
+@pytest.mark.parametrize(
+    ("command", "shell"),
+    [
+        ('sc create Svc binPath= "C:\\a b.exe" start= auto', CMD),
+        ("New-Service -Name Svc -BinaryPathName 'C:\\a b.exe'", PS),
+    ],
+)
+def test_services(command, shell):
+    (row,) = left(command, shell)["system_log 7045"]
+    assert (row["ServiceName"], row["StartType"]) == ("Svc", "auto start")
+    assert row["ImagePath"].replace("\\\\", "\\") == "C:\\a b.exe"
 
 
 def test_a_script_calls_programs_and_not_its_own_words():
