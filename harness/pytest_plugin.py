@@ -109,8 +109,8 @@ class ScenarioFile(pytest.File):
             # All at once: one statement a rule keeps the scenarios apart, instead of six statements for each verdict.
             files = [i.parent for i in self.session.items if isinstance(i.parent, ScenarioFile)]
             waiting = [f for f in dict.fromkeys([self, *files]) if f.results is None]
-            run = import_module("harness.run")
-            judged = run.judge_in_processes([f.scenario for f in waiting], bench_of(self.config))
+            crew = import_module("harness.scenario_crew")
+            judged = crew.judge_in_processes([f.scenario for f in waiting], bench_of(self.config))
             for file, (scenario, results) in zip(waiting, judged, strict=True):
                 file.scenario, file.results = scenario, results
         assert self.results is not None

@@ -34,7 +34,7 @@ from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.scratch_folder import ScratchFolder
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
-from harness.supervisor import Crew, Death, Send, can_supervise, mark_place, unit_of_work
+from harness.supervisor import can_supervise, mark_place, unit_of_work
 from harness.telemetry.events.event import Damage, merge_telemetry
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario, replay
 from harness.telemetry.simulation.behaviour import announce_foreign_python
@@ -330,33 +330,6 @@ def judge_files(
     for (number, _), own_results in zip(scenarios, judged, strict=True):
         results[number] += own_results
     return results
-
-
-def judge_in_processes(scenarios: Sequence[Scenario], bench: Bench) -> list[tuple[Scenario, list[ScenarioResult]]]:
-    """Each scenario with what is found out of it, by several processes where that pays.
-
-    What another process has found is about its own copy of the scenario, which is given along.
-    """
-    workers = workers_for(len(scenarios), bench.options.jobs)
-    if workers == 1 or not can_supervise():
-        return list(zip(scenarios, bench.judge_all(scenarios), strict=True))
-    crew = Crew(replace(bench.options.limits, memory=bench.options.limits.memory // workers))
-    for worker in range(workers):
-        crew.start(worker, partial(judge_share, scenarios[worker::workers], bench.options))
-    found: dict[int, list[tuple[Scenario, list[ScenarioResult]]]] = {}
-    for worker, message in crew.messages():
-        if isinstance(message, Death):
-            raise message.error
-        assert isinstance(message, list)
-        found[worker] = message
-    return [found[number % workers][number // workers] for number in range(len(scenarios))]
-
-
-def judge_share(scenarios: Sequence[Scenario], options: RunOptions, send: Send) -> None:
-    """The work of a child on its share of the scenarios."""
-    with Bench(options) as bench:
-        # In one message, so that an expectation stays the one of its scenario.
-        send(list(zip(scenarios, bench.judge_all(scenarios), strict=True)))
 
 
 def import_ahead(options: RunOptions, found: Sequence[Path]) -> None:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from harness.detection.engine import StoredColumn, StoredTable
 from harness.detection.engines.duckdb.connection import DuckDB
-from harness.detection.engines.duckdb.store import kind_of_type, widest
-from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema, is_hidden
+from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
+from harness.detection.view_columns import kind_of_type, list_view_columns, without_hidden
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 
@@ -33,24 +33,12 @@ class CodedDuckDB(DuckDB):
         self.attached_folder = Path(self.folder.name) / str(self.loads)
         self.attached_folder.mkdir()
         tables, dimensions = write_coded_store(self.attached_folder, views)
-        return self.attach_store([Path(self.folder.name)], tables, dimensions, merge_view_columns(views))
+        return self.attach_store([Path(self.folder.name)], tables, dimensions, without_hidden(list_view_columns(views)))
 
     def close(self) -> None:
         """Removes the files as well."""
         super().close()
         self.folder.cleanup()
-
-
-def merge_view_columns(views: Sequence[View]) -> Schema:
-    """The columns of all views, and their kinds over all of them."""
-    columns: dict[str, Kind] = {}
-    for view in views:
-        for name in view.constants:
-            columns[name] = widest(columns.get(name), Kind.TEXT)
-        for field in view.columns.schema:
-            if field.name != CAUSE and not is_hidden(field.name):
-                columns[field.name] = widest(columns.get(field.name), kind_of_type(field.type))
-    return columns
 
 
 def write_coded_store(folder: Path, views: Sequence[View]) -> tuple[list[StoredTable], dict[str, pa.Table | Path]]:

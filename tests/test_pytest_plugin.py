@@ -183,6 +183,14 @@ def test_options_choose_the_dialect(pytester, folder):
     ran.stdout.fnmatch_lines(["*error[[]rejected]*"])
 
 
+def test_several_processes_judge_as_one_does(pytester, folder):
+    (folder / "other.yaml").write_text(BEACON.lstrip().replace("exactly: 5", "exactly: 6"))
+    for jobs in ("1", "2"):
+        ran = pytester.runpytest_subprocess("--detlab-jobs", jobs)
+        ran.assert_outcomes(passed=5, failed=1)
+        ran.stdout.fnmatch_lines(["*other.yaml*exactly 6*"])
+
+
 def test_a_condition_that_there_is_not_is_told(pytester, folder):
     ran = pytester.runpytest("scenarios", "--detlab-condition", "sysmno=10")
     ran.assert_outcomes(failed=3)

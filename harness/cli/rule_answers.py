@@ -235,22 +235,45 @@ def rows_table(rows: ResultRows, sheet: Paper) -> list[str]:
     """The rows as a table; too many columns for the width are written one below the other."""
     shown_at = [i for i, name in enumerate(rows.columns) if not is_hidden(name)]
     head = [rows.columns[i] for i in shown_at]
-    cells = [["" if row[i] is None else format_cell(rows.columns[i], row[i]) for i in shown_at] for row in rows.rows]
-    if not cells or not head:
+    if not rows.rows or not head:
         return []
+    cells = list(zip(*(format_column(rows, i) for i in shown_at), strict=True))
     # One long command line should not turn the whole table on its side.
-    widths = [max(len(h), *(min(len(r[i]), 40) for r in cells)) for i, h in enumerate(head)]
+    widths = [
+        max(len(h), min(40, max(map(len, column)))) for h, column in zip(head, zip(*cells, strict=True), strict=True)
+    ]
     if sum(widths) + 2 * len(widths) <= sheet.width:
         numeric = frozenset(i for i, at in enumerate(shown_at) if all(is_numeric_cell(row[at]) for row in rows.rows))
         return sheet.table(head, cells, right=numeric)
     lines: list[str] = []
     widest = max(len(h) for h in head)
+    names = [f"  {escape_controls(name).ljust(widest)}  " for name in head]
+    known: dict[str, str] = {"": ""}
     for number, row in enumerate(cells, 1):
         lines.append(sheet.paint(f"row {number}", "dim"))
-        for name, cell in zip(head, row, strict=True):
+        for name, cell in zip(names, row, strict=True):
+            # Rows repeat hosts, programs and small numbers: thousands of rows have hundreds of different cells.
+            line = known.get(cell)
+            if line is None:
+                line = known[cell] = one_line(cell)
             if cell:
-                lines.append(f"  {escape_controls(name).ljust(widest)}  {one_line(cell)}")
+                lines.append(name + line)
     return lines
+
+
+def format_column(rows: ResultRows, place: int) -> list[str]:
+    """The cells of a column for people, nothing where it is empty; each value is written once."""
+    name, known = rows.columns[place], dict[tuple[type, object], str]()
+    found: list[str] = []
+    for row in rows.rows:
+        value = row[place]
+        # By type too, since True and 1.0 are one key.
+        key = (type(value), tuple(value) if isinstance(value, list) else value)
+        text = known.get(key)
+        if text is None:
+            text = known[key] = "" if value is None else format_cell(name, value)
+        found.append(text)
+    return found
 
 
 def format_cell(column: str, value: CellValue) -> str:

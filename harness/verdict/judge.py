@@ -159,6 +159,12 @@ class TrialResult:
     explanation: Explanation | None
 
 
+def count_from(alert: Alert, first: int) -> Alert:
+    """An alert whose events have the numbers that they have in their own telemetry, which begins at `first`."""
+    # Else a report would tell which other scenarios were judged in the same process.
+    return replace(alert, events=tuple([event - first for event in alert.events])) if first else alert
+
+
 Meaning = tuple[Plan, list[int]]
 """What a rule means, and the trials for which it means that."""
 AlertsByCase = tuple[tuple[Alert, ...], ...]
@@ -221,15 +227,18 @@ class TrialSet:
             if self.timed:
                 key = (*key, self.now(trial))
             if key not in known:
-                known[key] = (self.plan(number, {}), [])
+                plan = self.plan(number, {})
+                # A switch that is set to its default, or that the rule does not depend on, changes nothing.
+                known[key] = next((m for m in known.values() if is_same_meaning(m[0], plan)), (plan, []))
             known[key][1].append(number)
         # Columns named by values are each case's own; the bench then runs the trials one by one.
-        if len(self.trials) > 1 and any(plan.asked for plan, _ in known.values()):
+        meanings = list({id(numbers): (plan, numbers) for plan, numbers in known.values()}.values())
+        if len(self.trials) > 1 and any(plan.asked for plan, _ in meanings):
             raise InseparableError("inseparable", "what the rule means hangs on the events of each case")
         # A rule over all fields would see the columns of the other cases.
-        if len(self.trials) > 1 and not all(named_only(plan) for plan, _ in known.values()):
+        if len(self.trials) > 1 and not all(named_only(plan) for plan, _ in meanings):
             raise InseparableError("inseparable", "the rule looks at all fields that there are")
-        return list(known.values())
+        return meanings
 
     @cached_property
     def timed(self) -> bool:
@@ -270,7 +279,7 @@ class TrialSet:
                 missing = expected - list_alert_fields(alerts[i])
                 result = TrialResult(
                     plan=replace(meant[i], findings=(*meant[i].findings, *ties.get(i, ()))),
-                    alerts=alerts[i],
+                    alerts=tuple(count_from(a, self.own[i].start) for a in alerts[i]),
                     observed=observed[i],
                     flips=tuple(flips[i]),
                     absent=find_absent_fields(missing, behind, self.batch.views),
@@ -380,6 +389,12 @@ class TrialSet:
         unknown = [plan.node for plan, alerts in zip(plans, found, strict=True) if alerts is None]
         made = iter(self.batch.count_alerts(unknown))
         return [next(made) if alerts is None else alerts for alerts in found]
+
+
+def is_same_meaning(plan: Plan, other: Plan) -> bool:
+    """Whether two plans of one query say the same."""
+    told = (plan.switches, plan.findings) == (other.switches, other.findings)
+    return told and is_same_plan(plan.node, other.node)
 
 
 def named_only(plan: Plan) -> bool:

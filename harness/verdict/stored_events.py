@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.detection.engine import StoredColumn, StoredTable
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind
+from harness.late_module import LateModule
 from harness.telemetry.events.event import CAUSE, EARLIEST_ARRIVAL, TIME, UNLABELLED, Cause
 from harness.telemetry.store.manifest import StoredKind, StoreManifest
 from harness.telemetry.store.presentation import Presentation, PresentedColumn, PresentedKind, name_computed
 from harness.telemetry.store.reader import CodedStore, TimeStretch
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = LateModule("pyarrow.parquet")
 
 EventNumbers = npt.NDArray[np.int64]
 

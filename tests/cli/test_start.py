@@ -69,3 +69,10 @@ def test_names_read_without_importing_are_those_that_there_are():
     conditions = [c.name for name in sensor_names() for c in sensor(name).conditions]
     conditions += [c.name for name in platform_names() for c in platform(name).conditions]
     assert list_condition_names() == conditions
+
+
+def test_a_scenario_imports_no_files_of_others():
+    imported = list_imported("run", "--in-process", str(RULES / "1-beacon-check-in.yaml"))
+    assert "duckdb" in imported
+    # Parquet, Sigma and regular expressions of an app's settings are for runs that have them.
+    assert imported & {"pyarrow.parquet", "harness.scenario.sigma.detection", "regex", "lxml", "evtx"} == set()

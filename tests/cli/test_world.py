@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from harness.telemetry.simulation.world.dataset import open_dataset
 
 from harness.cli.main import main
 from harness.scenario.world import read_world
 from harness.telemetry.simulation.world.anonymous_text import Anonymizer
+from harness.telemetry.store.manifest import read_manifest
 
 
 def detlab(*arguments):
@@ -74,7 +74,7 @@ def test_the_learned_world_is_simulated_at_the_rate_that_was_recorded(learned, t
     assert ran.exit_code == 0, ran.output
     body = read_world(learned).body
     rate = sum(p.per_hour * p.share for p in body.programs.values())
-    counts = {t.kind: t.rows for t in open_dataset(tmp_path / "w").tables}
+    counts = {t.kind: t.rows for t in read_manifest(tmp_path / "w").tables}
     # Console hosts come on top, and hosts differ in their habits.
     assert 0.6 * rate * 24 * 6 < counts["1"] < 2.2 * rate * 24 * 6
     assert counts["3"] > 100

@@ -19,6 +19,7 @@ from harness.telemetry.events.event import Telemetry, merge_telemetry
 from harness.telemetry.format import read_telemetry
 from harness.telemetry.scenario_telemetry import check_conditions, record_scenario
 from harness.telemetry.simulation.realism import RealismComparison, compare_with_recorded
+from harness.telemetry.simulation.realism_classifier import Classification
 
 
 @click.command("realism")
@@ -32,6 +33,7 @@ from harness.telemetry.simulation.realism import RealismComparison, compare_with
 @click.option(
     "--fields", multiple=True, type=options.PATH, metavar="TSV", help="More that is known: kinds and their fields."
 )
+@click.option("--classify", is_flag=True, help="Say how well a classifier tells simulated events, and by what.")
 @options.condition_option
 @options.seed
 @options.json_option
@@ -41,12 +43,13 @@ def command(
     world: Path | None,
     scenario: tuple[Path, ...],
     fields: tuple[Path, ...],
+    classify: bool,
     condition: Mapping[str, str],
     seed: int | None,
     as_json: bool,
     verbose: bool,
 ) -> int:
-    r"""Lists where simulated events are not as recorded ones: fields, their order, how values are written, rates.
+    r"""Lists where simulated events are not as recorded ones: fields, order, notation, relations of values, rates.
 
     Differences that a parser or a rule could trip over are structural; with one of those the exit code is 1.
 
@@ -60,7 +63,7 @@ def command(
             "world-or-scenario", "either a world or scenarios are compared", help="leave out one of both"
         )
     simulated = read_telemetry(world) if world is not None else simulated_by(scenario, condition, seed)
-    found = compare_with_recorded(real, simulated, read_known_fields(fields))
+    found = compare_with_recorded(real, simulated, read_known_fields(fields), classify=classify)
     if as_json:
         out(dumps({"document": "realism", "version": VERSION, **comparison_object(found)}))
     else:
@@ -102,27 +105,43 @@ def comparison_lines(found: RealismComparison, sheet: Paper, *, verbose: bool) -
         yield "nothing was recorded of a kind that was simulated"
     for kind, (real, made) in found.kinds.items():
         yield sheet.paint(f"{kind}: {format_count(real, 'recorded event')}, {made:,} simulated", "strong")
-        own = [d for d in found.differences if d.kind == kind and (d.structural or verbose)]
+        own = [d for d in found.differences if d.kind == kind and (d.structural or d.relation or verbose)]
         for each in own:
-            mark = "structural" if each.structural else "seen only in some"
+            mark = "structural" if each.structural else "relation" if each.relation else "seen only in some"
             yield from sheet.paragraph(f"{mark}: {each.field}: {each.message}", indent=2)
             for label, text in (("recorded", each.recorded), ("simulated", each.simulated)):
                 if text:
                     yield from sheet.paragraph(f"{label}: {text}", indent=6)
         for measure in found.measures.get(kind, ()):
             line = f"{measure.name}: recorded {measure.recorded}, simulated {measure.simulated}"
-            yield from sheet.paragraph(f"{line}; apart by {measure.distance:.2f}", indent=2)
+            between = f" ({measure.interval[0]:.2f} to {measure.interval[1]:.2f})" if measure.interval else ""
+            yield from sheet.paragraph(f"{line}; apart by {measure.distance:.2f}{between}", indent=2)
+        for classified in (c for c in found.classifications if c.kind == kind):
+            yield from classification_lines(classified, sheet)
     if found.only_recorded and verbose:
         told = ", ".join(f"{k} ({n})" for k, n in found.only_recorded.items())
         yield from sheet.paragraph(f"not simulated: {told}")
-    others = len(found.differences) - len(found.structural)
+    others = len(found.differences) - len(found.structural) - len(found.relations)
     more = (
         ""
         if verbose or not others
         else f", {format_count(others, 'field')} of some recorded events only (-v lists them)"
     )
     kinds = format_count(len(found.kinds), "kind")
-    yield f"{format_count(len(found.structural), 'structural difference')} in {kinds}{more}"
+    broken = f", {format_count(len(found.relations), 'relation')} apart" if found.relations else ""
+    yield f"{format_count(len(found.structural), 'structural difference')} in {kinds}{broken}{more}"
+
+
+def classification_lines(found: Classification, sheet: Paper) -> Iterator[str]:
+    """How well a classifier tells events of a kind apart, and by what."""
+    yield from sheet.paragraph(
+        f"classifier: {found.accuracy:.0%} of events told right (50% is guessing), "
+        f"{found.recorded:,} recorded and {found.simulated:,} simulated",
+        indent=2,
+    )
+    for each in found.betrayals:
+        medians = f"recorded {each.recorded:.3g}, simulated {each.simulated:.3g} in the median"
+        yield from sheet.paragraph(f"by {each.feature} alone {each.alone:.0%}: {medians}", indent=6)
 
 
 def comparison_object(found: RealismComparison) -> dict[str, object]:
@@ -131,5 +150,6 @@ def comparison_object(found: RealismComparison) -> dict[str, object]:
         "kinds": [{"kind": k, "recorded": r, "simulated": s} for k, (r, s) in found.kinds.items()],
         "only_recorded": dict(found.only_recorded),
         "differences": [asdict(d) for d in found.differences],
+        "classifications": [asdict(c) for c in found.classifications],
         "measures": {k: [asdict(m) for m in v] for k, v in found.measures.items()},
     }

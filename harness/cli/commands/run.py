@@ -96,7 +96,11 @@ def command(
     write_reports(report, files)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))
-    # What could not be judged counts more than what differs: it may hide anything.
+    return choose_exit_code(outcomes)
+
+
+def choose_exit_code(outcomes: Outcomes) -> int:
+    """What the command ends with: what could not be judged counts more than what differs, as it may hide anything."""
     broken = max((b.error.exit_code for b in outcomes.broken), default=0)
     return broken or (0 if outcomes.as_expected else DIFFERS)
 

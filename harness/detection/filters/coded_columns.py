@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from harness.detection.plan.values.text import lower_characters
 from harness.telemetry.platform import View
 
-Codes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]
+ValueNumbers: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]
 Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 class CodedColumn:
     """Distinct values, of which the last is null, and for each row the number of its value."""
 
-    def __init__(self, values: pa.Array, codes: Codes | None = None) -> None:
+    def __init__(self, values: pa.Array, codes: ValueNumbers | None = None) -> None:
         """Without codes the column stands for one value that every row has, or for values that rows are made of."""
         self.values, self.codes = values, codes
 

@@ -71,7 +71,7 @@ TESTS: dict[Operation, Test] = {
 """What is asked of a text and of literal texts."""
 
 # DuckDB's cast rounds as Python's does where no digit is beyond what a double holds.
-PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
+EXACT_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
 ODD_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -82,7 +82,7 @@ def read_numbers(values: pa.Array) -> pa.Array:
 
 def parse_plain_number(text: str | None) -> float | None:
     """The number that a text is."""
-    if text is None or PLAIN_NUMBER.fullmatch(text):
+    if text is None or EXACT_NUMBER.fullmatch(text):
         return None if text is None else float(text)
     if ODD_NUMBER.fullmatch(text):
         raise UnsupportedFilterError(f"{text} is read by the engine")

@@ -29,7 +29,7 @@ class CodeSet:
         """Whether each code is a bit."""
         return self.dimension.size <= BITS_OF_SET
 
-    def members(self) -> str:
+    def members_query(self) -> str:
         """The query of one row that has all values that such sets can hold."""
         if self.bits:
             listed = (

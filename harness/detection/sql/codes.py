@@ -64,10 +64,10 @@ class KeptTable:
 class Derives(Protocol):
     """Who can make a dimension of a plan over another one."""
 
-    def keep(self, query: str) -> str:
+    def keep_query(self, query: str) -> str:
         """The name of a table with the rows of a query."""
 
-    def derive(self, plan: Node, names: PhysicalNames, kind: Kind) -> str:
+    def derive_table(self, plan: Node, names: PhysicalNames, kind: Kind) -> str:
         """The table of a dimension whose codes and values are the columns of the plan."""
 
 
@@ -139,9 +139,6 @@ def evaluate_part_on_null(expression: Expression, known: dict[int, KnownValue]) 
             if decided is UNKNOWN_TRUTH:
                 return decided
             return evaluate_on_null(then if decided is True else otherwise, known)
-        # Declared as an operation that gives null of a null, and yet a choice.
-        case Call(ops.case):
-            return UNKNOWN_TRUTH
         case Call(operation, arguments):
             found = [evaluate_on_null(each, known) for each in arguments]
             if not operation.takes_null and None in found:
@@ -200,12 +197,12 @@ class Encoder:
         buckets = find_time_buckets(expression, name, self.spans[self.names(name)])
         if buckets is None or evaluate_on_null(expression) is not None:
             return None
-        starts = Dimension(self.derives.keep(buckets.starts()), Kind.NUMBER, lambda: (buckets.count, True))
+        starts = Dimension(self.derives.keep_query(buckets.starts_query()), Kind.NUMBER, lambda: (buckets.count, True))
         made = derive_dimension(self.derives, buckets.of_seconds, SECONDS, starts, with_null=False)
         if buckets.distinct:
             measured = (buckets.count, True)
             made = Dimension(made.table, made.kind, lambda: measured, ordered=buckets.ordered)
-        return Encoded(code=buckets.code(self.plain(buckets.seconds)), dimension=made)
+        return Encoded(code=buckets.bucket_number(self.plain(buckets.seconds)), dimension=made)
 
     def coded_column(self, expression: Expression) -> tuple[str, Dimension] | None:
         """The coded column that an expression is made of, if it reads no other."""
@@ -261,7 +258,7 @@ def derive_dimension(
     plan = Select(source=source, columns=((code, Column(code)), (made, expression)))
     kind = kind_of(expression, {name: dimension.kind})
     size = dimension.size + with_null
-    table = derives.derive(plan, names, kind)
+    table = derives.derive_table(plan, names, kind)
     return Dimension(table, kind, lambda: (size, False), with_null=with_null or dimension.with_null)
 
 
@@ -304,7 +301,7 @@ def rank_values(derives: Derives, dimension: Dimension) -> Dimension:
 def derived_alike(derives: Derives, plan: Node, names: PhysicalNames, kind: Kind, dimension: Dimension) -> Dimension:
     """The dimension of a plan that gives another value for each code of one."""
     size = dimension.size
-    table = derives.derive(plan, names, kind)
+    table = derives.derive_table(plan, names, kind)
     return Dimension(table, kind, lambda: (size, False), with_null=dimension.with_null)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -31,6 +33,10 @@ from harness.detection.sql.workbench import Workbench
 # Chosen, no source: of a smaller table text is read sooner than a table for each flag is made.
 FEWEST_CODED_ROWS = 100_000
 """Rows of a stored table from which on codes are worth their dimensions."""
+# Chosen, no source: DuckDB plans what several CTEs stand on once for each, and a copy of so few rows takes less. The
+# statements of the pack took a quarter less.
+MOST_COPIED_ROWS = 100_000
+"""Rows of stored tables up to which a CTE that several read is MATERIALIZED."""
 # Measured on DuckDB 2.0.0: a chain of 60 `SELECT *, ...` plans in 23 ms, of 120 in 84, of 240 in 423.
 LONGEST_CHAIN = 60
 """CTEs that may stand on one another in one statement: DuckDB plans a chain in more than the square of its length."""
@@ -111,7 +117,7 @@ class Compilation:
         query = bench.keeping(relation.columns, added, order)
         return replace(relation, name=self.cte("decoded", query.sql), held=query.held, codes=query.codes)
 
-    def keep(self, query: str) -> str:
+    def keep_query(self, query: str) -> str:
         """The name of a table that is kept, with the rows of a query."""
         table = kept_table_name(query)
         if table not in self.derived:
@@ -119,7 +125,7 @@ class Compilation:
             self.derived.add(table)
         return table
 
-    def derive(self, plan: Node, names: PhysicalNames, kind: Kind) -> str:
+    def derive_table(self, plan: Node, names: PhysicalNames, kind: Kind) -> str:
         """The table of a dimension whose codes and values are the two columns of a plan over another one."""
         assert self.compile_plan is not None
         tables = {s.table: Stored(name=s.table, columns=s.columns) for s in walk_nodes(plan) if isinstance(s, Scan)}
@@ -128,7 +134,7 @@ class Compilation:
         query = f"SELECT CAST({CODE} AS INTEGER) AS {CODE}, {value} FROM ({text}) AS made({CODE}, {VALUE})"
         if kept_table_name(query) not in self.derived:
             self.before += before
-        return self.keep(query)
+        return self.keep_query(query)
 
     def reads_many_rows(self, node: Node) -> bool:
         """Whether a relation stands on files of a coded store that have many rows."""
@@ -136,10 +142,17 @@ class Compilation:
         files = [part for part in needed if part.file and part.dimensions]
         return bool(files) and sum(part.count() for part in files) >= self.codes_from
 
+    @cached_property
+    def reads_few_rows(self) -> bool:
+        """Whether all that is read lies in memory and is so little that planning takes longer than running."""
+        parts = [part for needed in self.parts.values() for part in needed]
+        few = 0 < sum(part.count() for part in parts) < MOST_COPIED_ROWS
+        return self.dialect.computes and few and not any(part.file for part in parts)
+
     def keep_group(self, node: Aggregate, query: SelectQuery) -> Relation:
         """Keeps the rows of an aggregation as a table, and gives that as a relation."""
         shape = self.shape(node)
-        table = self.keep(self.dialect.print(self.statement(query.sql)))
+        table = self.keep_query(self.dialect.print(self.statement(query.sql)))
         order = tuple(SortKey(Column(name)) for name, _ in node.keys)
         self.groups[id(node)] = Scan(table=table, columns=shape, order=order)
         self.tables[table] = Stored(name=table, columns=shape, codes=query.codes)
@@ -203,12 +216,15 @@ class Compilation:
         """A query with the CTEs that it stands on."""
         needed = {t.name for t in query.find_all(exp.Table)}
         kept = []
-        # A CTE reads only earlier ones, so one pass backwards finds all that are needed.
+        readers = Counter(needed)
+        # A CTE reads only earlier ones, so one pass backwards finds all that are needed, and how many read each.
         for name, (made, reads) in reversed(self.ctes.items()):
             if name in needed:
                 needed |= reads
+                readers.update(reads)
                 alias = exp.TableAlias(this=exp.to_identifier(name))
-                kept.append(exp.CTE(this=made, alias=alias, materialized=name in self.solid or None))
+                solid = name in self.solid or (readers[name] > 1 and self.reads_few_rows)
+                kept.append(exp.CTE(this=made, alias=alias, materialized=solid or None))
         if kept:
             query.set("with_", exp.With(expressions=kept[::-1]))
         return query

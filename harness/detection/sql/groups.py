@@ -18,7 +18,7 @@ from harness.detection.sql.build import SelectQuery, select_columns_only
 from harness.detection.sql.code_sets import CHOOSING, LARGEST_LISTED, CodeSet, Coding
 from harness.detection.sql.compilation import Compilation
 from harness.detection.sql.dialect import Construct
-from harness.detection.sql.relation import Codes, Relation, SQLColumns
+from harness.detection.sql.relation import CodedColumns, Relation, SQLColumns
 from harness.detection.sql.workbench import Workbench
 
 # DuckDB 2.0.0: 50 lists without repetitions in one SELECT take 0.9 s, 100 take 9 s; FILTER grows with the square.
@@ -156,7 +156,7 @@ def surround_aggregations(
     return replace(select_columns_only(items, bench.relation()), codes=codes)
 
 
-def decode_measure(bench: Workbench, column: str, codes: Codes) -> exp.Expression:
+def decode_measure(bench: Workbench, column: str, codes: CodedColumns) -> exp.Expression:
     """The value of an aggregation that became a column."""
     coding = codes.get(column)
     return b.sql_column(column) if coding is None else bench.decode_column(column, coding)

@@ -30,16 +30,16 @@ class KeptGroups:
 
     known: dict[int, KeptGroup] = field(default_factory=dict)
 
-    def add(self, group: KeptGroup) -> None:
+    def remember_group(self, group: KeptGroup) -> None:
         """Takes one in."""
         # The node is kept with it, so that its id is not given to another one.
         self.known[id(group.node)] = group
 
-    def forget(self, tables: Collection[str]) -> None:
+    def forget_tables(self, tables: Collection[str]) -> None:
         """Leaves out those whose tables are gone."""
         self.known = {key: g for key, g in self.known.items() if g.scan.table not in tables}
 
-    def read(self, root: Node) -> tuple[Node, list[KeptGroup]]:
+    def scan_known_groups(self, root: Node) -> tuple[Node, list[KeptGroup]]:
         """The plan with scans in place of what is known, and which these are."""
         if not self.known:
             return root, []

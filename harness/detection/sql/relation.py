@@ -96,4 +96,4 @@ class Pending:
 
 
 SQLColumns = dict[str, exp.Expression]
-Codes = Mapping[str, Coding]
+CodedColumns = Mapping[str, Coding]

@@ -14,9 +14,9 @@ from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
 from harness.detection.sql.build import select_columns_only
 from harness.detection.sql.codes import Encoded, LookUp, join_look_up
-from harness.detection.sql.common_dimension import CommonDimension, find_common_dimension
 from harness.detection.sql.compilation import Compilation
 from harness.detection.sql.expressions import Printer
+from harness.detection.sql.joint_dimension import JointDimension, find_joint_dimension
 from harness.detection.sql.relation import Relation
 from harness.diagnostics import HarnessError
 
@@ -33,7 +33,7 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> Relatio
     needed = c.parts[id(node)]
     fixed = find_fixed_values(c, needed)
     codes = {
-        n: d for n, k in columns.items() if n not in fixed and (d := find_common_dimension(c, needed, n, k)) is not None
+        n: d for n, k in columns.items() if n not in fixed and (d := find_joint_dimension(c, needed, n, k)) is not None
     }
     whole: exp.Query | None = None
     # Where no part can give a row, one of them still says which columns and types there are; WHERE FALSE empties it.
@@ -44,11 +44,11 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> Relatio
     if not needed:
         whole.set("where", exp.Where(this=b.sql_truth(False)))
     held = {c.names(n): d.dimension for n, d in codes.items()}
-    spans = {c.names(n): s for n, k in columns.items() if (s := find_common_span(c, needed, n, k)) is not None}
+    spans = {c.names(n): s for n, k in columns.items() if (s := find_joint_span(c, needed, n, k)) is not None}
     return Relation(name=c.cte("parts", whole), columns=stored.columns, held=frozenset(), codes=held, spans=spans)
 
 
-def find_common_span(c: Compilation, parts: Sequence[StoredPart], name: str, kind: Kind) -> TimeSpan | None:
+def find_joint_span(c: Compilation, parts: Sequence[StoredPart], name: str, kind: Kind) -> TimeSpan | None:
     """The stretch of time of a column over all parts that have it, if it is known of each and there are rows enough."""
     having = [p for p in parts if name in p.columns or name in p.constants]
     spans = [p.spans().get(name) for p in having if p.file] if kind is Kind.NUMBER else []
@@ -74,7 +74,7 @@ def compile_part(
     c: Compilation,
     part: StoredPart,
     columns: Mapping[str, Kind],
-    codes: Mapping[str, CommonDimension],
+    codes: Mapping[str, JointDimension],
     fixed: Mapping[str, str],
     *,
     typed: bool,
@@ -91,7 +91,7 @@ def compile_part(
         if name in codes:
             code: exp.Expression = b.sql_null()
             if name in part.columns or name in part.constants:
-                code, join = codes[name].code(c, part, f"d{len(joins)}")
+                code, join = codes[name].encode_part(c, part, f"d{len(joins)}")
                 joins += [join] if join is not None else []
             items[c.names(name)] = b.cast(code, "INT")
         elif constant is not None:

@@ -90,7 +90,7 @@ def compile_filter(c: Compilation, node: Filter) -> None:
     """The rows for which the condition holds."""
     below = c.coded(node.source)
     bench = c.over(below)
-    condition = bench.condition(node.condition)
+    condition = bench.write_condition(node.condition)
     query = bench.keeping(c.shape(node), {})
     query.sql.set("where", exp.Where(this=condition))
     c.add(node, query, c.shape(node), below.order)
@@ -101,7 +101,7 @@ def compile_derive(c: Compilation, node: Derive) -> None:
     below = c.coded(node.source)
     bench = c.over(below)
     own = c.shape(node)
-    added, codes = bench.columns(keep_needed_columns(node.columns, frozenset(own)), own)
+    added, codes = bench.make_columns(keep_needed_columns(node.columns, frozenset(own)), own)
     c.add(node, bench.keeping(own, added, codes=codes), own, below.order)
 
 
@@ -110,7 +110,7 @@ def project(c: Compilation, node: Select) -> None:
     below = c.coded(node.source)
     bench = c.over(below)
     own = c.shape(node)
-    made, codes = bench.columns(keep_needed_columns(node.columns, frozenset(own)), own)
+    made, codes = bench.make_columns(keep_needed_columns(node.columns, frozenset(own)), own)
     items = {c.names(n): v for n, v in made.items()}
     items |= {k.column: b.sql_column(k.column) for k in below.order}
     kept = {k.column: below.codes[k.column] for k in below.order if k.column in below.codes}
@@ -230,7 +230,7 @@ def statement(
 
     Codes are worked on where a table has as many rows as `codes_from`; aggregations that are `kept` are not made again.
     """
-    root, known = kept.read(root) if kept is not None else (root, [])
+    root, known = kept.scan_known_groups(root) if kept is not None else (root, [])
     tables = {**tables, **{g.scan.table: g.stored for g in known}}
     for node in walk_nodes(root):
         for expression in list_node_expressions(node):

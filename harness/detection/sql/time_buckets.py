@@ -72,7 +72,7 @@ class TimeBuckets:
     distinct: bool
     ordered: bool
 
-    def code(self, seconds: exp.Expression) -> exp.Expression:
+    def bucket_number(self, seconds: exp.Expression) -> exp.Expression:
         """The SQL of the bucket's number."""
         # As the engine writes times: rounded to the microsecond.
         whole = b.cast(fn("round", b.sql_infix(exp.Mul, seconds, b.sql_number(1e6))), "BIGINT")
@@ -81,7 +81,7 @@ class TimeBuckets:
         bucket = exp.IntDiv(this=b.sql_bracket(whole), expression=b.sql_integer(self.grain * MICROSECONDS))
         return b.cast(b.sql_infix(exp.Sub, bucket, b.sql_integer(self.first)), "INT")
 
-    def starts(self) -> str:
+    def starts_query(self) -> str:
         """The query that gives each bucket's number, and when it begins."""
         start = f"((range + {self.first}) * {self.grain} - {self.offset})"
         return f"SELECT CAST(range AS INTEGER) AS code, CAST({start} AS DOUBLE) AS value FROM range({self.count})"

@@ -28,7 +28,7 @@ from harness.detection.sql.codes import (
 )
 from harness.detection.sql.dialect import Construct
 from harness.detection.sql.expressions import Printer, free
-from harness.detection.sql.relation import Codes, Computation, Pending, Relation, SQLColumns
+from harness.detection.sql.relation import CodedColumns, Computation, Pending, Relation, SQLColumns
 
 if TYPE_CHECKING:
     from harness.detection.sql.compilation import Compilation
@@ -84,7 +84,7 @@ class Workbench:
         """The value of a physical column of codes, or of sets of codes."""
         if isinstance(coding, Dimension):
             return self.decode(Encoded(code=b.sql_column(column), dimension=coding))
-        table = self.compilation.keep(coding.members())
+        table = self.compilation.keep_query(coding.members_query())
         made = SetLookUp(codes=b.sql_column(column), table=table, bits=coding.bits)
         return self.put(f"{column} of {table}", made, [b.sql_column(column)])
 
@@ -99,7 +99,7 @@ class Workbench:
         text = f"{found.code.sql(comments=False)} in {found.dimension.table}"
         return self.put(text, LookUp(encoded=found), found.code.find_all(exp.Column))
 
-    def condition(self, condition: Expression) -> exp.Expression:
+    def write_condition(self, condition: Expression) -> exp.Expression:
         """Whether a condition holds, for a place where null is as good as false."""
         if self.encoder is None:
             return self.printer(condition, Kind.BOOLEAN)
@@ -115,7 +115,7 @@ class Workbench:
                 return self.decode(found)
         return self.printer(member, Kind.BOOLEAN)
 
-    def columns(self, named: Iterable[Named], kinds: Schema) -> tuple[SQLColumns, Codes]:
+    def make_columns(self, named: Iterable[Named], kinds: Schema) -> tuple[SQLColumns, CodedColumns]:
         """Columns to make of expressions, by logical name: codes where they can be; dimensions by physical name."""
         made: dict[str, exp.Expression] = {}
         codes: dict[str, Dimension] = {}
@@ -289,7 +289,7 @@ class Workbench:
         whole.set("where", exp.Where(this=b.sql_balanced(exp.And, [b.not_null(k.copy()) for k in keys])))
         return whole
 
-    def order_columns(self, keys: Iterable[SortKey]) -> tuple[Order, SQLColumns, Codes]:
+    def order_columns(self, keys: Iterable[SortKey]) -> tuple[Order, SQLColumns, CodedColumns]:
         """The keys of an order, with the hidden columns that hold them: codes where they can be."""
         wanted = list(keys)
         order = self.compilation.order_keys((k.descending, k.nulls_first) for k in wanted)
@@ -307,7 +307,7 @@ class Workbench:
         own: Iterable[str],
         added: Mapping[str, exp.Expression],
         order: Mapping[str, exp.Expression] | None = None,
-        codes: Codes | None = None,
+        codes: CodedColumns | None = None,
     ) -> SelectQuery:
         """SELECT of the columns `own`, some of them `added`, with the relation's order columns and new ones.
 

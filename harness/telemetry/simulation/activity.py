@@ -35,7 +35,7 @@ class Activity:
     process: Process
 
     def __len__(self) -> int:
-        return int(np.size(self.at))
+        return len(self.at) if isinstance(self.at, np.ndarray) and self.at.ndim else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

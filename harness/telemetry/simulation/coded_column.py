@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Codes = npt.NDArray[np.int64]
+RowCodes = npt.NDArray[np.int64]
 
 
-# Codes into few values instead of a text a row: a beacon of a million calls has one address.
+# RowCodes into few values instead of a text a row: a beacon of a million calls has one address.
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TextColumn:
     """One text a row, as codes into few values; None is an absent one. Many values stay Arrow's own."""
 
     values: Sequence[str | None] | pa.StringArray
-    codes: Codes
+    codes: RowCodes
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -28,7 +28,7 @@ class TextColumn:
         held = self.values.to_pylist() if isinstance(self.values, pa.Array) else self.values
         return [v or "" for v in held]
 
-    def take(self, rows: Codes) -> TextColumn:
+    def take(self, rows: RowCodes) -> TextColumn:
         """These rows, in this order."""
         return TextColumn(values=self.values, codes=self.codes[rows])
 
@@ -46,11 +46,11 @@ class AnswerColumn:
     """One answer a row, as codes into few."""
 
     values: Sequence[DnsAnswer]
-    codes: Codes
+    codes: RowCodes
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def take(self, rows: Codes) -> AnswerColumn:
+    def take(self, rows: RowCodes) -> AnswerColumn:
         """These rows, in this order."""
         return AnswerColumn(values=self.values, codes=self.codes[rows])

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from harness.telemetry.simulation.coded_column import Codes, DnsAnswer, TextColumn
+from harness.telemetry.simulation.coded_column import DnsAnswer, RowCodes, TextColumn
 from harness.telemetry.simulation.identity import hash_to_number
 from harness.telemetry.simulation.text_template import WORDS
 
@@ -35,7 +35,7 @@ def site_names() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=100_000)
-def resolve_name(name: str) -> DnsAnswer:
+def resolve_domain_name(name: str) -> DnsAnswer:
     """What a name resolves to: always the same chain and addresses."""
     pick = hash_to_number("answer", name)
     chain = draw_by_count(CHAIN_LENGTHS, pick)
@@ -68,7 +68,7 @@ def draw_by_count(counts: tuple[int, ...], pick: int) -> int:
     return 0
 
 
-def popular_sites(ranks: Codes) -> TextColumn:
+def popular_sites(ranks: RowCodes) -> TextColumn:
     """The names at these ranks, as a column of the few that are there."""
     few, codes = np.unique(ranks, return_inverse=True)
     known = site_names()

@@ -11,7 +11,8 @@ from harness.telemetry.events.text_columns import Times
 from harness.telemetry.simulation.activity import Activity, DnsQuery, Integers, NetworkConnection, Text
 from harness.telemetry.simulation.coded_column import AnswerColumn, DnsAnswer, TextColumn
 from harness.telemetry.simulation.host import Host, Process
-from harness.telemetry.simulation.internet import resolve_name
+from harness.telemetry.simulation.identity import hash_to_number
+from harness.telemetry.simulation.internet import resolve_domain_name
 from harness.telemetry.simulation.schedule import convert_seconds, wait
 
 # The pack's own listener (lab/listener) is a Python script.
@@ -151,13 +152,15 @@ def look_up_before_calls(
             asked = at[mine] - np.timedelta64(45_000, "us")
             # The one that is used comes first, the others of the endpoint behind it, as resolvers rotate them.
             others = (*servers[number + 1 :], *servers[:number])
-            chain = resolve_name(name).canonical_names
+            chain = resolve_domain_name(name).canonical_names
+            # Of recorded answers without a chain four in five have one address; half of the endpoints here is chosen.
+            alone = bool(chain) or hash_to_number("alone", name) % 2 == 0
             yield from look_up_name(
                 host,
                 process.take(mine),
                 asked,
                 name=name,
-                answers=(server,) if chain else (server, *others),
+                answers=(server,) if alone else (server, *others),
                 canonical_names=chain,
             )
 
@@ -174,7 +177,7 @@ def look_up_names(
 ) -> Iterator[Activity]:
     """A process asks for these names, most for both families at once; half of them are in the resolver's cache."""
     answers = AnswerColumn(
-        values=[DnsAnswer() if missing else resolve_name(n) for n in names.texts()], codes=names.codes
+        values=[DnsAnswer() if missing else resolve_domain_name(n) for n in names.texts()], codes=names.codes
     )
     # Shares chosen: 324 of 452 recorded answers are of queries for both families; caches are not recorded.
     drawn = random.random(len(at))
@@ -218,7 +221,7 @@ def call_names(
     counts: list[int] = []
     flat: list[int] = []
     for name in names.texts():
-        own = [a for a in resolve_name(name).addresses if ":" not in a]
+        own = [a for a in resolve_domain_name(name).addresses if ":" not in a]
         starts.append(len(flat))
         counts.append(len(own))
         flat += [pool.setdefault(a, len(pool)) for a in own]

@@ -15,7 +15,9 @@ from harness.telemetry.events.input import Stream
 from harness.telemetry.events.text_columns import encode_text, list_event_fields
 from harness.telemetry.events.windows_event import is_windows
 from harness.telemetry.format import find_event_files, read_telemetry, reader_of
+from harness.telemetry.simulation.realism_classifier import Classification, classify_kind
 from harness.telemetry.simulation.realism_measures import Notation, RealismMeasure, foreign, measure_rates, notations
+from harness.telemetry.simulation.realism_relations import compare_relations
 
 ENVELOPE = ("Provider_Name", "Provider_Guid", "Version", "Level", "Task", "Opcode", "Keywords", "Channel")
 # JSON shippers sort fields and change case, so nothing structural follows from theirs.
@@ -28,7 +30,8 @@ FALCON_PLATFORM = "event_platform"
 class RealismDifference:
     """Something in which simulated events are not as recorded ones: its place, and both sides of it.
 
-    `structural` ones a parser or a rule could trip over; the others say what was not seen.
+    `structural` ones a parser or a rule could trip over; a `relation` is between values of fields, or a value that
+    should vary; the others say what was not seen.
     """
 
     kind: str
@@ -37,6 +40,7 @@ class RealismDifference:
     recorded: str = ""
     simulated: str = ""
     structural: bool = True
+    relation: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +51,17 @@ class RealismComparison:
     only_recorded: Mapping[str, int]
     differences: tuple[RealismDifference, ...]
     measures: Mapping[str, tuple[RealismMeasure, ...]]
+    classifications: tuple[Classification, ...] = ()
 
     @property
     def structural(self) -> tuple[RealismDifference, ...]:
         """The differences that a parser or a rule could trip over."""
         return tuple(d for d in self.differences if d.structural)
+
+    @property
+    def relations(self) -> tuple[RealismDifference, ...]:
+        """The differences between values of fields."""
+        return tuple(d for d in self.differences if d.relation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +74,16 @@ class RecordedKind:
 
 
 def compare_with_recorded(
-    paths: Sequence[Path], simulated: Telemetry, known: Mapping[str, frozenset[str]] | None = None
+    paths: Sequence[Path],
+    simulated: Telemetry,
+    known: Mapping[str, frozenset[str]] | None = None,
+    *,
+    classify: bool = False,
 ) -> RealismComparison:
     """Holds simulated events against all that were recorded in these files.
 
-    `known` has more fields that events of a kind (`falcon DnsRequest`) are known to have, and values: `Version=1`.
+    `known` has more fields that events of a kind (`falcon DnsRequest`) are known to have, and values: `Version=1`. With
+    `classify` a classifier says how well events of each kind are told apart, and by what.
     """
     found: dict[str, list[RecordedKind]] = {}
     for path in paths:
@@ -91,7 +106,32 @@ def compare_with_recorded(
             for d in find_differences(k, real, made, (known or {}).get(k, frozenset()))
         ),
         measures={k: measure_largest_tables(real, made) for k, (real, made) in both.items()},
+        classifications=tuple(classify_kinds(both)) if classify else (),
     )
+
+
+def classify_kinds(both: Mapping[str, tuple[list[RecordedKind], list[Events]]]) -> Iterator[Classification]:
+    """What a classifier says of each kind with enough events."""
+    for kind, (real, made) in both.items():
+        found = classify_kind(kind, [r.events for r in real], made)
+        if found is not None:
+            yield found
+
+
+def of_relations(
+    kind: str, recorded: Sequence[RecordedKind], simulated: Sequence[Events]
+) -> Iterator[RealismDifference]:
+    """Relations between values of fields that no recorded event has, and constants that should vary."""
+    for broken in compare_relations([r.events for r in recorded], simulated):
+        yield RealismDifference(
+            kind=kind,
+            field=broken.field,
+            message=broken.message,
+            recorded=broken.recorded,
+            simulated=broken.simulated,
+            structural=False,
+            relation=True,
+        )
 
 
 def recorded_in(file: Path, *, alone: bool) -> Iterator[Events]:
@@ -145,6 +185,7 @@ def find_differences(
             *of_field_sets(kind, recorded, simulated, known),
             *(d for made in simulated for real in recorded if real.native for d in of_order(kind, real, made)),
             *of_values(kind, recorded, simulated, known),
+            *of_relations(kind, recorded, simulated),
         )
     )
 

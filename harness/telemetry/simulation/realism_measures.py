@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +30,17 @@ LONGEST_LAG = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealismMeasure:
-    """One number of recorded and of simulated events; `distance` is from 0, alike, to 1, nothing in common."""
+    """One number of recorded and of simulated events; `distance` is from 0, alike, to 1, nothing in common.
+
+    It is the largest difference of the cumulated shares (Kolmogorov and Smirnov) of a distribution, and the total
+    variation of shares. `interval` holds 95 of 100 distances of samples drawn anew, where that was worked out.
+    """
 
     name: str
     recorded: str
     simulated: str
     distance: float
+    interval: tuple[float, float] | None = None
 
 
 def measure_rates(recorded: Events, simulated: Events) -> Iterator[RealismMeasure]:
@@ -55,6 +60,7 @@ def measure_rates(recorded: Events, simulated: Events) -> Iterator[RealismMeasur
                 recorded=describe_middle_half(theirs),
                 simulated=describe_middle_half(mine),
                 distance=measure_distance(theirs, mine),
+                interval=bootstrap_interval(theirs, mine, measure_distance),
             )
 
 
@@ -160,6 +166,18 @@ def measure_distance(first: FloatArray, second: FloatArray) -> float:
     one = np.searchsorted(np.sort(first), every, side="right") / len(first)
     other = np.searchsorted(np.sort(second), every, side="right") / len(second)
     return float(np.abs(one - other).max())
+
+
+def bootstrap_interval(
+    first: FloatArray, second: FloatArray, distance: Callable[[FloatArray, FloatArray], float]
+) -> tuple[float, float]:
+    """Between which values 95 of 100 distances lie when both sides are drawn again from themselves."""
+    random = np.random.default_rng(1)
+    # A hundred draws of at most 2,000 values: an interval to the second digit within a tenth of a second.
+    one, other = (random.choice(side, min(len(side), 2000), replace=False) for side in (first, second))
+    drawn = [distance(random.choice(one, len(one)), random.choice(other, len(other))) for _ in range(100)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
 
 
 MISSING, TEXT = "missing", "text"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError, did_you_mean
-from harness.telemetry.simulation.coded_column import Codes, TextColumn
+from harness.telemetry.simulation.coded_column import RowCodes, TextColumn
 from harness.telemetry.simulation.identity import (
     HEX_LOWER,
     HEX_UPPER,
@@ -53,18 +53,18 @@ def cumulate_popularity(count: int, exponent: float = 1.0) -> npt.NDArray[np.flo
     return total
 
 
-def draw_ranks(random: np.random.Generator, pool: int, count: int, exponent: float = 1.0) -> Codes:
+def draw_ranks(random: np.random.Generator, pool: int, count: int, exponent: float = 1.0) -> RowCodes:
     """So many ranks from a pool in which a few are popular and most are hardly ever drawn."""
     drawn = np.searchsorted(cumulate_popularity(pool, exponent), random.random(count))
-    ranks: Codes = np.minimum(drawn, pool - 1).astype(np.int64)
+    ranks: RowCodes = np.minimum(drawn, pool - 1).astype(np.int64)
     return ranks
 
 
-def personal_ranks(ranks: Codes, pool: int, common: int, own: int) -> Codes:
+def personal_ranks(ranks: RowCodes, pool: int, common: int, own: int) -> RowCodes:
     """The ranks as one host has them: the first are everybody's, the others lie elsewhere on each host."""
     # An odd stride that is prime to most pools: neighbours on one host are strangers on another.
     elsewhere = common + (ranks * 7919 + own) % max(1, pool - common)
-    found: Codes = np.where(ranks < common, ranks, elsewhere)
+    found: RowCodes = np.where(ranks < common, ranks, elsewhere)
     return found
 
 
@@ -198,7 +198,7 @@ def draw_texts(template: str, scope: TemplateScope, count: int) -> pa.Array:
     return pc.binary_join_element_wise(*[pa.scalar(p) if isinstance(p, str) else p for p in pieces], "")
 
 
-def draw_mixture(templates: Sequence[str], chosen: Codes, scope: TemplateScope) -> TextColumn:
+def draw_mixture(templates: Sequence[str], chosen: RowCodes, scope: TemplateScope) -> TextColumn:
     """For each row a text of the template that is chosen for it."""
     if len(templates) == 1:
         texts = draw_texts(templates[0], scope, len(chosen))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from harness.late_module import LateModule
 from harness.telemetry.events.column_lineage import Place, locate_column
 from harness.telemetry.store.manifest import StoredDimension
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = LateModule("pyarrow.parquet")
 
 Codes = npt.NDArray[np.int32]
 

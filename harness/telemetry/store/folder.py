@@ -8,14 +8,20 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from shutil import rmtree
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.diagnostics import HarnessError
+from harness.late_module import LateModule
 from harness.scratch_folder import ScratchFolder
 from harness.telemetry.events.event import Cause
 from harness.telemetry.store.manifest import CAUSES_FILE, is_store
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = LateModule("pyarrow.parquet")
 
 
 def check_place(folder: Path, *, replace: bool = True) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.diagnostics import HarnessError
+from harness.late_module import LateModule
 from harness.telemetry.events.event import (
     CAUSE,
     RECORD_FILE,
@@ -38,6 +38,11 @@ from harness.telemetry.store.manifest import (
     StoreManifest,
     read_manifest,
 )
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = LateModule("pyarrow.parquet")
 
 # The office of 500 hosts has 47 million in a week; held whole an event takes 115 to 820 bytes, measured on 1.6 million.
 MOST_EVENTS = 40_000_000

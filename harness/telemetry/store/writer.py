@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from harness.late_module import LateModule
 from harness.telemetry.events.event import (
     CAUSE,
     NO_FIELDS,
@@ -23,6 +23,11 @@ from harness.telemetry.events.event import (
 from harness.telemetry.events.text_columns import encode_text
 from harness.telemetry.store.dimension import Dimensions, has_marked_text
 from harness.telemetry.store.manifest import EVENT_NUMBER, Form, StoredField, StoredKind
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = LateModule("pyarrow.parquet")
 
 # Two rows a distinct text is chosen: below it codes save nothing.
 ROWS_A_TEXT = 2

@@ -20,11 +20,19 @@ from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.passes.shared_nodes import SharedNodes
 from harness.detection.plan.schema import columns_of
-from harness.telemetry.events.event import CAUSE, UNLABELLED, Cause, Telemetry
-from harness.telemetry.platform import View, platform
+from harness.telemetry.events.event import (
+    CAUSE,
+    UNLABELLED,
+    Cause,
+    Events,
+    Telemetry,
+    group_tables,
+)
+from harness.telemetry.platform import Platform, View, platform
 from harness.verdict.alerts import Alert, Attribution, GroundTruth, alerts_of
 from harness.verdict.joint_run import run_jointly
 from harness.verdict.study.isolation import CASE_COLUMN, InseparableError, Isolation, filter_scans
+from harness.verdict.study.lot_views import is_told_by_causes, merge_views, name_hosts
 
 Numbers = npt.NDArray[np.int32]
 Meant = tuple[Plan, tuple[int, ...]]
@@ -237,12 +245,72 @@ def number_lots(lots: Sequence[Lot], name: str, raw: bool, hosts: dict[str, int]
     """The views of all lots; events, causes, cases and hosts numbered through."""
     presenter = platform(name)
     event, cause, case = 0, 0, 0
+    alike: dict[tuple[tuple[str, str], ...], list[NumberedLot]] = {}
     for lot in lots:
-        for view in presenter.present(lot.telemetry, lot.conditions, raw=raw):
-            yield with_hosts(shift_view_numbers(view, lot, event, cause, case), hosts)
+        if not raw and is_told_by_causes(lot.telemetry):
+            # In the order of lots, whatever is presented first.
+            for each in lot.telemetry.causes:
+                hosts.setdefault(each.host, len(hosts))
+            conditions = tuple(sorted(lot.conditions.items()))
+            alike.setdefault(conditions, []).append(NumberedLot(lot=lot, event=event, cause=cause, case=case))
+        else:
+            for view in presenter.present(lot.telemetry, lot.conditions, raw=raw):
+                yield with_hosts(shift_view_numbers(view, lot, event, cause, case), hosts)
         event += len(lot.telemetry)
         cause += len(lot.telemetry.causes)
         case += lot.count
+    for same in alike.values():
+        yield from (with_hosts(view, hosts) for view in present_together(presenter, same))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedLot:
+    """A lot, and from which number on its events, causes and cases are numbered."""
+
+    lot: Lot
+    event: int
+    cause: int
+    case: int
+
+
+def present_together(presenter: Platform, lots: Sequence[NumberedLot]) -> Iterator[View]:
+    """The views of lots under the same conditions, whose events are presented as if they were of one.
+
+    Presenting takes its time for each column of each kind, however few events there are.
+    """
+    first, last = lots[0], lots[-1]
+    numbers = np.arange(first.event, last.event + len(last.lot.telemetry))
+    causes, cases, attacks = (np.full(len(numbers), UNLABELLED, np.int64) for _ in range(3))
+    tables: list[Events] = []
+    for own in lots:
+        at = own.event - first.event
+        for e in own.lot.telemetry.events:
+            local = e.columns.column(CAUSE).to_numpy()
+            place = slice(at, at + len(e))
+            attack = own.lot.attacks()[local]
+            causes[place], cases[place] = local + own.cause, own.lot.cases(local) + own.case
+            attacks[place] = np.where(attack == UNLABELLED, UNLABELLED, attack + own.cause)
+            # In place of its cause each event has its number, which no platform looks at and all hand on.
+            column = e.columns.schema.get_field_index(CAUSE)
+            told = pa.array(numbers[place], pa.int32())
+            tables.append(e.with_columns(e.columns.set_column(column, CAUSE, told)))
+            at += len(e)
+    merged = Telemetry(events=group_tables(tables), causes=first.lot.telemetry.causes)
+    names = {own.cause + i: c.host for own in lots for i, c in enumerate(own.lot.telemetry.causes)}
+    for view in presenter.present(merged, first.lot.conditions):
+        events = view.columns.column(CAUSE).to_numpy().astype(np.int64)
+        at_place = events - first.event
+        attack = pa.array(attacks[at_place], pa.int64(), mask=attacks[at_place] == UNLABELLED)
+        made = {
+            EVENT_COLUMN: pa.array(events),
+            CAUSE: pa.array(causes[at_place], pa.int32()),
+            CASE_COLUMN: pa.array(cases[at_place], pa.int32()),
+            ATTACK: attack,
+            LAST_ATTACK: attack,
+            HOST_COLUMN: name_hosts(causes[at_place], names),
+        }
+        kept = [n for n in view.columns.column_names if n not in made]
+        yield View(constants=view.constants, columns=pa.table({**{n: view.columns.column(n) for n in kept}, **made}))
 
 
 def shift_view_numbers(view: View, lot: Lot, event: int, cause: int, case: int) -> View:
@@ -293,19 +361,6 @@ def with_hosts(view: View, hosts: dict[str, int]) -> View:
     table = np.array([*places, hosts.setdefault("", len(hosts)) if encoded.null_count else 0], np.int64)
     codes = pc.fill_null(encoded.indices, len(places)).to_numpy(zero_copy_only=False)
     return replace(view, columns=view.columns.append_column(HOST_NUMBER, pa.array(table[codes])))
-
-
-def merge_views(views: Sequence[View]) -> Iterator[View]:
-    """Views of the same constants and columns put together, so that a statement reads few tables."""
-    groups: dict[tuple[object, ...], list[View]] = {}
-    for view in views:
-        # Arrow concatenates only tables of equal schemas.
-        shape = tuple((f.name, str(f.type)) for f in view.columns.schema)
-        groups.setdefault((tuple(view.constants.items()), shape), []).append(view)
-    for same in groups.values():
-        # A dictionary for each chunk would be decoded chunk by chunk by whoever reads it.
-        table = pa.concat_tables([v.columns for v in same]).unify_dictionaries().combine_chunks()
-        yield View(constants=same[0].constants, columns=table)
 
 
 def merge_lot_truth(lots: Sequence[Lot], views: Sequence[View]) -> GroundTruth:

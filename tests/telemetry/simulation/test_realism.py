@@ -192,3 +192,84 @@ def test_a_difference_is_printed_with_both_sides_and_fails(log, tmp_path):
     )
     assert ran.exit_code == 1
     assert "structural: User: every recorded event has this field" in ran.output
+
+
+def relations(log, telemetry):
+    return [(d.field, d.message) for d in compare_with_recorded([log], telemetry).relations]
+
+
+@pytest.fixture
+def many(simulated, tmp_path):
+    """A log of processes with parents, and the same as telemetry."""
+    telemetry = simulated("scheduled_task", times=60)
+    path = tmp_path / "many.xml"
+    with path.open("wb") as out:
+        write_telemetry(telemetry, "windows_xml", out)
+    return path, telemetry
+
+
+def test_what_is_recorded_is_related_as_what_is_simulated(many):
+    path, telemetry = many
+    assert relations(path, telemetry) == []
+
+
+def test_a_parent_that_no_recorded_process_has_is_a_difference(many):
+    path, telemetry = many
+    strange = changed(telemetry, "1", ParentImage=r"C:\Windows\System32\taskhostw.exe")
+    assert ("Image, ParentImage", "parent of a program: `powershell.exe` never has taskhostw.exe") in relations(
+        path, strange
+    )
+
+
+def test_the_name_of_a_sid_is_compared(many, simulated):
+    path, telemetry = many
+    events = tuple(
+        e.with_columns(
+            e.columns.set_column(
+                e.columns.schema.get_field_index("SubjectUserName"),
+                "SubjectUserName",
+                text_column(["SYSTEM"] * len(e)),
+            )
+        )
+        if e.kind == "4688"
+        else e
+        for e in telemetry.events
+    )
+    found = relations(path, replace(telemetry, events=events))
+    assert ("SubjectUserSid, SubjectUserName", "account of a SID: `S-1-5-18` never has SYSTEM") in found
+
+
+def test_a_constant_that_should_vary_is_a_difference(simulated, tmp_path):
+    path = tmp_path / "log.xml"
+    with path.open("wb") as out:
+        write_telemetry(simulated("browsing"), "windows_xml", out)
+    made = simulated("browsing")
+    assert len(made.of("sysmon", "3")[0]) > 200
+    assert relations(path, made) == []
+    found = relations(path, changed(made, "3", DestinationIp="203.0.113.1"))
+    assert ("DestinationIp", "is the same in all simulated events and varies in recorded ones") in found
+
+
+def test_a_classifier_tells_what_betrays_and_guesses_where_nothing_does(simulated, tmp_path):
+    path = tmp_path / "log.xml"
+    with path.open("wb") as out:
+        write_telemetry(simulated("browsing", seed=1), "windows_xml", out)
+    alike = compare_with_recorded([path], simulated("browsing", seed=2), classify=True)
+    same = {c.kind: c for c in alike.classifications}["sysmon 3"]
+    assert same.accuracy < 0.75
+    long = changed(simulated("browsing", seed=2), "3", DestinationPortName="a-name-of-a-port-that-nobody-has")
+    (told,) = [c for c in compare_with_recorded([path], long, classify=True).classifications if c.kind == "sysmon 3"]
+    assert told.accuracy > 0.95
+    assert told.betrayals[0].feature.endswith("of DestinationPortName")
+
+
+def test_distances_come_with_their_interval_and_the_command_prints_the_classifier(log, simulated):
+    (measure,) = [
+        m
+        for m in compare_with_recorded([log], simulated("beacon", times=150, jitter=0.5)).measures["sysmon 3"]
+        if m.name.startswith("seconds between")
+    ]
+    low, high = measure.interval
+    assert low <= measure.distance <= high
+    ran = CliRunner().invoke(main, ["realism", "--real", str(log), "--classify"])
+    assert "classifier:" in ran.output

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from math import floor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from harness.detection.engine import StoredColumn, StoredTable
 from harness.detection.engines.duckdb.dialect import DUCKDB
@@ -18,6 +18,12 @@ from harness.detection.plan.dimension import Dimension, Measured, TimeSpan
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql.dialect import PhysicalNames
+from harness.late_module import LateModule
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = LateModule("pyarrow.parquet")
 
 # Chosen, no source: 100 bytes each would be 100 MB.
 LARGEST_DIMENSION = 1_000_000
@@ -106,10 +112,11 @@ class FileFacts:
             code = codes.pop() if len(codes) == 1 else None
             if code is not None:
                 table = self.dimensions[name].table
-                value = self.store.execute(f"SELECT value FROM {table} WHERE code = {code}").fetchone()
+                # All of it, since an open result keeps its connection from being used.
+                values = self.store.execute(f"SELECT value FROM {table} WHERE code = {code}").fetchall()
                 # One that is null is no constant of the platform.
-                if value is not None and value[0] is not None:
-                    found[name] = value[0]
+                if values and values[0][0] is not None:
+                    found[name] = values[0][0]
         return found
 
 

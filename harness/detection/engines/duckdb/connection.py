@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.detection.engine import DEFAULT_PATIENCE, ResultRows, StoredTable
 from harness.detection.engines.duckdb.coded_store import attach_store
@@ -30,8 +29,14 @@ from harness.detection.sql.relation import Computation, TemporaryTable
 from harness.detection.sql.statement import Statement, deep, statement
 from harness.detection.sql.window import Folding
 from harness.diagnostics import HarnessError
+from harness.late_module import LateModule
 from harness.supervisor import unit_of_work
 from harness.telemetry.platform import View
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = LateModule("pyarrow.parquet")
 
 
 def attach_all(
@@ -131,8 +136,8 @@ class DuckDB:
             made = self.compiled(node, limit=limit)
             rows = self.attempt(made, text if not made.before else DUCKDB.print(made.sql))
         for group in made.groups:
-            self.store.groups.add(group)
-        self.store.trim({s.table for s in made.before if isinstance(s, KeptTable)})
+            self.store.groups.remember_group(group)
+        self.store.drop_oldest_kept({s.table for s in made.before if isinstance(s, KeptTable)})
         return ResultRows(made.columns, tuple(rows) if made.columns else tuple(() for _ in rows))
 
     def attempt(self, made: Statement, text: str) -> list[tuple[Any, ...]]:
@@ -156,13 +161,13 @@ class DuckDB:
             elif isinstance(step, Folding):
                 self.fold(step)
             elif isinstance(step, KeptTable):
-                self.keep(step)
+                self.keep_table(step)
             else:
                 self.compute(step)
         found: list[tuple[Any, ...]] = self.store.execute(text).fetchall()
         return found
 
-    def keep(self, table: KeptTable) -> None:
+    def keep_table(self, table: KeptTable) -> None:
         """Makes a table for all statements over these events, if it is not there yet."""
         if table.table not in self.store.computed:
             made = self.store.execute(f"CREATE OR REPLACE TABLE {table.table} AS {table.query}").fetchall()

@@ -192,7 +192,7 @@ class DuckDBStore:
         """The physical names of columns in all tables."""
         return {**self.names.physical, **{n: p for g in self.groups.known.values() for n, p in g.names.items()}}
 
-    def trim(self, needed: Collection[str]) -> None:
+    def drop_oldest_kept(self, needed: Collection[str]) -> None:
         """Drops the oldest tables kept for later statements where they are too many, but none of the `needed`."""
         surplus = sum(self.kept.values()) - MOST_KEPT_ROWS
         for name in [n for n in self.kept if n not in needed]:
@@ -200,7 +200,7 @@ class DuckDBStore:
                 break
             surplus -= self.kept.pop(name)
             self.computed.discard(name)
-            self.groups.forget({name})
+            self.groups.forget_tables({name})
             self.execute(f"DROP TABLE IF EXISTS {name}")
 
     def drop(self) -> None:
@@ -243,7 +243,7 @@ class DuckDBStore:
         }
         table = pa.table({self.names(n): cast_stored_column(view.columns.column(n), k) for n, k in kinds.items()})
         self.arriving[name] = partial(self.create, name, table)
-        return StoredPart(name=name, constants=view.constants, columns=kinds)
+        return StoredPart(name=name, constants=view.constants, columns=kinds, count=partial(len, view.columns))
 
     def create(self, name: str, table: pa.Table) -> None:
         """An Arrow table as a table of the store."""

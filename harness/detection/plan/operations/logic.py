@@ -53,7 +53,7 @@ def if_(condition: Boolean[V], chosen: Alike[V], otherwise: Alike[V], *, span: S
 
 
 # Branches as one call: long tables as nested ifs go deeper than engines parse.
-@operation
+@null_operation
 def case(otherwise: Alike[V], *branches: Branch[V], span: Span | None = None) -> Alike[V]:
     """The value behind the first condition that is true, pair by pair, else `otherwise`; null is not true."""
 

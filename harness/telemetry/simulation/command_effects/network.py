@@ -24,7 +24,7 @@ NAME = re.compile(r"[\w-]+(\.[\w-]+)+")
 OUTPUT_OPTIONS = ("o", "output", "outfile", "destination", "d")
 
 
-def resolve_name(name: str) -> str:
+def resolve_domain_name(name: str) -> str:
     """The address that a name has in a simulation: one of TEST-NET-3, always the same."""
     # RFC 5737; nothing here points at anybody.
     return f"203.0.113.{1 + hash_to_number('name', name.lower()) % 254}"
@@ -36,7 +36,7 @@ def call_server(host: Host, process: Process, name: str, port: int, at: np.datet
     try:
         address, asked = str(ip_address(bare)), None
     except ValueError:
-        address, asked = resolve_name(bare), bare
+        address, asked = resolve_domain_name(bare), bare
     if asked is not None:
         yield from look_up_name(host, process, at, name=asked, answers=(address,))
     yield connect_to_server(host, process, at + to_milliseconds(60), server=address, port=port, name=asked)
@@ -72,7 +72,7 @@ def look_up_words(host: Host, process: Process, call: ProgramCall, at: np.dateti
     # nslookup asks the server itself and not the resolver of Windows, which alone leaves an event 22.
     if not name or not NAME.fullmatch(name) or name.replace(".", "").isdecimal() or call.name == "nslookup":
         return
-    yield from look_up_name(host, process, at, name=name, answers=(resolve_name(name),))
+    yield from look_up_name(host, process, at, name=name, answers=(resolve_domain_name(name),))
 
 
 NETWORK_EFFECTS = {

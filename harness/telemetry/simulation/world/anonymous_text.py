@@ -17,10 +17,10 @@ from harness.telemetry.simulation.identity import OF_WINDOWS, OTHER_IMAGES, read
 from harness.telemetry.simulation.process_tree import HOSTED_SERVICES, TREE
 from harness.telemetry.simulation.text_template import TEMPLATE_WORD
 
-TOKEN = re.compile(r'\s+|"[^"]*"|[^\s"]+')
-GUID = re.compile(r"\{?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\}?")
-ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
-PATH = re.compile(r"(?:\\\\\?\\|\\\?\?\\)?[A-Za-z]:\\.*|\\\\[^\\]+\\.*|%\w+%\\.*|\\Device\\.*")
+LINE_TOKEN = re.compile(r'\s+|"[^"]*"|[^\s"]+')
+GUID_ARGUMENT = re.compile(r"\{?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\}?")
+ADDRESS_ARGUMENT = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
+PATH_ARGUMENT = re.compile(r"(?:\\\\\?\\|\\\?\?\\)?[A-Za-z]:\\.*|\\\\[^\\]+\\.*|%\w+%\\.*|\\Device\\.*")
 OF_SEVERAL = re.compile(r"\s[-/]\w|\.exe\s|\s[A-Za-z]:\\")
 """A text that is a command by itself, not a path with blanks."""
 URL_ARGUMENT = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
@@ -89,7 +89,7 @@ class Anonymizer:
 
     def name(self, text: str) -> str:
         """A name of no known form, put together of its words."""
-        if GUID.fullmatch(text):
+        if GUID_ARGUMENT.fullmatch(text):
             return "{{upper_guid}}" if text.startswith("{") else "{guid}"
         if text.lower() in public_words() and text.lower() not in self.secrets:
             return text
@@ -152,7 +152,7 @@ class Anonymizer:
     def line(self, text: str, image: str) -> str:
         """A command line: its program, switches that are public, and what kind of thing each other argument is."""
         found: list[str] = []
-        for number, token in enumerate(TOKEN.findall(text.strip())[:80]):
+        for number, token in enumerate(LINE_TOKEN.findall(text.strip())[:80]):
             if token.isspace():
                 found.append(" " * min(len(token), 2))
             elif number == 0 and self.is_image(token.strip('"'), image):
@@ -174,19 +174,19 @@ class Anonymizer:
         if URL_ARGUMENT.fullmatch(text):
             return "https://{word}.{word}.example/{word}"
         if " " in text and OF_SEVERAL.search(text):
-            return "".join(t if t.isspace() else self.argument(t.strip('"')) for t in TOKEN.findall(text)[:40])
-        if PATH.fullmatch(text):
+            return "".join(t if t.isspace() else self.argument(t.strip('"')) for t in LINE_TOKEN.findall(text)[:40])
+        if PATH_ARGUMENT.fullmatch(text):
             return self.path(text)
-        if ADDRESS.fullmatch(text):
+        if ADDRESS_ARGUMENT.fullmatch(text):
             return "10.{number:20-52}.{number:0-250}.{number:1-250}"
         if " " in text:
-            return "".join(t if t.isspace() else self.argument(t) for t in TOKEN.findall(text)[:40])
+            return "".join(t if t.isspace() else self.argument(t) for t in LINE_TOKEN.findall(text)[:40])
         # A path behind a switch: /log:C:\\ProgramData\\x, 'C:\\x'.
         within = re.search(r"[A-Za-z]:\\", text)
         if within and within.start():
             return self.name(text[: within.start()]) + self.path(text[within.start() :])
         begin, sign, rest = text.partition("=")
-        if sign and (URL_ARGUMENT.fullmatch(rest) or PATH.fullmatch(rest)):
+        if sign and (URL_ARGUMENT.fullmatch(rest) or PATH_ARGUMENT.fullmatch(rest)):
             return self.name(begin) + "=" + self.argument(rest)
         return self.name(text)
 

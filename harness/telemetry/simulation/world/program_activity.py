@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from harness.telemetry.simulation.activity import (
     RegistryChange,
     ScriptExecution,
 )
-from harness.telemetry.simulation.coded_column import Codes, TextColumn
+from harness.telemetry.simulation.coded_column import RowCodes, TextColumn
 from harness.telemetry.simulation.host import ONE_SECOND, Host, Process
 from harness.telemetry.simulation.identity import hash_to_number
 from harness.telemetry.simulation.network_calls import call_names, look_up_names
@@ -73,9 +74,7 @@ def run_program(
     if clock is None:
         return
     scope = TemplateScope(fixed=run.fixed, own=hash_to_number("own", run.host.name, size=4), random=random)
-    # One draw a host and program, not a boot: somebody who prints much prints much every day.
-    drawn = np.random.default_rng([hash_to_number("habit", run.host.name, name)]).normal()
-    habit = float(np.exp(HABIT_SPREAD * drawn))
+    habit = draw_habit(run.host.name, name)
     if program.standing:
         image = expand_fixed(program.image, run.fixed)
         process = find_process(run.host, image, program.account)
@@ -89,6 +88,13 @@ def run_program(
         kept = trim_to_run(activity, run.end)
         if kept is not None:
             yield kept
+
+
+@lru_cache(maxsize=200_000)
+def draw_habit(host: str, program: str) -> float:
+    """How much more often than others a host starts a program."""
+    # One draw a host and program, not a boot: somebody who prints much prints much every day.
+    return float(np.exp(HABIT_SPREAD * np.random.default_rng([hash_to_number("habit", host, program)]).normal()))
 
 
 def trim_to_run(activity: Activity, end: np.datetime64) -> Activity | None:
@@ -190,7 +196,7 @@ def sample_starts(
 
 def sample_child_starts(
     rate: float, parents: ProgramRuns, clock: WorldClock, random: np.random.Generator
-) -> tuple[Times, Codes]:
+) -> tuple[Times, RowCodes]:
     """When children start within the lives of their parents, and which parent each has."""
     if parents.standing:
         hours = float(clock.length / np.timedelta64(3_600_000_000, "us"))
@@ -210,7 +216,7 @@ def find_parent(
     host: Host,
     scope: TemplateScope,
     parents: ProgramRuns | None,
-    by: Codes | None,
+    by: RowCodes | None,
     starts: Times,
 ) -> Process | None:
     """The parent of each start: what started it, a lasting process, or the latest run of a program."""
@@ -278,14 +284,14 @@ def sample_traces(
 
 
 def write_files(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: Codes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
 ) -> Iterator[Activity]:
     """Files that are created or overwritten."""
     yield FileCreation(at=at, host=host, process=process, target_filename=draw_mixture(tuple(rates), chosen, scope))
 
 
 def change_registry(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: Codes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
 ) -> Iterator[Activity]:
     """Values that are set (`KEY = DETAILS`) or deleted (`~KEY`), keys that are made (`+KEY`) or deleted (`-KEY`)."""
     kinds = np.array(["+-~".find(t[0]) for t in rates], np.int64)[chosen]
@@ -305,14 +311,14 @@ def change_registry(
 
 
 def load_libraries(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: Codes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
 ) -> Iterator[Activity]:
     """Libraries that are loaded."""
     yield ImageLoad(at=at, host=host, process=process, library=draw_mixture(tuple(rates), chosen, scope))
 
 
 def open_pipes(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: Codes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
 ) -> Iterator[Activity]:
     r"""Pipes that are created (`\NAME`) or connected to (`>\NAME`)."""
     to_others = np.array([t.startswith(">") for t in rates], bool)[chosen]
@@ -325,7 +331,7 @@ def open_pipes(
 
 
 def ask_names(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: Codes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
 ) -> Iterator[Activity]:
     """Names that are asked for; with `!` before it there is no such name."""
     lost = np.array([t.startswith("!") for t in rates], bool)[chosen]
@@ -338,7 +344,7 @@ def ask_names(
 
 
 def call_servers(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: Codes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
 ) -> Iterator[Activity]:
     """Calls to names (`NAME:PORT`), each looked up before."""
     ports = np.array([int(t.rpartition(":")[2]) for t in rates], np.int64)

@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from harness.telemetry.simulation.world.dataset import telemetry
 
 from harness.diagnostics import HarnessError, SourceError
 from harness.scenario.world import read_world
 from harness.telemetry.simulation.world.simulate_world import simulate_world
+from harness.telemetry.store.reader import read_stored_telemetry
 
 ROOT = Path(__file__).parents[4]
 HEAD = """title: Programs
@@ -67,7 +67,7 @@ def world_of(tmp_path_factory):
 def recorded(world_of, tmp_path_factory):
     path = tmp_path_factory.mktemp("recorded") / "world"
     simulate_world(world_of(PROGRAMS), path)
-    return telemetry(path)
+    return read_stored_telemetry(path)
 
 
 @pytest.fixture(scope="module")

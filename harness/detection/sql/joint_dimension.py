@@ -25,7 +25,7 @@ MOST_OTHERS = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommonDimension:
+class JointDimension:
     """The dimension of a column in all parts; the one that most of them hold codes of, and the code of each text."""
 
     name: str
@@ -33,7 +33,7 @@ class CommonDimension:
     held: Dimension
     codes: str = ""
 
-    def code(self, c: Compilation, part: StoredPart, short: str) -> tuple[exp.Expression, exp.Expression | None]:
+    def encode_part(self, c: Compilation, part: StoredPart, short: str) -> tuple[exp.Expression, exp.Expression | None]:
         """The SQL of a part's code, and the join that it needs under a short name."""
         own = part.dimensions.get(self.name)
         column = b.sql_column(c.names(self.name), "s")
@@ -41,7 +41,7 @@ class CommonDimension:
             return column, None
         if own is not None:
             known = f"SELECT d.{CODE}, e.{CODE} AS {VALUE} FROM {own.table} AS d JOIN {self.codes} AS e USING ({VALUE})"
-            recoded = Dimension(c.keep(known), Kind.EVENT, own.measure)
+            recoded = Dimension(c.keep_query(known), Kind.EVENT, own.measure)
             join = join_look_up(LookUp(encoded=Encoded(code=column, dimension=recoded)), short)
             return b.sql_column(VALUE, short), join
         text = column if self.name in part.columns else b.sql_text(part.constants[self.name])
@@ -49,7 +49,7 @@ class CommonDimension:
         return b.sql_column(CODE, short), exp.Join(this=table_as(self.codes, short), on=on, side="LEFT")
 
 
-def find_common_dimension(c: Compilation, parts: Sequence[StoredPart], name: str, kind: Kind) -> CommonDimension | None:
+def find_joint_dimension(c: Compilation, parts: Sequence[StoredPart], name: str, kind: Kind) -> JointDimension | None:
     """The dimension of a column in all parts that have it, if most of their events hold codes of one."""
     having = [p for p in parts if name in p.columns or name in p.constants]
     dimensions = {d.table: d for p in having if (d := p.dimensions.get(name)) is not None and d.kind is kind}
@@ -62,7 +62,7 @@ def find_common_dimension(c: Compilation, parts: Sequence[StoredPart], name: str
         return None
     others = [p for p in having if not is_coded(p, name, held.table)]
     if not others:
-        return CommonDimension(name=name, dimension=held, held=held)
+        return JointDimension(name=name, dimension=held, held=held)
     fits = kind is Kind.TEXT and all(p.columns.get(name, Kind.TEXT) is kind and p.file for p in others)
     many = c.codes_from > 0 and total - rows[held.table] > MOST_OTHERS * rows[held.table]
     if many or not fits:
@@ -76,22 +76,24 @@ def is_coded(part: StoredPart, name: str, table: str) -> bool:
     return own is not None and own.table == table
 
 
-def extend_dimension(c: Compilation, name: str, held: Dimension, others: Sequence[StoredPart]) -> CommonDimension:
+def extend_dimension(c: Compilation, name: str, held: Dimension, others: Sequence[StoredPart]) -> JointDimension:
     """The values of a dimension with those of other parts behind them."""
-    sources = sorted({list_texts(c, part, name) for part in others})
+    sources = sorted({list_part_texts(c, part, name) for part in others})
     known = f"{VALUE} IS NOT NULL AND {VALUE} NOT IN (SELECT {VALUE} FROM {held.table} WHERE {VALUE} IS NOT NULL)"
     added = f"SELECT DISTINCT {VALUE} FROM ({' UNION ALL '.join(sources)}) WHERE {known}"
     numbered = f"SELECT CAST({held.size} + row_number() OVER () - 1 AS INTEGER) AS {CODE}, {VALUE} FROM ({added})"
-    table = c.keep(f"SELECT {CODE}, {VALUE} FROM {held.table} UNION ALL {numbered}")
-    codes = c.keep(f"SELECT {VALUE}, min({CODE}) AS {CODE} FROM {table} WHERE {VALUE} IS NOT NULL GROUP BY {VALUE}")
+    table = c.keep_query(f"SELECT {CODE}, {VALUE} FROM {held.table} UNION ALL {numbered}")
+    codes = c.keep_query(
+        f"SELECT {VALUE}, min({CODE}) AS {CODE} FROM {table} WHERE {VALUE} IS NOT NULL GROUP BY {VALUE}"
+    )
     # At most so many: nobody counts the texts before they are needed.
     size = held.size + sum(max(1, p.count()) for p in others)
     distinct = held.distinct
     dimension = Dimension(table, held.kind, lambda: (size, distinct))
-    return CommonDimension(name=name, dimension=dimension, held=held, codes=codes)
+    return JointDimension(name=name, dimension=dimension, held=held, codes=codes)
 
 
-def list_texts(c: Compilation, part: StoredPart, name: str) -> str:
+def list_part_texts(c: Compilation, part: StoredPart, name: str) -> str:
     """The query of a part's texts in a column."""
     own = part.dimensions.get(name)
     if own is not None:
