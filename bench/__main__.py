@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +19,7 @@ from bench.page import encode_lines, format_page, format_table
 from bench.process import ROOT, CommandFailed
 
 FAMILIES = (rules, readers, rule_sets, sigma, studies, languages, start, simulation, slopes)
+INTERRUPTED = 130
 MEASURES: dict[str, Measure] = {each.name: each for family in FAMILIES for each in family.MEASURES}
 
 
@@ -30,13 +32,26 @@ def main(arguments: Sequence[str]) -> int:
     with TemporaryDirectory(prefix="detlab-bench-") as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        lines = list(take_measures(open_bench(given, folder.resolve()), given.measures or list(MEASURES)))
-    print(format_table(lines))
+        bench, lines = open_bench(given, folder.resolve()), list[Line]()
+        try:
+            for name in given.measures or MEASURES:
+                lines.extend(take_measure(bench, MEASURES[name]))
+                # After each, since all of them take hours.
+                write_reports(given, lines)
+        except KeyboardInterrupt:
+            print("interrupted; what was measured by then:", file=sys.stderr)
+            return INTERRUPTED
+        finally:
+            print(format_table(lines))
+    return int(any(line.fails for line in lines))
+
+
+def write_reports(given: argparse.Namespace, lines: Sequence[Line]) -> None:
+    """Writes the files that are asked for."""
     if given.json:
         given.json.write_text(json.dumps(encode_lines(lines), indent=1) + "\n", "utf-8")
     if given.page:
         given.page.write_text(format_page(lines), "utf-8")
-    return int(any(line.fails for line in lines))
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -81,16 +96,16 @@ def open_bench(given: argparse.Namespace, folder: Path) -> Bench:
     )
 
 
-def take_measures(bench: Bench, names: Sequence[str]) -> Iterator[Line]:
-    """The lines of measures; one that cannot be taken gives a line that says why."""
-    for name in names:
-        bench.say(f"{name}: {MEASURES[name].about}")
-        try:
-            yield from MEASURES[name].take(bench)
-        except Unmeasured as reason:
-            yield Line(measure=name, subject=MEASURES[name].about, yardstick="", missing=str(reason))
-        except CommandFailed as failure:
-            yield break_line(Line(measure=name, subject=MEASURES[name].about, yardstick=""), failure)
+def take_measure(bench: Bench, measure: Measure) -> Iterator[Line]:
+    """The lines of a measure; one that cannot be taken gives a line that says why."""
+    bench.say(f"{measure.name}: {measure.about}")
+    nothing = Line(measure=measure.name, subject=measure.about, yardstick="")
+    try:
+        yield from measure.take(bench)
+    except Unmeasured as reason:
+        yield replace(nothing, missing=str(reason))
+    except CommandFailed as failure:
+        yield break_line(nothing, failure)
 
 
 if __name__ == "__main__":

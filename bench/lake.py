@@ -70,7 +70,7 @@ LOLBINS = [
 ]
 # Chosen: excluding private addresses is the longest list of the SPL rule. The CQL rule asks little else, and more than
 # a million groups LogScale does not keep.
-PRIVATE = {"sysmon": 0.5, "falcon": 0.8}
+PRIVATE = {"sysmon": 0.5, "falcon": 0.65}
 PORTS = np.array(["443", "80", "8080", "8443", "53", "445", "3389", "22", "993", "5671"], dtype=object)
 
 Codes = NDArray[np.int32]

@@ -181,4 +181,5 @@ def reaped_orphans() -> Iterator[resource.struct_rusage]:
 
 
 if __name__ == "__main__":
-    answer_requests()
+    with contextlib.suppress(KeyboardInterrupt):
+        answer_requests()
