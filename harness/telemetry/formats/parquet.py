@@ -147,7 +147,7 @@ def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) 
     # Most texts are few values, which the file has apart; of others Arrow would hold ten times as much.
     apart = list_dictionary_columns(file.metadata)
     texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type) and field.name in apart]
-    file = pq.ParquetFile(open_parquet(stream), read_dictionary=texts, buffer_size=READ_AT_ONCE)
+    file = pq.ParquetFile(open_parquet(stream), read_dictionary=texts, buffer_size=READ_AT_ONCE, pre_buffer=False)
     with JsonEvents(stream.name, tables) as events:
         first = 1
         for batch in file.iter_batches(choose_batch_rows(file.metadata), use_threads=False):
