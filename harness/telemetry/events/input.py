@@ -164,9 +164,9 @@ def describe_fault(error: Exception) -> str:
 
 # 176 kinds are in 10,015 events; a bound for input made to grow.
 MOST_KINDS = 5_000
-# Half a million rows and 96 MB of columns, three times that while they are put in order; chosen.
+# Half a million rows and 24 MB of columns, several times that while they are put in order; chosen.
 MOST_HELD_ROWS = 1 << 19
-MOST_HELD_BYTES = 96 << 20
+MOST_HELD_BYTES = 24 << 20
 # Some 100 MB of Python objects.
 MOST_LOOSE_ROWS = 1 << 16
 # More than anybody reads; a broken file of a gigabyte would have millions.

@@ -25,7 +25,8 @@ LAYOUT = b"detlab"
 # Each batch has dictionaries of its own: of 64 Ki rows decoding takes three times as long as of these.
 PARQUET_ROWS_AT_ONCE = 1 << 18
 FEWEST_BATCH_ROWS = 1 << 10
-BATCH_BYTES = 64 << 20
+BATCH_BYTES = 8 << 20
+READ_AT_ONCE = 1 << 20
 LARGEST_PARQUET = 8 << 30
 """A file whose columns say that they hold more bytes than this is not read at once."""
 LARGEST_STREAMED_PARQUET = 16 << 40
@@ -127,17 +128,26 @@ def of_its_own(column: pa.ChunkedArray, tables: int) -> pa.ChunkedArray:
 
 
 def choose_batch_rows(held: pq.FileMetaData) -> int:
-    """How many rows are read at once: some 64 MB of columns, since each batch has dictionaries of its own."""
+    """How many rows are read at once: some 8 MB of columns, since each batch has dictionaries of its own."""
     size: int = sum(held.row_group(i).total_byte_size for i in range(held.num_row_groups))
     fitting: int = BATCH_BYTES * held.num_rows // max(size, 1)
     return max(FEWEST_BATCH_ROWS, min(PARQUET_ROWS_AT_ONCE, fitting))
 
 
+def list_dictionary_columns(held: pq.FileMetaData) -> frozenset[str]:
+    """Columns whose values the file has apart from its rows, in the first of its groups."""
+    if not held.num_row_groups:
+        return frozenset()
+    columns = [held.row_group(0).column(i) for i in range(held.num_columns)]
+    return frozenset(c.path_in_schema for c in columns if c.has_dictionary_page)
+
+
 def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) -> None:
     """Adds each row of somebody else's table as an event, by its columns where rows are read alike."""
-    texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
-    # Most texts are few values, which the file has apart.
-    file = pq.ParquetFile(open_parquet(stream), read_dictionary=texts)
+    # Most texts are few values, which the file has apart; of others Arrow would hold ten times as much.
+    apart = list_dictionary_columns(file.metadata)
+    texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type) and field.name in apart]
+    file = pq.ParquetFile(open_parquet(stream), read_dictionary=texts, buffer_size=READ_AT_ONCE, pre_buffer=False)
     with JsonEvents(stream.name, tables) as events:
         first = 1
         for batch in file.iter_batches(choose_batch_rows(file.metadata), use_threads=False):
