@@ -127,6 +127,10 @@ def net(results: list[Result]) -> float:
 
 
 MEASURES = (
-    Measure("compile", "either published rule over 500 columns: CPU a further variant in a folder", compare_variants),
+    Measure(
+        "compile",
+        "either published rule over 500 columns: CPU of compiling it, and a further variant in a folder",
+        compare_variants,
+    ),
     Measure("corpus", "published queries that `detlab lint` looks through in a second", compare_corpora),
 )
