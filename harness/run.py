@@ -41,7 +41,8 @@ from harness.telemetry.store.reader import TimeStretch
 from harness.verdict.alerts import Alert
 from harness.verdict.event_stores import EventStores
 from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
-from harness.verdict.judge import Trial, TrialSet, find_reached_limits
+from harness.verdict.judge import Trial, TrialSet
+from harness.verdict.reached_limits import find_reached_limits
 from harness.verdict.store import TelemetryStore
 from harness.verdict.ties import find_ties
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, measure_signal

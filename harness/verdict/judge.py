@@ -9,16 +9,12 @@ from functools import cache, cached_property, partial
 from itertools import accumulate
 
 from harness.detection.engine import Engine, ResultRows
-from harness.detection.language import Cut, Plan, Query, Settings, Step, language
+from harness.detection.language import Plan, Query, Settings, Step, language
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Literal, Schema, is_hidden
 from harness.detection.plan.nodes import (
-    Derive,
     Node,
-    Reverse,
     Scan,
-    Select,
-    Sort,
     is_same_plan,
     walk_nodes,
 )
@@ -26,7 +22,7 @@ from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.passes.shared_nodes import SharedNodes
-from harness.detection.plan.schema import columns_of, most_rows
+from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Finding
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label, Outcome
@@ -34,6 +30,7 @@ from harness.supervisor import unit_of_work
 from harness.verdict.alerts import Alert, alerts_of
 from harness.verdict.explain import Explanation, Inquiry, explain
 from harness.verdict.plan_differences import no_effect
+from harness.verdict.reached_limits import may_cut
 from harness.verdict.rows_behind import NO_ROWS, Labels, find_rows_behind
 from harness.verdict.store import (
     TelemetryStore,
@@ -120,31 +117,6 @@ class Trial:
             first = set(passed.get(0, NO_ROWS).events)
             events = first & self.store.truth.malicious or first
         return self.store.absent(expected, events)
-
-
-def find_reached_limits(plan: Plan, events: int, returned: int, more: Callable[[Node], bool]) -> tuple[Finding, ...]:
-    """The findings of the product's limits that were reached over so many events, by a plan that returned so many rows.
-
-    `more` says whether a plan has a row; it is asked only where the numbers leave it open.
-    """
-    return tuple(c.finding for c in plan.cuts if may_cut(c, plan.node, events, returned) and more(c.more))
-
-
-def may_cut(cut: Cut, root: Node, events: int, returned: int) -> bool:
-    """Whether a limit can have been reached: there are enough events, and enough rows where all of them come out."""
-    if cut.rows is not None and most_rows(cut.rows, events) <= cut.most:
-        return False
-    # Bounds told from the plan spare most queries a statement of their own.
-    return returned >= cut.most or cut.kept is None or not is_row_for_row(root, cut.kept)
-
-
-def is_row_for_row(root: Node, kept: Node) -> bool:
-    """Whether every row of a relation comes out of a plan that stands on it."""
-    while root is not kept:
-        if not isinstance(root, Derive | Select | Sort | Reverse):
-            return False
-        root = root.source
-    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
