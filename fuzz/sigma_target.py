@@ -15,7 +15,7 @@ from fuzz.text_targets import SHARED, find_seed_files
 from harness.diagnostics import HarnessError
 from harness.scenario.sigma.collection import SigmaChoice, SigmaSubject, read_sigma_subjects
 from harness.scenario.sigma.converter_faults import find_converter_faults
-from harness.verdict.sigma.opinion import form_opinion
+from harness.verdict.sigma.evaluation import form_opinion
 
 RULE = b"""title: Shell that connects
 logsource: {product: windows, category: process_creation}
