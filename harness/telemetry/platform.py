@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SENSORS_FOLDER = Path(__file__).parent / "sensors"
 CONDITION_NAME = re.compile(r"\bCondition\(\s*name=\"([^\"]+)\"")
-CONDITIONS_ELSEWHERE = re.compile(r"^from ([\w.]+) import (?:.*\W)?CONDITIONS\b", re.M)
+CONDITIONS_ELSEWHERE = re.compile(r"^from ([\w.]+) import (?:\([^)]*?|[^\n(]*?)\bCONDITIONS\b", re.M)
 
 UNITS_PER_SECOND = {"_time": 1.0, "@timestamp": 1000.0}
 """The platforms' columns of time and how many of their units make a second."""

@@ -175,7 +175,7 @@ def test_a_wrong_password_is_one_clear_message(psrp, auth, monkeypatch):
 # What a transport puts between its service and a command: parts of parents' command lines, outermost first.
 CHAINS = {
     "winrm": ("winrshost.exe -Embedding", "cmd.exe /C set DETLAB="),
-    "psrp": ("wsmprovhost.exe -Embedding", 'cmd.exe /d /s /c "set DETLAB='),
+    "psrp": ("wsmprovhost.exe -Embedding", 'cmd.exe" /d /s /c "set DETLAB='),
 }
 
 

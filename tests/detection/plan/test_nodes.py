@@ -21,7 +21,7 @@ from harness.detection.plan.nodes import (
     Values,
     Window,
 )
-from harness.detection.sql.statement import CROWD
+from harness.detection.sql.groups import CROWD
 
 C, L = Column, Literal
 PLAIN = Values(
@@ -174,7 +174,7 @@ def test_an_aggregate_has_its_one_meaning(duckdb, operation, arguments, more, wa
 
 @pytest.mark.parametrize("rows", [2, 0])
 def test_an_aggregate_is_the_same_beside_many_others(duckdb, rows):
-    # More measures than that are spelled otherwise (statement.CROWD).
+    # More measures than that are spelled otherwise (groups.CROWD).
     shown = [(o, a, m) for o, a, m, _ in AGGREGATES]
     lists = [(o, (C("l"),), {}) for o in (ops.values, ops.collect)]
     first = {"order": (SortKey(C("n"), descending=True),)}

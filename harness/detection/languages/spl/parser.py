@@ -221,7 +221,7 @@ def lookup_item(grammar: ArgumentGrammar, start: int) -> Item | None:
 FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.\d+)?)\s*\(")
 UNQUOTED_AGGREGATE = re.compile(r"[a-z_]\w*(\.\d+)?")
 KEYWORD = re.compile(r"(by|groupby|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
-BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',])", re.I)
+BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',]|$)", re.I)
 EVALUATED_FIELD = re.compile(r"\s*eval\s*\(", re.I)
 SERIES = re.compile(
     r"([a-z_]\w*(?:\.\d+)?)\s*(?:\(([^()]*)\)\s*)?"

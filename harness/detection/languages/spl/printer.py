@@ -81,6 +81,10 @@ def target_text(word: Word) -> str:
     return f"'{word.text}'" if '"' in word.text else f'"{word.text}"'
 
 
+CONDITION_OPTIONS = ("startswith", "endswith")
+"""Options of `transaction` whose value is a condition, of which a bare word is one too."""
+
+
 def item_text(item: Word | Option | ParenthesisedCondition | Pipeline | Template | EvalExpression) -> str:
     """One argument of a general command."""
     match item:
@@ -91,6 +95,9 @@ def item_text(item: Word | Option | ParenthesisedCondition | Pipeline | Template
             name = name if PLAIN_OPTION.fullmatch(name) else f'"{name}"'
             if isinstance(value, ParenthesisedCondition):
                 return f"{name}{operator}({condition_text(value.condition)})"
+            if name in CONDITION_OPTIONS and isinstance(value, Word):
+                # In quotes it would be a condition, whatever the word holds.
+                return f'{name}{operator}("{escape_search_text(value.text)}")'
             if isinstance(value, Word | Pipeline | Template):
                 return f"{name}{operator}{item_text(value)}"
             return f"{name}{operator}eval({expression_text(value)})"
