@@ -68,8 +68,8 @@ def check_run(name: str, data: bytes) -> None:
     trial = open_trial(name, decode(data), {})
     plan = trial.plan()
     rows = trial.engine.run(plan.node)
-    alerts = trial.alerts(plan)
-    trial.absent(plan, alerts)
+    rows, find_alerts = trial.rows_and_alerts(plan, traced=True)
+    trial.absent(plan, rows, find_alerts)
     assert all(len(row) == len(rows.columns) for row in rows.rows)
 
 
