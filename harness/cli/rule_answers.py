@@ -237,43 +237,40 @@ def rows_table(rows: ResultRows, sheet: Paper) -> list[str]:
     head = [rows.columns[i] for i in shown_at]
     if not rows.rows or not head:
         return []
-    cells = list(zip(*(format_column(rows, i) for i in shown_at), strict=True))
+    columns = [format_column(rows, i) for i in shown_at]
     # One long command line should not turn the whole table on its side.
-    widths = [
-        max(len(h), min(40, max(map(len, column)))) for h, column in zip(head, zip(*cells, strict=True), strict=True)
-    ]
+    widths = [max(len(h), min(40, max(map(len, column)))) for h, column in zip(head, columns, strict=True)]
     if sum(widths) + 2 * len(widths) <= sheet.width:
         numeric = frozenset(i for i, at in enumerate(shown_at) if all(is_numeric_cell(row[at]) for row in rows.rows))
-        return sheet.table(head, cells, right=numeric)
+        return sheet.table(head, list(zip(*columns, strict=True)), right=numeric)
     lines: list[str] = []
     widest = max(len(h) for h in head)
-    names = [f"  {escape_controls(name).ljust(widest)}  " for name in head]
-    known: dict[str, str] = {"": ""}
-    for number, row in enumerate(cells, 1):
+    named = [
+        name_cells(f"  {escape_controls(h).ljust(widest)}  ", column) for h, column in zip(head, columns, strict=True)
+    ]
+    for number, row in enumerate(zip(*named, strict=True), 1):
         lines.append(sheet.paint(f"row {number}", "dim"))
-        for name, cell in zip(names, row, strict=True):
-            # Rows repeat hosts, programs and small numbers: thousands of rows have hundreds of different cells.
-            line = known.get(cell)
-            if line is None:
-                line = known[cell] = one_line(cell)
-            if cell:
-                lines.append(name + line)
+        lines += filter(None, row)
     return lines
+
+
+def name_cells(name: str, cells: Sequence[str]) -> list[str]:
+    """The cells of a column as lines behind its name; nothing for an empty one."""
+    # Rows repeat hosts, programs and small numbers: thousands of rows have hundreds of different cells.
+    lines = {cell: name + one_line(cell) if cell else "" for cell in set(cells)}
+    return [lines[cell] for cell in cells]
 
 
 def format_column(rows: ResultRows, place: int) -> list[str]:
     """The cells of a column for people, nothing where it is empty; each value is written once."""
-    name, known = rows.columns[place], dict[tuple[type, object], str]()
-    found: list[str] = []
-    for row in rows.rows:
-        value = row[place]
-        # By type too, since True and 1.0 are one key.
-        key = (type(value), tuple(value) if isinstance(value, list) else value)
-        text = known.get(key)
-        if text is None:
-            text = known[key] = "" if value is None else format_cell(name, value)
-        found.append(text)
-    return found
+    name, values = rows.columns[place], [row[place] for row in rows.rows]
+    # By type too, since True and 1.0 are one key.
+    keys = [(type(value), tuple(value) if isinstance(value, list) else value) for value in values]
+    texts = {
+        key: "" if value is None else format_cell(name, value)
+        for key, value in dict(zip(keys, values, strict=True)).items()
+    }
+    return [texts[key] for key in keys]
 
 
 def format_cell(column: str, value: CellValue) -> str:
