@@ -81,7 +81,8 @@ class CodedStore:
     def read(self, name: str) -> pa.Table:
         """A whole small file of the store."""
         try:
-            return pq.read_table(self.path / name)
+            # Not read_table, which imports what reads folders of files.
+            return pq.ParquetFile(self.path / name).read()
         except FAILURES as error:
             raise damaged_file(self.path / name, error) from error
 
@@ -239,7 +240,8 @@ def list_distinct_codes(file: pq.ParquetFile, group: int, name: str) -> npt.NDAr
     if said is not None and said.has_min_max and said.min == said.max:
         return np.array([said.min], np.int32)
     read = file.read_row_group(group, columns=[name]).column(name)
-    return pc.unique(read).drop_null().to_numpy()
+    found: npt.NDArray[np.int32] = pc.unique(read).drop_null().to_numpy()
+    return found
 
 
 def clip_rows(read: pa.Table, window: TimeStretch) -> pa.Table:
