@@ -22,6 +22,7 @@ from harness.cli.screen import (
 )
 from harness.diagnostics import NO_OUTPUT, HarnessError, did_you_mean
 from harness.garbage import collect_nothing, collect_rarely
+from harness.process_end import end_process
 
 COMMANDS_FOLDER = Path(__file__).parent / "commands"
 # The variable that click's completion scripts set, made of the command's name.
@@ -82,7 +83,11 @@ class Commands(click.Group):
             if hasattr(stream, "reconfigure"):
                 # A terminal that is not UTF-8 must not end a run at the first character that it lacks.
                 stream.reconfigure(errors="backslashreplace")
-        sys.exit(self.run(arguments, own=args is None))
+        code = self.run(arguments, own=args is None)
+        # Whoever calls this with arguments goes on afterwards.
+        if args is not None:
+            sys.exit(code)
+        end_process(code)
 
     def run(self, arguments: list[str], *, own: bool) -> int:
         """The exit code of a command line, its errors shown; `own` is whether the process does nothing else."""

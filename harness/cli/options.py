@@ -110,11 +110,13 @@ def in_child(limits: Limits, *, whole: bool, engine: str = "") -> int | None:
     """
     if not limits.isolated:
         return None
-    # Before the clock runs: importing an engine takes longer than most rules.
-    import_engine(engine)
     code = continue_in_child(limits)
-    if code is None and whole:
-        begin_unit(limits.seconds)
+    if code is None:
+        # Before the clock runs: importing an engine takes longer than most rules. In the child, which would copy each
+        # page of it that the parent had touched.
+        import_engine(engine)
+        if whole:
+            begin_unit(limits.seconds)
     return code
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.screen import DIFFERS, out, paper
 from harness.detection.engine import CellValue, ResultRows
@@ -15,6 +16,7 @@ from harness.detection.language import language
 from harness.detection.language import list_languages as languages
 from harness.detection.plan.expressions import is_hidden
 from harness.diagnostics import HarnessError, explain_failure
+from harness.late_module import LateModule
 from harness.report.console import Paper, escape_controls, format_count, one_line
 from harness.report.formats.json import broken_object, explanation_object, row_objects, rule_object
 from harness.report.json_document import VERSION, dumps
@@ -35,11 +37,16 @@ from harness.telemetry.scenario_telemetry import replay
 from harness.telemetry.store.manifest import is_store
 from harness.verdict.explain import Explanation, explain, format_value
 from harness.verdict.rows_behind import Labels
-from harness.verdict.sigma.evaluation import form_opinion
 from harness.verdict.sigma.opinion import SigmaOpinion
 from harness.verdict.store import WorldStore
 from harness.verdict.verdict import Broken
 from harness.verdict.world_gaps import find_world_gaps
+
+if TYPE_CHECKING:
+    from harness.verdict.sigma import evaluation
+else:
+    # All of Sigma, which only a rule that was converted from it has use for.
+    evaluation = LateModule("harness.verdict.sigma.evaluation")
 
 # All four chosen, no source: a rule is run again for each condition's other values, so only where that takes seconds;
 # the others keep an answer on two screens.
@@ -107,7 +114,7 @@ def ask_sigma_answer(answer: Answer) -> SigmaOpinion | None:
     if rule.subject is None or not answer.events:
         return None
     store, conditions = answer.trial.store, answer.trial.conditions
-    return form_opinion(rule.subject, store.telemetry(conditions), store.views, answer.alerts, rule.fields)
+    return evaluation.form_opinion(rule.subject, store.telemetry(conditions), store.views, answer.alerts, rule.fields)
 
 
 def elsewhere(answer: Answer) -> Iterator[tuple[str, int]]:
@@ -180,7 +187,7 @@ def ask_unconverted(
     if not subjects or any(is_store(p) for p in events):
         return {}
     telemetry = merge_telemetry(replay(p, plain=options.plain) for p in events)
-    opinions = {path: form_opinion(subject, telemetry, (), None) for path, subject in subjects.items()}
+    opinions = {path: evaluation.form_opinion(subject, telemetry, (), None) for path, subject in subjects.items()}
     return {path: opinion for path, opinion in opinions.items() if opinion}
 
 
@@ -237,43 +244,42 @@ def rows_table(rows: ResultRows, sheet: Paper) -> list[str]:
     head = [rows.columns[i] for i in shown_at]
     if not rows.rows or not head:
         return []
-    cells = list(zip(*(format_column(rows, i) for i in shown_at), strict=True))
+    columns = [format_column(rows, i) for i in shown_at]
     # One long command line should not turn the whole table on its side.
-    widths = [
-        max(len(h), min(40, max(map(len, column)))) for h, column in zip(head, zip(*cells, strict=True), strict=True)
-    ]
+    widths = [max(len(h), min(40, max(map(len, column)))) for h, column in zip(head, columns, strict=True)]
     if sum(widths) + 2 * len(widths) <= sheet.width:
         numeric = frozenset(i for i, at in enumerate(shown_at) if all(is_numeric_cell(row[at]) for row in rows.rows))
-        return sheet.table(head, cells, right=numeric)
+        return sheet.table(head, list(zip(*columns, strict=True)), right=numeric)
     lines: list[str] = []
     widest = max(len(h) for h in head)
-    names = [f"  {escape_controls(name).ljust(widest)}  " for name in head]
-    known: dict[str, str] = {"": ""}
-    for number, row in enumerate(cells, 1):
+    named = [
+        name_cells(f"  {escape_controls(h).ljust(widest)}  ", column) for h, column in zip(head, columns, strict=True)
+    ]
+    for number, row in enumerate(zip(*named, strict=True), 1):
         lines.append(sheet.paint(f"row {number}", "dim"))
-        for name, cell in zip(names, row, strict=True):
-            # Rows repeat hosts, programs and small numbers: thousands of rows have hundreds of different cells.
-            line = known.get(cell)
-            if line is None:
-                line = known[cell] = one_line(cell)
-            if cell:
-                lines.append(name + line)
+        lines += filter(None, row)
     return lines
+
+
+def name_cells(name: str, cells: Sequence[str]) -> list[str]:
+    """The cells of a column as lines behind its name; nothing for an empty one."""
+    # Rows repeat hosts, programs and small numbers: thousands of rows have hundreds of different cells.
+    lines = {cell: name + one_line(cell) if cell else "" for cell in set(cells)}
+    return [lines[cell] for cell in cells]
 
 
 def format_column(rows: ResultRows, place: int) -> list[str]:
     """The cells of a column for people, nothing where it is empty; each value is written once."""
-    name, known = rows.columns[place], dict[tuple[type, object], str]()
-    found: list[str] = []
-    for row in rows.rows:
-        value = row[place]
+    name, values = rows.columns[place], [row[place] for row in rows.rows]
+    keys: Sequence[object] = values
+    if list in (kinds := set(map(type, values)) - {NoneType}) or len(kinds) > 1:
         # By type too, since True and 1.0 are one key.
-        key = (type(value), tuple(value) if isinstance(value, list) else value)
-        text = known.get(key)
-        if text is None:
-            text = known[key] = "" if value is None else format_cell(name, value)
-        found.append(text)
-    return found
+        keys = [(type(value), tuple(value) if isinstance(value, list) else value) for value in values]
+    texts = {
+        key: "" if value is None else format_cell(name, value)
+        for key, value in dict(zip(keys, values, strict=True)).items()
+    }
+    return [texts[key] for key in keys]
 
 
 def format_cell(column: str, value: CellValue) -> str:

@@ -40,7 +40,7 @@ class EventStores:
         if any(is_store(p) for p in events) or is_large(events, self.memory):
             made = ScratchFolder("detlab-ingested-")
             self.scratch.append(made)
-            write_store(events, made.path, plain=self.plain, conditions={})
+            write_store(events, made.path, plain=self.plain, conditions={}, scratch=True)
             return WorldStore(engine, made.path, window)
         telemetry = merge_telemetry(replay(p, plain=self.plain) for p in events)
         return TelemetryStore(engine, lambda _: telemetry)

@@ -10,13 +10,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape as html_escape
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
-from xml.sax.saxutils import escape
 
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.late_module import LateModule
+
+if TYPE_CHECKING:
+    from xml.sax import saxutils
+else:
+    # It brings all of HTTP along, and every simulated attack knows this module.
+    saxutils = LateModule("xml.sax.saxutils")
 
 HIDDEN = "<secret>"
 # A shorter one would be replaced within ordinary words; a longer one that is a word still is.
@@ -124,7 +130,9 @@ def from_keyring(service: str, user: str) -> Secret:
 
 def list_spellings(text: str) -> set[str]:
     """A secret as it stands in plain text, in a URL, in JSON and in XML."""
-    xml = {escape(text, {**double, **single}) for double in ({}, DOUBLE_QUOTE) for single in ({}, SINGLE_QUOTE)}
+    xml = {
+        saxutils.escape(text, {**double, **single}) for double in ({}, DOUBLE_QUOTE) for single in ({}, SINGLE_QUOTE)
+    }
     coded = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], html_escape(text)}
     return {text, quote(text, safe=""), quote(text), *coded, *xml}
 
@@ -145,7 +153,7 @@ def hide_secrets(text: str) -> tuple[str, int]:
     compiled = compile_secrets()
     if compiled is None:
         return text, 0
-    return compiled[0].subn(escape(HIDDEN) if MARKUP.search(text) else HIDDEN, text)
+    return compiled[0].subn(saxutils.escape(HIDDEN) if MARKUP.search(text) else HIDDEN, text)
 
 
 def redact_secrets(text: str) -> str:

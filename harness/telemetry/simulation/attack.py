@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.diagnostics import HarnessError
+from harness.late_module import LateModule
 from harness.scenario.atomic import Atomic, Shell
 from harness.scenario.atomic_command import Command, render_atomic
 from harness.scenario.command_prompt import split_rows
 from harness.scenario.scenario import Launch
 from harness.telemetry.events.text_columns import Times
-from harness.telemetry.lab.command_line import build_marked_line, prepend_mark
 from harness.telemetry.simulation.activity import Activity
 from harness.telemetry.simulation.host import POWERSHELL_IMAGE, Host, Process
 from harness.telemetry.simulation.process_lifecycle import (
@@ -25,6 +26,12 @@ from harness.telemetry.simulation.process_lifecycle import (
     sample_process_lifetime,
     to_milliseconds,
 )
+
+if TYPE_CHECKING:
+    from harness.telemetry.lab import command_line
+else:
+    # With it comes the lab, its inventory and its secrets, and this module is known to whoever judges anything.
+    command_line = LateModule("harness.telemetry.lab.command_line")
 
 # What -Command is followed by; PowerShell takes the outer quotes for its own (telemetry.md 2.3).
 INLINE_SCRIPT = re.compile(r'\s-Command\s+"(?P<script>.*)"\s*$', re.I | re.S)
@@ -100,7 +107,7 @@ def start_prompt(host: Host, command: Command, launched: Launch) -> tuple[Proces
             CMD, command_line=f'"cmd.exe" /c {joined}', parent=host.application(POWERSHELL_IMAGE), user=host.user
         )
         return shell, (shell,)
-    return open_remote_prompt(host, build_marked_line(command, SIMULATED_MARK).text, launched)
+    return open_remote_prompt(host, command_line.build_marked_line(command, SIMULATED_MARK).text, launched)
 
 
 def open_remote_prompt(host: Host, line: str, launched: Launch) -> tuple[Process, tuple[Process, ...]]:
@@ -149,9 +156,9 @@ def start_script(host: Host, image: str, command: Command, launched: Launch, nam
         line = f'"powershell.exe" & {{{quoted}}}'
         process = host.process(image, command_line=line, parent=parent, user=host.user)
         return AttackProcess(process=process, script=f"& {{{text}}}")
-    line = build_marked_line(command, SIMULATED_MARK).text
+    line = command_line.build_marked_line(command, SIMULATED_MARK).text
     shell, waiting = open_remote_prompt(host, line, launched)
-    own = line.removeprefix(prepend_mark("", SIMULATED_MARK))
+    own = line.removeprefix(command_line.prepend_mark("", SIMULATED_MARK))
     started = start_row(host, image, own, shell, waiting, name)
     return AttackProcess(process=started.process, script=text, waiting=waiting)
 

@@ -20,7 +20,7 @@ from harness.telemetry.store.manifest import (
     write_manifest,
 )
 from harness.telemetry.store.reader import CodedStore
-from harness.telemetry.store.writer import StoreWriter
+from harness.telemetry.store.writer import OpenFile, StoreWriter, open_parquet, open_scratch_parquet
 
 Progress = Callable[[int], None]
 
@@ -43,11 +43,11 @@ def is_large(paths: Sequence[Path], memory: int) -> bool:
 class StoreSink:
     """Takes recordings, a part after another, and writes them to the folder of a store."""
 
-    def __init__(self, folder: Path, progress: Progress | None = None) -> None:
+    def __init__(self, folder: Path, progress: Progress | None = None, open_file: OpenFile = open_parquet) -> None:
         """`progress` is told after each part how many events there are."""
         self.folder, self.progress = folder, progress
         self.dimensions = Dimensions()
-        self.writer = StoreWriter(folder, self.dimensions)
+        self.writer = StoreWriter(folder, self.dimensions, open_file=open_file)
         self.causes: list[Cause] = []
         self.origins: dict[TelemetryOrigin, None] = {}
         self.latest: tuple[tuple[Cause, ...], int] = ((), 0)
@@ -107,9 +107,10 @@ def write_store(
     plain: Input | None = None,
     conditions: Mapping[str, str],
     progress: Progress | None = None,
+    scratch: bool = False,
 ) -> StoreManifest:
-    """The same into an empty folder."""
-    sink = StoreSink(folder, progress)
+    """The same into an empty folder; `scratch` is whether it will be thrown away soon."""
+    sink = StoreSink(folder, progress, open_scratch_parquet if scratch else open_parquet)
     damages: list[Damage] = []
     known: dict[str, str] = {}
     try:

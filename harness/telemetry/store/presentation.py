@@ -131,8 +131,8 @@ class Presentation:
         if name not in self.platform.telling_fields or not own.filled:
             return [WITNESS if own.filled else ""]
         seen: set[str] = set()
-        for _, events in self.store.pieces(table, [name], None):
-            seen |= set(events.columns.column(name).chunk(0).dictionary.to_pylist())
+        for texts in self.store.list_texts(table, own):
+            seen.update(texts)
             if len(seen) > MOST_METADATA_VALUES:
                 break
         return sorted(seen)[:MOST_METADATA_VALUES] or [WITNESS]

@@ -81,7 +81,8 @@ class CodedStore:
     def read(self, name: str) -> pa.Table:
         """A whole small file of the store."""
         try:
-            return pq.read_table(self.path / name)
+            # Not read_table, which imports what reads folders of files.
+            return pq.ParquetFile(self.path / name).read()
         except FAILURES as error:
             raise damaged_file(self.path / name, error) from error
 
@@ -128,6 +129,26 @@ class CodedStore:
                     yield read, self.events_of(table, chosen, read)
             except FAILURES as error:
                 raise damaged_file(self.path, error) from error
+
+    def list_texts(self, table: StoredKind, field: StoredField) -> Iterator[list[str]]:
+        """The different texts of a field in the row groups of a table, until there can be no other."""
+        if not field.coded:
+            for _, events in self.pieces(table, [field.name], None):
+                yield events.columns.column(field.name).chunk(0).dictionary.to_pylist()
+            return
+        texts = self.texts(field.name)
+        seen = np.zeros(len(texts), bool)
+        for file, group in self.groups(table):
+            try:
+                codes = list_distinct_codes(file, group, field.name, bounds=bool(seen.all()))
+                # Below 0 an array would count from its end.
+                if len(codes) and not 0 <= int(codes.min()) <= int(codes.max()) < len(texts):
+                    raise ValueError(f"{field.name} has codes of texts that are not there")
+            except FAILURES as error:
+                raise damaged_file(self.path, error) from error
+            if not seen.all():
+                yield texts.take(pa.array(codes)).to_pylist()
+            seen[codes] = True
 
     def list_causes(self, table: StoredKind, window: TimeStretch | None = None) -> Iterator[npt.NDArray[np.int32]]:
         """The numbers of the causes of a table's events, of a window, if one is given."""
@@ -210,6 +231,16 @@ def may_overlap(file: pq.ParquetFile, group: int, window: TimeStretch) -> bool:
     if bounds is None or not bounds.has_min_max:
         return True
     return bool(bounds.min < window.end and bounds.max >= window.begin)
+
+
+def list_distinct_codes(file: pq.ParquetFile, group: int, name: str, *, bounds: bool) -> npt.NDArray[np.int32]:
+    """The codes that a column has in a row group, or only the `bounds` of them; read where the file does not say."""
+    said = file.metadata.row_group(group).column(file.schema_arrow.get_field_index(name)).statistics
+    if said is not None and said.has_min_max and (bounds or said.min == said.max):
+        return np.array(sorted({said.min, said.max}), np.int32)
+    read = file.read_row_group(group, columns=[name]).column(name)
+    found: npt.NDArray[np.int32] = pc.unique(read).drop_null().to_numpy()
+    return found
 
 
 def clip_rows(read: pa.Table, window: TimeStretch) -> pa.Table:

@@ -12,6 +12,7 @@ from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Cause, Events
 from harness.telemetry.store.ingest import StoreSink
 from harness.telemetry.store.manifest import read_manifest
 from harness.telemetry.store.reader import CodedStore, TimeStretch
+from harness.telemetry.store.writer import open_parquet, open_scratch_parquet
 
 
 def make_events(columns, first=0, cause=-1):
@@ -32,6 +33,12 @@ def write(folder, *parts, causes=()):
         sink.take(Telemetry(events=(events,), causes=causes, origin=TelemetryOrigin.REPLAYED))
     sink.finish({}, ())
     return CodedStore(folder)
+
+
+def list_texts(store, name):
+    """The texts of a field in each row group of the first table."""
+    (table,) = store.manifest.tables
+    return list(store.list_texts(table, next(f for f in table.fields if f.name == name)))
 
 
 def read_fields(store, name):
@@ -66,6 +73,35 @@ def test_a_few_last_rows_with_texts_that_are_known_stay_codes(tmp_path):
     addresses = [f"10.0.0.{i % 2000}" for i in range(10_000)]
     store = write(tmp_path, make_events({"Ip": addresses}), make_events({"Ip": addresses[:1900]}, first=10_000))
     assert [t.rows for t in store.manifest.tables] == [11_900]
+
+
+def test_texts_of_a_field_are_listed_until_there_can_be_no_other(tmp_path):
+    parts = [["a", "a"], [None, None], ["b", None, "a"], ["b"]]
+    store = write(tmp_path, *(make_events({"Image": p}, first=3 * i) for i, p in enumerate(parts)))
+    assert list_texts(store, "Image") == [["a"], [], ["b", "a"]]
+
+
+@pytest.mark.parametrize("codes", [["c", "c"], ["a", "c"]])
+def test_codes_of_texts_that_are_not_there_are_a_damaged_store(tmp_path, codes):
+    store = write(tmp_path, make_events({"Image": ["a", "b"]}), make_events({"Image": codes}, first=2))
+    file = tmp_path / store.manifest.dimensions["Image"].file
+    pq.write_table(pq.read_table(file).slice(0, 2), file)
+    with pytest.raises(HarnessError, match="codes of texts that are not there"):
+        list_texts(CodedStore(tmp_path), "Image")
+
+
+def test_a_store_that_is_thrown_away_holds_the_same_as_one_that_is_kept(tmp_path):
+    columns = {"Image": ["a", None] * 4000, "CommandLine": [f"line {i}" for i in range(8000)]}
+    stores = []
+    for name, how in (("kept", open_parquet), ("scratch", open_scratch_parquet)):
+        sink = StoreSink(tmp_path / name, open_file=how)
+        sink.take(Telemetry(events=(make_events(columns),), origin=TelemetryOrigin.REPLAYED))
+        sink.finish({}, ())
+        stores.append(CodedStore(tmp_path / name))
+    (kept,), (scratch,) = (s.manifest.tables for s in stores)
+    assert kept == scratch
+    held = [pq.read_table(s.path / kept.files[0]) for s in stores]
+    assert held[0] == held[1]
 
 
 def test_causes_of_a_recording_in_parts_are_there_once(tmp_path):
