@@ -17,7 +17,7 @@ from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events
 from harness.telemetry.events.text_columns import Times, build_dictionary_array, encode_codes, take_rows
 from harness.telemetry.platform import Condition, sensor_names
 from harness.telemetry.simulation.activity import Activity, BooleanArray, Integers
-from harness.telemetry.simulation.coded_column import TextColumn
+from harness.telemetry.simulation.coded_column import PooledTexts, TextColumn
 from harness.telemetry.simulation.host import Process
 
 Causes = npt.NDArray[np.int32]
@@ -74,10 +74,11 @@ class ActivityRows(Generic[A]):
         codes = []
         for activity, count in zip(self.activities, self.counts.tolist(), strict=True):
             few, own = encode_field(value(activity), count)
-            codes.append(own)
             if spell is not None:
+                few, own = few.pick(own) if isinstance(few, PooledTexts) else (few, own)
                 few = few.to_pylist() if isinstance(few, pa.Array) else few
                 few = [v if v is None else spell(v, activity) for v in few]
+            codes.append(own)
             parts.append(few)
         return encode_parts(codes, parts)
 
@@ -99,7 +100,7 @@ def of_length(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
     return values if values.ndim and len(values) == count else np.full(count, values)
 
 
-FieldValues: TypeAlias = "Sequence[str | None] | pa.StringArray"
+FieldValues: TypeAlias = "Sequence[str | None] | pa.StringArray | PooledTexts"
 """The few values of a coded field."""
 
 
@@ -107,9 +108,7 @@ def encode_parts(codes: Sequence[Integers], parts: Sequence[FieldValues]) -> pa.
     """Batches of codes into values of their own as one column: equal values share one entry."""
     if not codes:
         return encode_codes(np.empty(0, np.int64), [])
-    # Each batch's codes are shifted behind the values of the batches before.
-    before = np.cumsum([0, *(len(p) for p in parts[:-1])])
-    shifted = np.concatenate([own + first for own, first in zip(codes, before.tolist(), strict=True)])
+    shifted, parts = lay_out_values(codes, parts)
     if not any(isinstance(p, pa.Array) for p in parts):
         return encode_codes(shifted, [v for part in parts for v in part])
     # Neighbours that are lists become one array: an array a batch costs more than its values.
@@ -130,6 +129,33 @@ def encode_parts(codes: Sequence[Integers], parts: Sequence[FieldValues]) -> pa.
         values = pa.concat_arrays([distinct.dictionary, pa.nulls(1, pa.string())])
         return build_dictionary_array(places.fill_null(absent).to_numpy()[shifted], values)
     return build_dictionary_array(places.to_numpy()[shifted], distinct.dictionary)
+
+
+def lay_out_values(
+    codes: Sequence[Integers], parts: Sequence[FieldValues]
+) -> tuple[Integers, list[Sequence[str | None] | pa.StringArray]]:
+    """Codes of all batches as one, into their values laid end to end; texts that batches share are there once."""
+    moved = list(codes)
+    blocks: list[Sequence[str | None] | pa.StringArray] = []
+    pools: dict[int, tuple[PooledTexts, list[int]]] = {}
+    size = 0
+    for place, part in enumerate(parts):
+        if isinstance(part, PooledTexts):
+            pools.setdefault(id(part), (part, []))[1].append(place)
+            continue
+        # Each batch's codes are shifted behind the values of the batches before.
+        if size:
+            moved[place] = codes[place] + size
+        size += len(part)
+        blocks.append(part)
+    for pool, places in pools.values():
+        values, own = pool.pick(np.concatenate([codes[p] for p in places]))
+        ends = np.cumsum([len(codes[p]) for p in places])[:-1]
+        for place, some in zip(places, np.split(own + size, ends), strict=True):
+            moved[place] = some
+        size += len(values)
+        blocks.append(values)
+    return np.concatenate(moved), blocks
 
 
 def encode_field(value: Any, count: int) -> tuple[FieldValues, Integers]:

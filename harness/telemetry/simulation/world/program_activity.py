@@ -25,8 +25,8 @@ from harness.telemetry.simulation.network_calls import call_names, look_up_names
 from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
 from harness.telemetry.simulation.process_tree import HOSTED_SERVICES, TREE
 from harness.telemetry.simulation.schedule import convert_seconds
+from harness.telemetry.simulation.text_pool import PooledScope, TextPool
 from harness.telemetry.simulation.text_template import (
-    TemplateScope,
     cumulate_popularity,
     draw_mixture,
     draw_ranks,
@@ -54,6 +54,7 @@ class HostRun:
     fresh: bool
     end: np.datetime64
     fixed: Mapping[str, str]
+    texts: TextPool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +74,9 @@ def run_program(
     clock = run.clocks.get(program.during)
     if clock is None:
         return
-    scope = TemplateScope(fixed=run.fixed, own=hash_to_number("own", run.host.name, size=4), random=random)
+    scope = PooledScope(
+        fixed=run.fixed, own=hash_to_number("own", run.host.name, size=4), random=random, pool=run.texts
+    )
     habit = draw_habit(run.host.name, name)
     if program.standing:
         image = expand_fixed(program.image, run.fixed)
@@ -113,7 +116,7 @@ def start_program(
     clock: WorldClock,
     habit: float,
     known: dict[str, list[ProgramRuns]],
-    scope: TemplateScope,
+    scope: PooledScope,
 ) -> Iterator[Activity]:
     """Every start of a program, one batch an image and an array of parents."""
     parents: Sequence[ProgramRuns | None] = known.get(program.parent) or [None]
@@ -147,7 +150,7 @@ def start_processes(
     image: str,
     parent: Process | None,
     starts: Times,
-    scope: TemplateScope,
+    scope: PooledScope,
 ) -> Iterator[Activity]:
     """The processes of one image that are started at these moments, their lives and their traces."""
     scope = replace(scope, fixed={**scope.fixed, "image": image})
@@ -214,7 +217,7 @@ def sample_child_starts(
 def find_parent(
     program: Program,
     host: Host,
-    scope: TemplateScope,
+    scope: PooledScope,
     parents: ProgramRuns | None,
     by: RowCodes | None,
     starts: Times,
@@ -238,16 +241,16 @@ def find_process(host: Host, name: str, account: str) -> Process:
     return host.daemon(name, account=account) if account else host.application(name)
 
 
-def draw_lines(lines: tuple[str, ...], scope: TemplateScope, count: int) -> TextColumn | str:
+def draw_lines(lines: tuple[str, ...], scope: PooledScope, count: int) -> TextColumn | str:
     """A command line for each start, the first of the templates the most often."""
     if not lines:
         return f'"{scope.fixed["image"]}"'
     chosen = np.searchsorted(cumulate_popularity(len(lines)), scope.random.random(count))
-    return draw_mixture(lines, np.minimum(chosen, len(lines) - 1).astype(np.int64), scope)
+    return scope.pool.add(lines, np.minimum(chosen, len(lines) - 1).astype(np.int64), scope)
 
 
 def leave_traces(
-    program: Program, runs: ProgramRuns, clock: WorldClock, hours: float, scope: TemplateScope
+    program: Program, runs: ProgramRuns, clock: WorldClock, hours: float, scope: PooledScope
 ) -> Iterator[Activity]:
     """Files, registry values, libraries, pipes, names and calls of processes, each kind as one batch."""
     host = runs.process.host
@@ -284,14 +287,14 @@ def sample_traces(
 
 
 def write_files(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: PooledScope
 ) -> Iterator[Activity]:
     """Files that are created or overwritten."""
-    yield FileCreation(at=at, host=host, process=process, target_filename=draw_mixture(tuple(rates), chosen, scope))
+    yield FileCreation(at=at, host=host, process=process, target_filename=scope.pool.add(tuple(rates), chosen, scope))
 
 
 def change_registry(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: PooledScope
 ) -> Iterator[Activity]:
     """Values that are set (`KEY = DETAILS`) or deleted (`~KEY`), keys that are made (`+KEY`) or deleted (`-KEY`)."""
     kinds = np.array(["+-~".find(t[0]) for t in rates], np.int64)[chosen]
@@ -304,21 +307,21 @@ def change_registry(
                 at=at[rows],
                 host=host,
                 process=process.take(rows),
-                target_object=draw_mixture(keys, chosen[rows], scope),
+                target_object=scope.pool.add(keys, chosen[rows], scope),
                 change=change,
-                details=draw_mixture(details, chosen[rows], scope) if kind == -1 else None,
+                details=scope.pool.add(details, chosen[rows], scope) if kind == -1 else None,
             )
 
 
 def load_libraries(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: PooledScope
 ) -> Iterator[Activity]:
     """Libraries that are loaded."""
-    yield ImageLoad(at=at, host=host, process=process, library=draw_mixture(tuple(rates), chosen, scope))
+    yield ImageLoad(at=at, host=host, process=process, library=scope.pool.add(tuple(rates), chosen, scope))
 
 
 def open_pipes(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: PooledScope
 ) -> Iterator[Activity]:
     r"""Pipes that are created (`\NAME`) or connected to (`>\NAME`)."""
     to_others = np.array([t.startswith(">") for t in rates], bool)[chosen]
@@ -326,12 +329,12 @@ def open_pipes(
     for connected in (False, True):
         rows = np.flatnonzero(to_others == connected)
         if len(rows):
-            name = draw_mixture(names, chosen[rows], scope)
+            name = scope.pool.add(names, chosen[rows], scope)
             yield NamedPipe(at=at[rows], host=host, process=process.take(rows), name=name, connected=connected)
 
 
 def ask_names(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: PooledScope
 ) -> Iterator[Activity]:
     """Names that are asked for; with `!` before it there is no such name."""
     lost = np.array([t.startswith("!") for t in rates], bool)[chosen]
@@ -344,7 +347,7 @@ def ask_names(
 
 
 def call_servers(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
+    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: PooledScope
 ) -> Iterator[Activity]:
     """Calls to names (`NAME:PORT`), each looked up before."""
     ports = np.array([int(t.rpartition(":")[2]) for t in rates], np.int64)
