@@ -108,20 +108,20 @@ def encode_parts(codes: Sequence[Integers], parts: Sequence[FieldValues]) -> pa.
     """Batches of codes into values of their own as one column: equal values share one entry."""
     if not codes:
         return encode_codes(np.empty(0, np.int64), [])
-    shifted, parts = lay_out_values(codes, parts)
-    if not any(isinstance(p, pa.Array) for p in parts):
-        return encode_codes(shifted, [v for part in parts for v in part])
+    shifted, blocks = lay_out_values(codes, parts)
+    if not any(isinstance(b, pa.Array) for b in blocks):
+        return encode_codes(shifted, [v for block in blocks for v in block])
     # Neighbours that are lists become one array: an array a batch costs more than its values.
     arrays: list[pa.Array] = []
     held: list[str | None] = []
-    for part in parts:
-        if isinstance(part, pa.Array):
+    for block in blocks:
+        if isinstance(block, pa.Array):
             if held:
                 arrays.append(pa.array(held, pa.string()))
                 held = []
-            arrays.append(part)
+            arrays.append(block)
         else:
-            held.extend(part)
+            held.extend(block)
     distinct = pa.concat_arrays([*arrays, pa.array(held, pa.string())]).dictionary_encode()
     places = distinct.indices
     if places.null_count:
@@ -179,19 +179,32 @@ class Processes:
                 rows.append(np.full(count, -1))
                 continue
             # By identity: a process is compared by nothing, since arrays in it have no single truth.
-            if id(process) not in first:
-                first[id(process)] = size
-                self.distinct.append(process)
-                size += len(process)
-            at = first[id(process)]
-            # One process did all of a batch, or an array of processes has one element a row.
-            rows.append(np.full(count, at) if np.ndim(process.started) == 0 else at + np.arange(count))
+            whole = process.origin or process
+            at = first.get(id(whole))
+            if at is None:
+                at = first[id(whole)] = size
+                self.distinct.append(whole)
+                size += len(whole)
+            if process.places is not None:
+                rows.append(at + process.places)
+            else:
+                # One process did all of a batch, or an array of processes has one element a row.
+                alone = not isinstance(process.started, np.ndarray) or not process.started.ndim
+                rows.append(np.full(count, at) if alone else np.arange(at, at + count))
         self.sizes = np.array([len(p) for p in self.distinct], np.int64)
-        self.rows: Integers = np.concatenate(rows) if rows else np.empty(0, np.int64)
+        laid_out = np.concatenate(rows) if rows else np.empty(0, np.int64)
+        # Of an array some processes may be in no row: their texts would be in the column's dictionary for nothing.
+        wanted = np.zeros(size + 1, bool)
+        wanted[laid_out] = True
+        self.wanted = wanted[:size]
+        self.kept: Integers = np.flatnonzero(self.wanted)
+        moved = np.cumsum(wanted) - 1
+        moved[size] = -1
+        self.rows: Integers = moved[laid_out]
 
     def each(self, value: Callable[[Process], str | None]) -> pa.DictionaryArray:
         """A column of one text a process; rows without a process have none."""
-        places = np.repeat(np.arange(len(self.distinct)), self.sizes)
+        places = np.repeat(np.arange(len(self.distinct)), self.sizes)[self.kept]
         return self.column(encode_codes(places, [value(p) for p in self.distinct]))
 
     def texts(self, value: Callable[[Process], str | TextColumn]) -> pa.DictionaryArray:
@@ -200,17 +213,21 @@ class Processes:
         if all(isinstance(each, str) for each in found):
             return self.each(lambda p: str(value(p)))
         fields = [encode_field(each, size) for each, size in zip(found, self.sizes.tolist(), strict=True)]
-        return self.column(encode_parts([own for _, own in fields], [few for few, _ in fields]))
+        codes = [own for _, own in fields]
+        if len(self.kept) < len(self.wanted):
+            parts = np.split(self.wanted, np.cumsum(self.sizes)[:-1])
+            codes = [own[some] for own, some in zip(codes, parts, strict=True)]
+        return self.column(encode_parts(codes, [few for few, _ in fields]))
 
     def numbers(self, value: Callable[[Process], Integers | int]) -> Integers:
         """A number for each different process, before it is spelled and given to `column`."""
         parts = [of_length(np.asarray(value(p), np.int64), len(p)) for p in self.distinct]
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+        return np.concatenate(parts)[self.kept] if parts else np.empty(0, np.int64)
 
     def starts(self) -> Times:
         """Start time of each different process, on its host's clock."""
         parts = [p.starts + p.host.clock_skew for p in self.distinct]
-        return np.concatenate(parts) if parts else np.empty(0, "datetime64[us]")
+        return np.concatenate(parts)[self.kept] if parts else np.empty(0, "datetime64[us]")
 
     def column(self, values: pa.DictionaryArray | pa.StringArray) -> pa.DictionaryArray:
         """A column of texts that are given for each different process; rows without a process have none."""

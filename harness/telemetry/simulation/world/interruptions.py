@@ -69,9 +69,9 @@ class Shift:
                 # A later start needs a later number: the ProcessStartKey rises with time.
                 numbers = process.host.ledger.number(np.maximum(elapsed, 0) + 300)
                 sequence = int(numbers[0]) if np.ndim(started) == 0 else numbers
-                moved = replace(process, started=started, sequence=sequence, parent=parent)
+                moved = replace(process, started=started, sequence=sequence, parent=parent, origin=None, places=None)
             elif parent is not process.parent:
-                moved = replace(process, parent=parent)
+                moved = replace(process, parent=parent, origin=None, places=None)
             self.known[id(process)] = process, moved
         return self.known[id(process)][1]
 
