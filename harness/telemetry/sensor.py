@@ -138,16 +138,19 @@ def lay_out_values(
     moved = list(codes)
     blocks: list[Sequence[str | None] | pa.StringArray] = []
     pools: dict[int, tuple[PooledTexts, list[int]]] = {}
+    begins: dict[int, int] = {}
     size = 0
     for place, part in enumerate(parts):
         if isinstance(part, PooledTexts):
             pools.setdefault(id(part), (part, []))[1].append(place)
             continue
-        # Each batch's codes are shifted behind the values of the batches before.
-        if size:
-            moved[place] = codes[place] + size
-        size += len(part)
-        blocks.append(part)
+        begin = begins.setdefault(id(part), size)
+        # Each batch's codes are shifted behind the values of the batches before; parts of one batch share its values.
+        if begin:
+            moved[place] = codes[place] + begin
+        if begin == size:
+            size += len(part)
+            blocks.append(part)
     for pool, places in pools.values():
         values, own = pool.pick(np.concatenate([codes[p] for p in places]))
         ends = np.cumsum([len(codes[p]) for p in places])[:-1]

@@ -256,6 +256,7 @@ def run_programs(
         fresh=boot.fresh,
         end=boot.end,
         fixed=build_fixed_words(member, boot, people),
+        own=hash_to_number("own", member.name, size=4),
         texts=texts,
     )
     known: dict[str, list[ProgramRuns]] = {}

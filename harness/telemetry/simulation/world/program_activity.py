@@ -54,6 +54,7 @@ class HostRun:
     fresh: bool
     end: np.datetime64
     fixed: Mapping[str, str]
+    own: int
     texts: TextPool
 
 
@@ -74,9 +75,7 @@ def run_program(
     clock = run.clocks.get(program.during)
     if clock is None:
         return
-    scope = PooledScope(
-        fixed=run.fixed, own=hash_to_number("own", run.host.name, size=4), random=random, pool=run.texts
-    )
+    scope = PooledScope(fixed=run.fixed, own=run.own, random=random, pool=run.texts)
     habit = draw_habit(run.host.name, name)
     if program.standing:
         image = expand_fixed(program.image, run.fixed)
@@ -254,36 +253,76 @@ def leave_traces(
 ) -> Iterator[Activity]:
     """Files, registry values, libraries, pipes, names and calls of processes, each kind as one batch."""
     host = runs.process.host
-    for effect, rates in program.effects.items():
-        if not rates:
-            continue
-        at, process = sample_traces(sum(rates.values()) * hours, runs, clock, scope.random, early=effect == "libraries")
-        if not len(at):
-            continue
-        shares = np.cumsum(np.array(list(rates.values()), np.float64))
-        chosen = np.searchsorted(shares / shares[-1], scope.random.random(len(at)), side="right").astype(np.int64)
-        chosen = np.minimum(chosen, len(rates) - 1)
-        yield from TRACES[effect](host, process, at, rates, chosen, scope)
+    traces = list_traces(program)
+    if not runs.standing and traces.rates:
+        at, by, drawn = sample_process_traces(traces, runs, scope.random)
+        of_effect = traces.effects[drawn]
+        for number in np.flatnonzero(np.bincount(of_effect)).tolist():
+            rows = np.flatnonzero(of_effect == number)
+            effect, rates, first = traces.groups[number]
+            process = runs.process.take(by[rows])
+            yield from TRACES[effect](host, process, at[rows], rates, drawn[rows] - first, scope)
+        return
+    for effect, rates, first in traces.groups:
+        shares = traces.rates[first : first + len(rates)]
+        at = sample_standing_traces(sum(shares) * hours, clock, scope.random)
+        if len(at):
+            yield from TRACES[effect](host, runs.process, at, rates, draw_by_rate(shares, len(at), scope.random), scope)
 
 
-def sample_traces(
-    rate: float, runs: ProgramRuns, clock: WorldClock, random: np.random.Generator, *, early: bool
-) -> tuple[Times, Process]:
-    """Moments of traces in order, and the process of each."""
-    if runs.standing:
-        seconds = float(clock.length / np.timedelta64(1_000_000, "us"))
-        # Traces come in handfuls: a save writes several files, a page asks for several names. Four is chosen.
-        spots = random.uniform(0, seconds, int(random.poisson(rate / 4)))
-        sizes = random.geometric(0.25, len(spots))
-        moments = np.sort(np.repeat(spots, sizes) + random.exponential(2.0, int(sizes.sum())))
-        at = np.asarray(clock.real(clock.start + convert_seconds(moments)), "datetime64[us]")
-        return at, runs.process
-    by = np.repeat(np.arange(len(runs.starts)), random.poisson(rate, len(runs.starts)))
+@dataclass(frozen=True, slots=True)
+class ProgramTraces:
+    """What a program leaves, laid end to end: the rate of each template, its effect, and where an effect begins."""
+
+    rates: tuple[float, ...]
+    effects: RowCodes
+    groups: tuple[tuple[str, Rates, int], ...]
+
+
+def list_traces(program: Program) -> ProgramTraces:
+    """The traces of a program."""
+    groups: list[tuple[str, Rates, int]] = []
+    rates: list[float] = []
+    for effect, own in program.effects.items():
+        if own:
+            groups.append((effect, own, len(rates)))
+            rates.extend(own.values())
+    effects = np.repeat(np.arange(len(groups)), [len(own) for _, own, _ in groups])
+    return ProgramTraces(rates=tuple(rates), effects=effects, groups=tuple(groups))
+
+
+def draw_by_rate(rates: Sequence[float], count: int, random: np.random.Generator) -> RowCodes:
+    """Which of some traces each of so many is."""
+    shares = np.cumsum(np.array(rates, np.float64))
+    drawn = np.searchsorted(shares / shares[-1], random.random(count), side="right").astype(np.int64)
+    return np.minimum(drawn, len(rates) - 1)
+
+
+def sample_standing_traces(rate: float, clock: WorldClock, random: np.random.Generator) -> Times:
+    """Moments of the traces of a lasting process, in order."""
+    seconds = float(clock.length / np.timedelta64(1_000_000, "us"))
+    # Traces come in handfuls: a save writes several files, a page asks for several names. Four is chosen.
+    spots = random.uniform(0, seconds, int(random.poisson(rate / 4)))
+    sizes = random.geometric(0.25, len(spots))
+    moments = np.sort(np.repeat(spots, sizes) + random.exponential(2.0, int(sizes.sum())))
+    at: Times = np.asarray(clock.real(clock.start + convert_seconds(moments)), "datetime64[us]")
+    return at
+
+
+def sample_process_traces(
+    traces: ProgramTraces, runs: ProgramRuns, random: np.random.Generator
+) -> tuple[Times, RowCodes, RowCodes]:
+    """Moments of traces in order, which process leaves each, and which trace it is."""
+    # One draw for all effects: a sum of Poisson's numbers is one, and shares of it are such numbers again.
+    by = np.repeat(np.arange(len(runs.starts)), random.poisson(sum(traces.rates), len(runs.starts)))
+    drawn = draw_by_rate(traces.rates, len(by), random)
     lives = (runs.ends - runs.starts)[by] / np.timedelta64(1, "s")
-    within = random.random(len(by)) * (np.minimum(lives, 0.4) if early else lives * 0.98)
+    # Libraries are loaded when a process starts.
+    early = np.array([effect == "libraries" for effect, _, _ in traces.groups], bool)[traces.effects[drawn]]
+    within = random.random(len(by)) * np.where(early, np.minimum(lives, 0.4), lives * 0.98)
     at = runs.starts[by] + convert_seconds(within)
     order = np.argsort(at, kind="stable")
-    return at[order], runs.process.take(by[order].astype(np.int64))
+    return at[order], by[order], drawn[order]
 
 
 def write_files(
