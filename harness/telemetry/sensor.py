@@ -36,9 +36,16 @@ class ActivityRows(Generic[A]):
         self.counts = np.fromiter((len(a) for a in activities), np.int64, len(activities))
         self.which = np.repeat(np.arange(len(activities)), self.counts)
         self.cause: Causes = np.repeat(np.asarray(causes, np.int32), self.counts)
+        # Copies of a host share its ledger: what follows from a host is worked out once a boot, not once a batch.
+        hosts: dict[int, int] = {}
+        of_batch = [hosts.setdefault(id(a.host.ledger), len(hosts)) for a in activities]
+        first = dict(zip(reversed(of_batch), reversed(activities), strict=True))
+        self.hosts = [first[number] for number in range(len(hosts))]
+        self.of_host = np.asarray(of_batch, np.int64)[self.which]
         # The host's clock error goes in here, once: sensors that have a clock of their own take it out again.
-        skewed = [np.atleast_1d(np.asarray(a.at, "datetime64[us]")) + a.host.clock_skew for a in activities]
-        self.at: Times = np.concatenate(skewed) if skewed else np.empty(0, "datetime64[us]")
+        skews = np.array([a.host.clock_skew for a in self.hosts], "timedelta64[us]")
+        times = [np.atleast_1d(np.asarray(a.at, "datetime64[us]")) for a in activities]
+        self.at: Times = np.concatenate(times) + skews[self.of_host] if times else np.empty(0, "datetime64[us]")
 
     def __len__(self) -> int:
         return len(self.at)
@@ -46,6 +53,10 @@ class ActivityRows(Generic[A]):
     def each(self, value: Callable[[A], str | None]) -> pa.DictionaryArray:
         """A column of one text a batch; None is an absent field."""
         return encode_codes(self.which, [value(a) for a in self.activities])
+
+    def each_host(self, value: Callable[[A], str | None]) -> pa.DictionaryArray:
+        """A column of one text a host and boot; `value` sees one activity of each."""
+        return encode_codes(self.of_host, [value(a) for a in self.hosts])
 
     def number(self, value: Callable[[A], int | Integers]) -> Integers:
         """Numbers, given for a batch or for each of its rows."""
@@ -224,13 +235,19 @@ class Processes:
 
     def numbers(self, value: Callable[[Process], Integers | int]) -> Integers:
         """A number for each different process, before it is spelled and given to `column`."""
-        parts = [of_length(np.asarray(value(p), np.int64), len(p)) for p in self.distinct]
+        found = [value(p) for p in self.distinct]
+        if all(isinstance(v, int) for v in found):
+            return np.repeat(np.array(found, np.int64), self.sizes)[self.kept]
+        parts = [of_length(np.asarray(v, np.int64), n) for v, n in zip(found, self.sizes.tolist(), strict=True)]
         return np.concatenate(parts)[self.kept] if parts else np.empty(0, np.int64)
 
     def starts(self) -> Times:
         """Start time of each different process, on its host's clock."""
-        parts = [p.starts + p.host.clock_skew for p in self.distinct]
-        return np.concatenate(parts)[self.kept] if parts else np.empty(0, "datetime64[us]")
+        if not self.distinct:
+            return np.empty(0, "datetime64[us]")
+        skews = np.array([p.host.clock_skew for p in self.distinct], "timedelta64[us]")
+        found: Times = (np.concatenate([p.starts for p in self.distinct]) + np.repeat(skews, self.sizes))[self.kept]
+        return found
 
     def column(self, values: pa.DictionaryArray | pa.StringArray) -> pa.DictionaryArray:
         """A column of texts that are given for each different process; rows without a process have none."""

@@ -101,12 +101,15 @@ class Process:
     @property
     def starts(self) -> Times:
         """Start time of each process, an array even for one."""
-        return np.atleast_1d(np.asarray(self.started, "datetime64[us]"))
+        # Asked for several times a batch: an array as it is.
+        own = self.started
+        return own if isinstance(own, np.ndarray) and own.ndim else np.array([own], "datetime64[us]")
 
     @property
     def pids(self) -> Integers:
         """Process id of each, an array even for one."""
-        return np.atleast_1d(np.asarray(self.pid, np.int64))
+        own = self.pid
+        return own if isinstance(own, np.ndarray) and own.ndim else np.array([own], np.int64)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Process:
         """The processes at these places, in this order: for activities of which one process has several."""

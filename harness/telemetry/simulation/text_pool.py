@@ -83,7 +83,7 @@ def split_template(template: str, fixed: Mapping[str, str]) -> SplitTemplate:
     text = ""
     for before, name, argument in template_parts(template):
         text += before
-        if name in VARYING:
+        if name is not None and name in VARYING:
             literals.append(text)
             nested = "{" in argument
             # Of words with placeholders in them those of the host are settled here too.

@@ -160,7 +160,7 @@ def goes_out(call: NetworkConnection) -> BooleanArray | None:
     """Which connections leave the site; None where it is not told row by row."""
     held = call.destination_ip
     if isinstance(held, TextColumn):
-        public = np.array([is_outside_address(v) for v in held.values], bool)
+        public = np.array([is_outside_address(v or None) for v in held.texts()], bool)
         found: BooleanArray = public[held.codes]
         return found
     # A list of texts is rare, and to fail none of its rows is the harmless mistake.

@@ -101,10 +101,10 @@ def draw_habit(host: str, program: str) -> float:
 
 def trim_to_run(activity: Activity, end: np.datetime64) -> Activity | None:
     """The activity without what would happen after the host is off."""
-    late = np.atleast_1d(np.asarray(activity.at)) >= end
+    late = activity.at >= end
     if not late.any():
         return activity if len(activity) else None
-    kept = np.flatnonzero(~late)
+    kept = np.flatnonzero(~np.atleast_1d(late))
     return take_activity_rows(activity, kept) if len(kept) else None
 
 
