@@ -31,7 +31,8 @@ from harness.telemetry.simulation.world.population import (
     clip_stretches,
     workdays,
 )
-from harness.telemetry.simulation.world.program_activity import HostRun, ProgramRuns, run_program
+from harness.telemetry.simulation.world.program_activity import HostRun, run_program
+from harness.telemetry.simulation.world.program_traces import ProgramRuns
 
 # Shares of days, chosen; no source.
 LID_CLOSED_AT_LUNCH = 0.4
