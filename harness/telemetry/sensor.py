@@ -17,7 +17,7 @@ from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events
 from harness.telemetry.events.text_columns import Times, build_dictionary_array, encode_codes, take_rows
 from harness.telemetry.platform import Condition, sensor_names
 from harness.telemetry.simulation.activity import Activity, BooleanArray, Integers
-from harness.telemetry.simulation.coded_column import TextColumn
+from harness.telemetry.simulation.coded_column import PooledTexts, TextColumn
 from harness.telemetry.simulation.host import Process
 
 Causes = npt.NDArray[np.int32]
@@ -36,9 +36,16 @@ class ActivityRows(Generic[A]):
         self.counts = np.fromiter((len(a) for a in activities), np.int64, len(activities))
         self.which = np.repeat(np.arange(len(activities)), self.counts)
         self.cause: Causes = np.repeat(np.asarray(causes, np.int32), self.counts)
+        # Copies of a host share its ledger: what follows from a host is worked out once a boot, not once a batch.
+        hosts: dict[int, int] = {}
+        of_batch = [hosts.setdefault(id(a.host.ledger), len(hosts)) for a in activities]
+        first = dict(zip(reversed(of_batch), reversed(activities), strict=True))
+        self.hosts = [first[number] for number in range(len(hosts))]
+        self.of_host = np.asarray(of_batch, np.int64)[self.which]
         # The host's clock error goes in here, once: sensors that have a clock of their own take it out again.
-        skewed = [np.atleast_1d(np.asarray(a.at, "datetime64[us]")) + a.host.clock_skew for a in activities]
-        self.at: Times = np.concatenate(skewed) if skewed else np.empty(0, "datetime64[us]")
+        skews = np.array([a.host.clock_skew for a in self.hosts], "timedelta64[us]")
+        times = [np.atleast_1d(np.asarray(a.at, "datetime64[us]")) for a in activities]
+        self.at: Times = np.concatenate(times) + skews[self.of_host] if times else np.empty(0, "datetime64[us]")
 
     def __len__(self) -> int:
         return len(self.at)
@@ -46,6 +53,10 @@ class ActivityRows(Generic[A]):
     def each(self, value: Callable[[A], str | None]) -> pa.DictionaryArray:
         """A column of one text a batch; None is an absent field."""
         return encode_codes(self.which, [value(a) for a in self.activities])
+
+    def each_host(self, value: Callable[[A], str | None]) -> pa.DictionaryArray:
+        """A column of one text a host and boot; `value` sees one activity of each."""
+        return encode_codes(self.of_host, [value(a) for a in self.hosts])
 
     def number(self, value: Callable[[A], int | Integers]) -> Integers:
         """Numbers, given for a batch or for each of its rows."""
@@ -74,10 +85,11 @@ class ActivityRows(Generic[A]):
         codes = []
         for activity, count in zip(self.activities, self.counts.tolist(), strict=True):
             few, own = encode_field(value(activity), count)
-            codes.append(own)
             if spell is not None:
+                few, own = few.pick(own) if isinstance(few, PooledTexts) else (few, own)
                 few = few.to_pylist() if isinstance(few, pa.Array) else few
                 few = [v if v is None else spell(v, activity) for v in few]
+            codes.append(own)
             parts.append(few)
         return encode_parts(codes, parts)
 
@@ -99,7 +111,7 @@ def of_length(values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
     return values if values.ndim and len(values) == count else np.full(count, values)
 
 
-FieldValues: TypeAlias = "Sequence[str | None] | pa.StringArray"
+FieldValues: TypeAlias = "Sequence[str | None] | pa.StringArray | PooledTexts"
 """The few values of a coded field."""
 
 
@@ -107,22 +119,20 @@ def encode_parts(codes: Sequence[Integers], parts: Sequence[FieldValues]) -> pa.
     """Batches of codes into values of their own as one column: equal values share one entry."""
     if not codes:
         return encode_codes(np.empty(0, np.int64), [])
-    # Each batch's codes are shifted behind the values of the batches before.
-    before = np.cumsum([0, *(len(p) for p in parts[:-1])])
-    shifted = np.concatenate([own + first for own, first in zip(codes, before.tolist(), strict=True)])
-    if not any(isinstance(p, pa.Array) for p in parts):
-        return encode_codes(shifted, [v for part in parts for v in part])
+    shifted, blocks = lay_out_values(codes, parts)
+    if not any(isinstance(b, pa.Array) for b in blocks):
+        return encode_codes(shifted, [v for block in blocks for v in block])
     # Neighbours that are lists become one array: an array a batch costs more than its values.
     arrays: list[pa.Array] = []
     held: list[str | None] = []
-    for part in parts:
-        if isinstance(part, pa.Array):
+    for block in blocks:
+        if isinstance(block, pa.Array):
             if held:
                 arrays.append(pa.array(held, pa.string()))
                 held = []
-            arrays.append(part)
+            arrays.append(block)
         else:
-            held.extend(part)
+            held.extend(block)
     distinct = pa.concat_arrays([*arrays, pa.array(held, pa.string())]).dictionary_encode()
     places = distinct.indices
     if places.null_count:
@@ -130,6 +140,36 @@ def encode_parts(codes: Sequence[Integers], parts: Sequence[FieldValues]) -> pa.
         values = pa.concat_arrays([distinct.dictionary, pa.nulls(1, pa.string())])
         return build_dictionary_array(places.fill_null(absent).to_numpy()[shifted], values)
     return build_dictionary_array(places.to_numpy()[shifted], distinct.dictionary)
+
+
+def lay_out_values(
+    codes: Sequence[Integers], parts: Sequence[FieldValues]
+) -> tuple[Integers, list[Sequence[str | None] | pa.StringArray]]:
+    """Codes of all batches as one, into their values laid end to end; texts that batches share are there once."""
+    moved = list(codes)
+    blocks: list[Sequence[str | None] | pa.StringArray] = []
+    pools: dict[int, tuple[PooledTexts, list[int]]] = {}
+    begins: dict[int, int] = {}
+    size = 0
+    for place, part in enumerate(parts):
+        if isinstance(part, PooledTexts):
+            pools.setdefault(id(part), (part, []))[1].append(place)
+            continue
+        begin = begins.setdefault(id(part), size)
+        # Each batch's codes are shifted behind the values of the batches before; parts of one batch share its values.
+        if begin:
+            moved[place] = codes[place] + begin
+        if begin == size:
+            size += len(part)
+            blocks.append(part)
+    for pool, places in pools.values():
+        values, own = pool.pick(np.concatenate([codes[p] for p in places]))
+        ends = np.cumsum([len(codes[p]) for p in places])[:-1]
+        for place, some in zip(places, np.split(own + size, ends), strict=True):
+            moved[place] = some
+        size += len(values)
+        blocks.append(values)
+    return np.concatenate(moved), blocks
 
 
 def encode_field(value: Any, count: int) -> tuple[FieldValues, Integers]:
@@ -153,19 +193,32 @@ class Processes:
                 rows.append(np.full(count, -1))
                 continue
             # By identity: a process is compared by nothing, since arrays in it have no single truth.
-            if id(process) not in first:
-                first[id(process)] = size
-                self.distinct.append(process)
-                size += len(process)
-            at = first[id(process)]
-            # One process did all of a batch, or an array of processes has one element a row.
-            rows.append(np.full(count, at) if np.ndim(process.started) == 0 else at + np.arange(count))
+            whole = process.origin or process
+            at = first.get(id(whole))
+            if at is None:
+                at = first[id(whole)] = size
+                self.distinct.append(whole)
+                size += len(whole)
+            if process.places is not None:
+                rows.append(at + process.places)
+            else:
+                # One process did all of a batch, or an array of processes has one element a row.
+                alone = not isinstance(process.started, np.ndarray) or not process.started.ndim
+                rows.append(np.full(count, at) if alone else np.arange(at, at + count))
         self.sizes = np.array([len(p) for p in self.distinct], np.int64)
-        self.rows: Integers = np.concatenate(rows) if rows else np.empty(0, np.int64)
+        laid_out = np.concatenate(rows) if rows else np.empty(0, np.int64)
+        # Of an array some processes may be in no row: their texts would be in the column's dictionary for nothing.
+        wanted = np.zeros(size + 1, bool)
+        wanted[laid_out] = True
+        self.wanted = wanted[:size]
+        self.kept: Integers = np.flatnonzero(self.wanted)
+        moved = np.cumsum(wanted) - 1
+        moved[size] = -1
+        self.rows: Integers = moved[laid_out]
 
     def each(self, value: Callable[[Process], str | None]) -> pa.DictionaryArray:
         """A column of one text a process; rows without a process have none."""
-        places = np.repeat(np.arange(len(self.distinct)), self.sizes)
+        places = np.repeat(np.arange(len(self.distinct)), self.sizes)[self.kept]
         return self.column(encode_codes(places, [value(p) for p in self.distinct]))
 
     def texts(self, value: Callable[[Process], str | TextColumn]) -> pa.DictionaryArray:
@@ -174,17 +227,27 @@ class Processes:
         if all(isinstance(each, str) for each in found):
             return self.each(lambda p: str(value(p)))
         fields = [encode_field(each, size) for each, size in zip(found, self.sizes.tolist(), strict=True)]
-        return self.column(encode_parts([own for _, own in fields], [few for few, _ in fields]))
+        codes = [own for _, own in fields]
+        if len(self.kept) < len(self.wanted):
+            parts = np.split(self.wanted, np.cumsum(self.sizes)[:-1])
+            codes = [own[some] for own, some in zip(codes, parts, strict=True)]
+        return self.column(encode_parts(codes, [few for few, _ in fields]))
 
     def numbers(self, value: Callable[[Process], Integers | int]) -> Integers:
         """A number for each different process, before it is spelled and given to `column`."""
-        parts = [of_length(np.asarray(value(p), np.int64), len(p)) for p in self.distinct]
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+        found = [value(p) for p in self.distinct]
+        if all(isinstance(v, int) for v in found):
+            return np.repeat(np.array(found, np.int64), self.sizes)[self.kept]
+        parts = [of_length(np.asarray(v, np.int64), n) for v, n in zip(found, self.sizes.tolist(), strict=True)]
+        return np.concatenate(parts)[self.kept] if parts else np.empty(0, np.int64)
 
     def starts(self) -> Times:
         """Start time of each different process, on its host's clock."""
-        parts = [p.starts + p.host.clock_skew for p in self.distinct]
-        return np.concatenate(parts) if parts else np.empty(0, "datetime64[us]")
+        if not self.distinct:
+            return np.empty(0, "datetime64[us]")
+        skews = np.array([p.host.clock_skew for p in self.distinct], "timedelta64[us]")
+        found: Times = (np.concatenate([p.starts for p in self.distinct]) + np.repeat(skews, self.sizes))[self.kept]
+        return found
 
     def column(self, values: pa.DictionaryArray | pa.StringArray) -> pa.DictionaryArray:
         """A column of texts that are given for each different process; rows without a process have none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,10 +139,15 @@ def format_dns_result(answer: DnsAnswer, query: DnsQuery) -> str:
 
 def format_dns_answers(rows: ActivityRows[DnsQuery], status: Integers, nothing: str = "") -> pa.DictionaryArray:
     """The results of each query; `nothing` where it failed or has none."""
+    # Queries that were made together share their answers; kept beside the texts, since an id is given anew.
+    known: dict[tuple[int, bool], tuple[Sequence[DnsAnswer], list[str]]] = {}
 
     def spell(query: DnsQuery) -> TextColumn:
         replies = query.replies
-        return TextColumn(values=[format_dns_result(a, query) or nothing for a in replies.values], codes=replies.codes)
+        key = id(replies.values), query.query_type == "A+AAAA"
+        if key not in known:
+            known[key] = replies.values, [format_dns_result(a, query) or nothing for a in replies.values]
+        return TextColumn(values=known[key][1], codes=replies.codes)
 
     texts = rows.text(spell)
     # One more code than there are texts stands for `nothing`: no text of a row is touched.

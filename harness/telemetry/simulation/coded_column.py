@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,28 @@ import pyarrow as pa
 RowCodes = npt.NDArray[np.int64]
 
 
+@dataclass(slots=True, eq=False)
+class PooledTexts:
+    """Texts that many columns share and that are drawn after all of these are there: a code is a place among them."""
+
+    values: pa.StringArray = field(default_factory=lambda: pa.array([], pa.string()))
+    places: RowCodes = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def pick(self, codes: RowCodes) -> tuple[pa.StringArray, RowCodes]:
+        """The texts that these codes mean, and codes into them alone."""
+        own = self.places[codes]
+        wanted = np.zeros(len(self.values), bool)
+        wanted[own] = True
+        moved = np.cumsum(wanted) - 1
+        return self.values.take(pa.array(np.flatnonzero(wanted))), moved[own]
+
+
 # RowCodes into few values instead of a text a row: a beacon of a million calls has one address.
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TextColumn:
     """One text a row, as codes into few values; None is an absent one. Many values stay Arrow's own."""
 
-    values: Sequence[str | None] | pa.StringArray
+    values: Sequence[str | None] | pa.StringArray | PooledTexts
     codes: RowCodes
 
     def __len__(self) -> int:
@@ -25,7 +41,10 @@ class TextColumn:
 
     def texts(self) -> list[str]:
         """The values as texts, an absent one empty."""
-        held = self.values.to_pylist() if isinstance(self.values, pa.Array) else self.values
+        held = self.values
+        if isinstance(held, PooledTexts):
+            held = held.values.take(pa.array(held.places))
+        held = held.to_pylist() if isinstance(held, pa.Array) else held
         return [v or "" for v in held]
 
     def take(self, rows: RowCodes) -> TextColumn:

@@ -73,6 +73,9 @@ class Process:
     pid: int | Integers
     integrity: str = "Medium"
     current_directory: str = "C:\\Windows\\system32\\"
+    # The array that `take` took it of, and where: what is worked out of a process need not be worked out twice.
+    origin: Process | None = field(default=None, repr=False)
+    places: Integers | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         # np.size takes a microsecond more, and it is asked for dozens of times a batch.
@@ -98,12 +101,15 @@ class Process:
     @property
     def starts(self) -> Times:
         """Start time of each process, an array even for one."""
-        return np.atleast_1d(np.asarray(self.started, "datetime64[us]"))
+        # Asked for several times a batch: an array as it is.
+        own = self.started
+        return own if isinstance(own, np.ndarray) and own.ndim else np.array([own], "datetime64[us]")
 
     @property
     def pids(self) -> Integers:
         """Process id of each, an array even for one."""
-        return np.atleast_1d(np.asarray(self.pid, np.int64))
+        own = self.pid
+        return own if isinstance(own, np.ndarray) and own.ndim else np.array([own], np.int64)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Process:
         """The processes at these places, in this order: for activities of which one process has several."""
@@ -111,13 +117,20 @@ class Process:
         if np.ndim(self.started) == 0:
             return self
         line = self.command_line
-        return replace(
-            self,
+        # Not dataclasses.replace, which takes as long as the rest of it.
+        return Process(
+            host=self.host,
+            image=self.image,
             command_line=line if isinstance(line, str) else line.take(rows),
+            user=self.user,
             parent=self.parent and self.parent.take(rows),
             started=self.starts[rows],
             sequence=np.asarray(self.sequence)[rows],
             pid=self.pids[rows],
+            integrity=self.integrity,
+            current_directory=self.current_directory,
+            origin=self.origin or self,
+            places=rows if self.places is None else self.places[rows],
         )
 
 

@@ -190,7 +190,7 @@ def source_of(call: NetworkConnection) -> Text:
     if destination is None or isinstance(destination, str):
         return call.host.source_for(destination or "")
     if isinstance(destination, TextColumn):
-        return TextColumn(values=[call.host.source_for(v or "") for v in destination.values], codes=destination.codes)
+        return TextColumn(values=[call.host.source_for(v) for v in destination.texts()], codes=destination.codes)
     return [call.host.source_for(v) for v in destination]
 
 

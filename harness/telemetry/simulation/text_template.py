@@ -38,10 +38,10 @@ TextMaker = Callable[["TemplateScope", str, int], pa.Array]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateScope:
-    """What placeholders stand for on one host: fixed words, a number of the host's own, and chance."""
+    """What placeholders stand for on one host: fixed words, a number of the host's own (or one a row), and chance."""
 
     fixed: Mapping[str, str]
-    own: int
+    own: int | RowCodes
     random: np.random.Generator
 
 
@@ -60,7 +60,7 @@ def draw_ranks(random: np.random.Generator, pool: int, count: int, exponent: flo
     return ranks
 
 
-def personal_ranks(ranks: RowCodes, pool: int, common: int, own: int) -> RowCodes:
+def personal_ranks(ranks: RowCodes, pool: int, common: int, own: int | RowCodes) -> RowCodes:
     """The ranks as one host has them: the first are everybody's, the others lie elsewhere on each host."""
     # An odd stride that is prime to most pools: neighbours on one host are strangers on another.
     elsewhere = common + (ranks * 7919 + own) % max(1, pool - common)

@@ -17,6 +17,7 @@ from harness.telemetry.simulation.behaviour import Behaviour, ParameterError
 from harness.telemetry.simulation.host import ONE_SECOND, Host, User, host_named
 from harness.telemetry.simulation.identity import hash_to_number, sid
 from harness.telemetry.simulation.simulate import complete_connection
+from harness.telemetry.simulation.text_pool import TextPool
 from harness.telemetry.simulation.world.interruptions import Shift, apply_line_failures
 from harness.telemetry.simulation.world.population import (
     MINUTE,
@@ -30,7 +31,8 @@ from harness.telemetry.simulation.world.population import (
     clip_stretches,
     workdays,
 )
-from harness.telemetry.simulation.world.program_activity import HostRun, ProgramRuns, run_program
+from harness.telemetry.simulation.world.program_activity import HostRun, run_program
+from harness.telemetry.simulation.world.program_traces import ProgramRuns
 
 # Shares of days, chosen; no source.
 LID_CLOSED_AT_LUNCH = 0.4
@@ -231,20 +233,22 @@ def doings(world: World, behaviours: Mapping[str, Behaviour]) -> dict[str, Doing
 
 
 def happenings(
-    member: WorldHost, people: WorldPopulation, known: Mapping[str, Doing]
+    member: WorldHost, people: WorldPopulation, known: Mapping[str, Doing], texts: TextPool
 ) -> Iterator[list[tuple[int, Activity]]]:
     """Everything that happens on a host with its cause, one list a run from boot to shutdown."""
     own = [known[name] for name in (*member.software, *member.attacks)]
     for boot in boots(member, people):
         found: list[tuple[int, Activity]] = []
-        found += run_programs(member, boot, people)
+        found += run_programs(member, boot, people, texts)
         for doing in own:
             cause = people.cause(member, doing.number)
             found += ((cause, activity) for activity in of_doing(doing, member, boot, people))
         yield found
 
 
-def run_programs(member: WorldHost, boot: Boot, people: WorldPopulation) -> Iterator[tuple[int, Activity]]:
+def run_programs(
+    member: WorldHost, boot: Boot, people: WorldPopulation, texts: TextPool
+) -> Iterator[tuple[int, Activity]]:
     """What the host's programs do between boot and shutdown, with the cause of each."""
     body = people.world.body
     run = HostRun(
@@ -253,6 +257,8 @@ def run_programs(member: WorldHost, boot: Boot, people: WorldPopulation) -> Iter
         fresh=boot.fresh,
         end=boot.end,
         fixed=build_fixed_words(member, boot, people),
+        own=hash_to_number("own", member.name, size=4),
+        texts=texts,
     )
     known: dict[str, list[ProgramRuns]] = {}
     down = people.outages[member.site.name]

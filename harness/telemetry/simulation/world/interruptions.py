@@ -69,9 +69,9 @@ class Shift:
                 # A later start needs a later number: the ProcessStartKey rises with time.
                 numbers = process.host.ledger.number(np.maximum(elapsed, 0) + 300)
                 sequence = int(numbers[0]) if np.ndim(started) == 0 else numbers
-                moved = replace(process, started=started, sequence=sequence, parent=parent)
+                moved = replace(process, started=started, sequence=sequence, parent=parent, origin=None, places=None)
             elif parent is not process.parent:
-                moved = replace(process, parent=parent)
+                moved = replace(process, parent=parent, origin=None, places=None)
             self.known[id(process)] = process, moved
         return self.known[id(process)][1]
 
@@ -160,7 +160,7 @@ def goes_out(call: NetworkConnection) -> BooleanArray | None:
     """Which connections leave the site; None where it is not told row by row."""
     held = call.destination_ip
     if isinstance(held, TextColumn):
-        public = np.array([is_outside_address(v) for v in held.values], bool)
+        public = np.array([is_outside_address(v or None) for v in held.texts()], bool)
         found: BooleanArray = public[held.codes]
         return found
     # A list of texts is rare, and to fail none of its rows is the harmless mistake.

@@ -1,4 +1,4 @@
-"""What the programs of a world do on one host between boot and shutdown: processes, and what each leaves behind."""
+"""What the programs of a world do on one host between boot and shutdown: when they start, and their processes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,28 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.scenario.world_program import During, Program, Rates
+from harness.scenario.world_program import During, Program
 from harness.telemetry.events.text_columns import Times
 from harness.telemetry.simulation.activity import (
     Activity,
-    FileCreation,
-    ImageLoad,
-    NamedPipe,
-    RegistryChange,
     ScriptExecution,
 )
 from harness.telemetry.simulation.coded_column import RowCodes, TextColumn
-from harness.telemetry.simulation.host import ONE_SECOND, Host, Process
+from harness.telemetry.simulation.host import Host, Process
 from harness.telemetry.simulation.identity import hash_to_number
-from harness.telemetry.simulation.network_calls import call_names, look_up_names
 from harness.telemetry.simulation.process_lifecycle import sample_process_lifetime
 from harness.telemetry.simulation.process_tree import HOSTED_SERVICES, TREE
 from harness.telemetry.simulation.schedule import convert_seconds
+from harness.telemetry.simulation.text_pool import PooledScope, TextPool
 from harness.telemetry.simulation.text_template import (
-    TemplateScope,
     cumulate_popularity,
-    draw_mixture,
     draw_ranks,
     draw_texts,
     expand_fixed,
 )
 from harness.telemetry.simulation.world.interruptions import take_activity_rows
 from harness.telemetry.simulation.world.population import WorldClock
+from harness.telemetry.simulation.world.program_traces import ProgramRuns, leave_traces
 
 HABIT_SPREAD = 0.6
 """Sigma of the lognormal by which hosts differ in how often they start a program; chosen, so that nine of ten lie
@@ -54,16 +49,8 @@ class HostRun:
     fresh: bool
     end: np.datetime64
     fixed: Mapping[str, str]
-
-
-@dataclass(slots=True, kw_only=True)
-class ProgramRuns:
-    """The processes of a program in one run of its host, each with its end; a standing one is a single process."""
-
-    process: Process
-    starts: Times
-    ends: Times
-    standing: bool = False
+    own: int
+    texts: TextPool
 
 
 def run_program(
@@ -73,7 +60,7 @@ def run_program(
     clock = run.clocks.get(program.during)
     if clock is None:
         return
-    scope = TemplateScope(fixed=run.fixed, own=hash_to_number("own", run.host.name, size=4), random=random)
+    scope = PooledScope(fixed=run.fixed, own=run.own, random=random, pool=run.texts)
     habit = draw_habit(run.host.name, name)
     if program.standing:
         image = expand_fixed(program.image, run.fixed)
@@ -99,10 +86,10 @@ def draw_habit(host: str, program: str) -> float:
 
 def trim_to_run(activity: Activity, end: np.datetime64) -> Activity | None:
     """The activity without what would happen after the host is off."""
-    late = np.atleast_1d(np.asarray(activity.at)) >= end
+    late = activity.at >= end
     if not late.any():
         return activity if len(activity) else None
-    kept = np.flatnonzero(~late)
+    kept = np.flatnonzero(~np.atleast_1d(late))
     return take_activity_rows(activity, kept) if len(kept) else None
 
 
@@ -113,7 +100,7 @@ def start_program(
     clock: WorldClock,
     habit: float,
     known: dict[str, list[ProgramRuns]],
-    scope: TemplateScope,
+    scope: PooledScope,
 ) -> Iterator[Activity]:
     """Every start of a program, one batch an image and an array of parents."""
     parents: Sequence[ProgramRuns | None] = known.get(program.parent) or [None]
@@ -147,7 +134,7 @@ def start_processes(
     image: str,
     parent: Process | None,
     starts: Times,
-    scope: TemplateScope,
+    scope: PooledScope,
 ) -> Iterator[Activity]:
     """The processes of one image that are started at these moments, their lives and their traces."""
     scope = replace(scope, fixed={**scope.fixed, "image": image})
@@ -214,7 +201,7 @@ def sample_child_starts(
 def find_parent(
     program: Program,
     host: Host,
-    scope: TemplateScope,
+    scope: PooledScope,
     parents: ProgramRuns | None,
     by: RowCodes | None,
     starts: Times,
@@ -238,131 +225,9 @@ def find_process(host: Host, name: str, account: str) -> Process:
     return host.daemon(name, account=account) if account else host.application(name)
 
 
-def draw_lines(lines: tuple[str, ...], scope: TemplateScope, count: int) -> TextColumn | str:
+def draw_lines(lines: tuple[str, ...], scope: PooledScope, count: int) -> TextColumn | str:
     """A command line for each start, the first of the templates the most often."""
     if not lines:
         return f'"{scope.fixed["image"]}"'
     chosen = np.searchsorted(cumulate_popularity(len(lines)), scope.random.random(count))
-    return draw_mixture(lines, np.minimum(chosen, len(lines) - 1).astype(np.int64), scope)
-
-
-def leave_traces(
-    program: Program, runs: ProgramRuns, clock: WorldClock, hours: float, scope: TemplateScope
-) -> Iterator[Activity]:
-    """Files, registry values, libraries, pipes, names and calls of processes, each kind as one batch."""
-    host = runs.process.host
-    for effect, rates in program.effects.items():
-        if not rates:
-            continue
-        at, process = sample_traces(sum(rates.values()) * hours, runs, clock, scope.random, early=effect == "libraries")
-        if not len(at):
-            continue
-        shares = np.cumsum(np.array(list(rates.values()), np.float64))
-        chosen = np.searchsorted(shares / shares[-1], scope.random.random(len(at)), side="right").astype(np.int64)
-        chosen = np.minimum(chosen, len(rates) - 1)
-        yield from TRACES[effect](host, process, at, rates, chosen, scope)
-
-
-def sample_traces(
-    rate: float, runs: ProgramRuns, clock: WorldClock, random: np.random.Generator, *, early: bool
-) -> tuple[Times, Process]:
-    """Moments of traces in order, and the process of each."""
-    if runs.standing:
-        seconds = float(clock.length / np.timedelta64(1_000_000, "us"))
-        # Traces come in handfuls: a save writes several files, a page asks for several names. Four is chosen.
-        spots = random.uniform(0, seconds, int(random.poisson(rate / 4)))
-        sizes = random.geometric(0.25, len(spots))
-        moments = np.sort(np.repeat(spots, sizes) + random.exponential(2.0, int(sizes.sum())))
-        at = np.asarray(clock.real(clock.start + convert_seconds(moments)), "datetime64[us]")
-        return at, runs.process
-    by = np.repeat(np.arange(len(runs.starts)), random.poisson(rate, len(runs.starts)))
-    lives = (runs.ends - runs.starts)[by] / np.timedelta64(1, "s")
-    within = random.random(len(by)) * (np.minimum(lives, 0.4) if early else lives * 0.98)
-    at = runs.starts[by] + convert_seconds(within)
-    order = np.argsort(at, kind="stable")
-    return at[order], runs.process.take(by[order].astype(np.int64))
-
-
-def write_files(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
-) -> Iterator[Activity]:
-    """Files that are created or overwritten."""
-    yield FileCreation(at=at, host=host, process=process, target_filename=draw_mixture(tuple(rates), chosen, scope))
-
-
-def change_registry(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
-) -> Iterator[Activity]:
-    """Values that are set (`KEY = DETAILS`) or deleted (`~KEY`), keys that are made (`+KEY`) or deleted (`-KEY`)."""
-    kinds = np.array(["+-~".find(t[0]) for t in rates], np.int64)[chosen]
-    keys = [t.lstrip("+-~").partition(" = ")[0] for t in rates]
-    details = [t.partition(" = ")[2] for t in rates]
-    for kind, change in ((-1, "SetValue"), (0, "CreateKey"), (1, "DeleteKey"), (2, "DeleteValue")):
-        rows = np.flatnonzero(kinds == kind)
-        if len(rows):
-            yield RegistryChange(
-                at=at[rows],
-                host=host,
-                process=process.take(rows),
-                target_object=draw_mixture(keys, chosen[rows], scope),
-                change=change,
-                details=draw_mixture(details, chosen[rows], scope) if kind == -1 else None,
-            )
-
-
-def load_libraries(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
-) -> Iterator[Activity]:
-    """Libraries that are loaded."""
-    yield ImageLoad(at=at, host=host, process=process, library=draw_mixture(tuple(rates), chosen, scope))
-
-
-def open_pipes(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
-) -> Iterator[Activity]:
-    r"""Pipes that are created (`\NAME`) or connected to (`>\NAME`)."""
-    to_others = np.array([t.startswith(">") for t in rates], bool)[chosen]
-    names = [t.removeprefix(">") for t in rates]
-    for connected in (False, True):
-        rows = np.flatnonzero(to_others == connected)
-        if len(rows):
-            name = draw_mixture(names, chosen[rows], scope)
-            yield NamedPipe(at=at[rows], host=host, process=process.take(rows), name=name, connected=connected)
-
-
-def ask_names(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
-) -> Iterator[Activity]:
-    """Names that are asked for; with `!` before it there is no such name."""
-    lost = np.array([t.startswith("!") for t in rates], bool)[chosen]
-    names = [t.removeprefix("!") for t in rates]
-    for missing in (False, True):
-        rows = np.flatnonzero(lost == missing)
-        if len(rows):
-            asked = draw_mixture(names, chosen[rows], scope)
-            yield from look_up_names(host, process.take(rows), at[rows], asked, scope.random, missing=missing)
-
-
-def call_servers(
-    host: Host, process: Process, at: Times, rates: Rates, chosen: RowCodes, scope: TemplateScope
-) -> Iterator[Activity]:
-    """Calls to names (`NAME:PORT`), each looked up before."""
-    ports = np.array([int(t.rpartition(":")[2]) for t in rates], np.int64)
-    names = [t.rpartition(":")[0] for t in rates]
-    for port in np.unique(ports[chosen]).tolist():
-        rows = np.flatnonzero(ports[chosen] == port)
-        asked = draw_mixture(names, chosen[rows], scope)
-        own = process.take(rows)
-        yield from look_up_names(host, own, at[rows] - 45 * ONE_SECOND // 1000, asked, scope.random)
-        yield call_names(host, own, at[rows], asked, scope.random, port=port)
-
-
-TRACES = {
-    "files": write_files,
-    "registry": change_registry,
-    "libraries": load_libraries,
-    "pipes": open_pipes,
-    "names": ask_names,
-    "calls": call_servers,
-}
-"""Key of the document to what it makes happen."""
+    return scope.pool.add(lines, np.minimum(chosen, len(lines) - 1).astype(np.int64), scope)

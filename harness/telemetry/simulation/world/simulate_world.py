@@ -18,6 +18,7 @@ from harness.telemetry.simulation.activity import Activity
 from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.telemetry.simulation.identity import hash_to_number
 from harness.telemetry.simulation.simulate import record_activities, resolve_sensor_conditions
+from harness.telemetry.simulation.text_pool import TextPool
 from harness.telemetry.simulation.world.host_activity import Doing, doings, happenings
 from harness.telemetry.simulation.world.population import WorldPopulation, build_world_population
 from harness.telemetry.store.dimension import Dimensions
@@ -177,12 +178,15 @@ def gather_shard_activity(
     """What happens on the hosts of a shard, in pieces that end where a host is shut down."""
     held: list[tuple[int, Activity]] = []
     rows = 0
+    texts = TextPool(hash_to_number("texts", people.seed, number, size=4))
     for member in people.members[number * HOSTS_IN_SHARD : (number + 1) * HOSTS_IN_SHARD]:
-        for found in happenings(member, people, known):
+        for found in happenings(member, people, known, texts):
             held += found
             rows += sum(len(activity) for _, activity in found)
             if rows >= WORLD_ROWS_AT_ONCE:
+                texts.draw()
                 yield held
                 held, rows = [], 0
     if held:
+        texts.draw()
         yield held
