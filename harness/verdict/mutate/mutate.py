@@ -77,6 +77,7 @@ class Mutation:
     seconds: float
     search: KillerSearchReport | None = None
     recorded: bool = False
+    remarks: tuple[str, ...] = ()
 
     def count(self, fate: Fate) -> int:
         """How many mutants ended so."""
@@ -121,6 +122,7 @@ def mutate(
         # An expectation that fails already would kill every mutant.
         sound = [i for i, fails in enumerate(noticed) if not fails]
         tried = all_tried(ensemble, sound, before, progress)
+        remarks = ensemble.world_gaps
     # Values that name columns, and what was recorded, cannot be made anew.
     made_anew = search and not recorded and not any(plan.asked for plan, _ in ensemble.plans)
     report = suggest_killers(ensemble, before, tried, search) if made_anew else None
@@ -133,6 +135,7 @@ def mutate(
         seconds=perf_counter() - began,
         search=report,
         recorded=recorded,
+        remarks=remarks,
     )
 
 
