@@ -111,7 +111,6 @@ def mutate(
     if not subjects:
         raise unexpected_rule()
     recorded = subjects[0].scenario is None
-    rule = subjects[0].trial.rule.query
     with Ensemble(subjects) as ensemble:
         # Mutants read no column that the rule does not read.
         ensemble.batch.narrow([plan.node for plan, _ in ensemble.plans])
@@ -122,20 +121,19 @@ def mutate(
         # An expectation that fails already would kill every mutant.
         sound = [i for i, fails in enumerate(noticed) if not fails]
         tried = all_tried(ensemble, sound, before, progress)
-        remarks = ensemble.world_gaps
     # Values that name columns, and what was recorded, cannot be made anew.
     made_anew = search and not recorded and not any(plan.asked for plan, _ in ensemble.plans)
     report = suggest_killers(ensemble, before, tried, search) if made_anew else None
     ordered = sorted(tried.values(), key=lambda t: (t.mutant.place.start if t.mutant.place else -1, t.mutant.what))
     return Mutation(
-        rule=rule,
+        rule=subjects[0].trial.rule.query,
         mutants=tuple(ordered),
         expectations=len(sound),
         failing=tuple(s.name for s, fails in zip(subjects, noticed, strict=True) if fails),
         seconds=perf_counter() - began,
         search=report,
         recorded=recorded,
-        remarks=remarks,
+        remarks=ensemble.world_gaps,
     )
 
 
