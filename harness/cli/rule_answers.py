@@ -38,9 +38,8 @@ from harness.telemetry.store.manifest import is_store
 from harness.verdict.explain import Explanation, explain, format_value
 from harness.verdict.rows_behind import Labels
 from harness.verdict.sigma.opinion import SigmaOpinion
-from harness.verdict.store import WorldStore
 from harness.verdict.verdict import Broken
-from harness.verdict.world_gaps import find_world_gaps
+from harness.verdict.world_gaps import describe_world_gaps
 
 if TYPE_CHECKING:
     from harness.verdict.sigma import evaluation
@@ -328,7 +327,7 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         given = answer.trial.settings.now
         how = "as --now says" if given else "when the events end; --now TIME counts from another"
         yield from sheet.paragraph(f"time is counted from {format_moment(found.now)}, {how}")
-    for gap in describe_world_gaps(answer):
+    for gap in describe_world_gaps(answer.trial.store, answer.plan):
         yield from sheet.paragraph(gap)
     if answer.absent:
         yield from sheet.paragraph(reads_absent(answer.absent))
@@ -339,17 +338,6 @@ def describe_remarks(found: Found, sheet: Paper, *, verbose: bool) -> Iterator[s
         said = f"{finding.message}; {finding.help}" if finding.help else finding.message
         yield from sheet.paragraph(f"{locate_finding(finding, answer.rule.query)}: {said} [{finding.code}]", indent=2)
     yield from damage_remarks(answer, sheet, verbose=verbose)
-
-
-def describe_world_gaps(answer: Answer) -> list[str]:
-    """What a world could not have produced of that which the rule looks for; nothing of other recordings."""
-    store = answer.trial.store
-    # Other recordings are stores as well, and nobody knows what their hosts could have done.
-    if not isinstance(store, WorldStore) or store.presentation is None or store.stored.manifest.world is None:
-        return []
-    conditions = store.presentation.conditions
-    gaps = find_world_gaps(answer.plan, store.presentation.platform.name, conditions, store.counts(conditions))
-    return [gaps.sentence] if gaps.missing or gaps.silent else []
 
 
 def damage_remarks(answer: Answer, sheet: Paper, *, verbose: bool) -> Iterator[str]:

@@ -113,6 +113,7 @@ class Latency:
     delays: tuple[Delay, ...]
     seconds: float
     recorded: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 def measure_latency(subjects: Sequence[LabelledTrial], schedule: Schedule, starts: Sequence[timedelta]) -> Latency:

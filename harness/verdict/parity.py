@@ -89,6 +89,7 @@ class Parity:
     differences: tuple[ParityDifference, ...]
     seconds: float
     recorded: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def agree(self) -> bool:
@@ -170,6 +171,8 @@ def compare_recorded(first: LabelledTrial, second: LabelledTrial, *, search: boo
                     c: x for c, x in zip(causes, compared, strict=True) if not x.agree and not x.sides[place].alerts
                 }
                 differences += find_recorded_changes(ensemble, place, missed)
+        names = (first.trial.rule.name, second.trial.rule.name)
+        remarks = tuple(f"{n}: {gap}" for n, e in zip(names, (one, two), strict=True) for gap in e.world_gaps)
     return Parity(
         rules=(first.trial.rule.query, second.trial.rule.query),
         scenarios=compared,
@@ -177,6 +180,7 @@ def compare_recorded(first: LabelledTrial, second: LabelledTrial, *, search: boo
         differences=tuple(differences),
         seconds=perf_counter() - began,
         recorded=True,
+        remarks=remarks,
     )
 
 

@@ -44,9 +44,11 @@ def measure_recorded_latency(subject: LabelledTrial, schedule: Schedule) -> Late
         unlimited = attacks_behind(ensemble.batch, ensemble.plan.node)
         if not unlimited and not alerting:
             require_alerts(ensemble, ensemble.alerts()[0])
+        remarks = ensemble.world_gaps
     delays = tuple(build_delay(a, spans, alerting, unlimited, runs) for a in attacks)
     rule = subject.trial.rule.query
-    return Latency(rule=rule, schedule=schedule, delays=delays, seconds=perf_counter() - began, recorded=True)
+    seconds = perf_counter() - began
+    return Latency(rule=rule, schedule=schedule, delays=delays, seconds=seconds, recorded=True, remarks=remarks)
 
 
 def build_delay(

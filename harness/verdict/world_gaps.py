@@ -18,6 +18,7 @@ from harness.telemetry.events.manifests import PROVIDER_CHANNELS, PROVIDER_GUIDS
 from harness.telemetry.events.text_columns import encode_codes
 from harness.telemetry.events.windows_event import sensor_of
 from harness.telemetry.platform import platform
+from harness.verdict.store import TelemetryStore, WorldStore
 
 # Of Falcon's kinds those that rules ask for, from the fieldsets of its Windows sensor (telemetry.md 3.3); the simulated
 # ones are among them.
@@ -50,6 +51,16 @@ class WorldGaps:
         if self.silent:
             return f"this world has no events of {named}: 0 alerts say nothing"
         return f"this world has no events of {named}, which the rule looks for too"
+
+
+def describe_world_gaps(store: TelemetryStore, plan: Plan) -> tuple[str, ...]:
+    """What a world could not have produced of that which a plan looks for; nothing of other recordings."""
+    # Other recordings are stores as well, and nobody knows what their hosts could have done.
+    if not isinstance(store, WorldStore) or store.presentation is None or store.stored.manifest.world is None:
+        return ()
+    conditions = store.presentation.conditions
+    gaps = find_world_gaps(plan, store.presentation.platform.name, conditions, store.counts(conditions))
+    return (gaps.sentence,) if gaps.missing or gaps.silent else ()
 
 
 def find_world_gaps(

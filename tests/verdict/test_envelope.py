@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from harness.cli.commands.envelope import complete_axes
 from harness.cli.study_subjects import build_trials
 from harness.diagnostics import HarnessError
 from harness.run import Bench
@@ -101,3 +102,21 @@ def test_ranges_are_even_by_value_or_by_ratio(beacon):
     assert parse_axis("every=1m..4m:4", beacon[1]).numbers == (60.0, 120.0, 180.0, 240.0)
     assert parse_axis("every=1m..16m:5:log", beacon[1]).numbers == (60.0, 120.0, 240.0, 480.0, 960.0)
     assert parse_axis("times=1..3:9", beacon[1]).values == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "both"),
+    [
+        (("times=5,20", None), ("times=5,20", "every=1s..1h:30")),
+        ((None, "every=1s,2s"), ("times=1..60", "every=1s,2s")),
+        (("every=5s", None), ("every=5s", "times=1..60")),
+        ((None, None), ("every=1s..1h:30", "times=1..60")),
+    ],
+)
+def test_an_axis_that_is_given_never_stands_across_and_upwards(given, both):
+    assert complete_axes(given, ("every=1s..1h:30", "times=1..60")) == both
+
+
+def test_two_axes_of_one_parameter_are_refused():
+    with pytest.raises(HarnessError, match="both axes vary `times`"):
+        complete_axes(("times=5,9", "times=1,2"), ("every=1s..1h:30", "times=1..60"))

@@ -110,7 +110,7 @@ def study_envelope(
         subject = made(bench, rule)
         known = find_behaviour(subject)
         # One axis that is given leaves the other as it would be.
-        x, y = (text or own for text, own in zip(axes, choose_axes(known), strict=True))
+        x, y = complete_axes(axes, choose_axes(known))
         varied = parse_axis(x, known), parse_axis(y, known)
         lasts = {"every", "times"} <= set(known.parameters) and not is_varied((x, y), "times")
         goes_on = parse_optional_duration(lasting) if lasts else None
@@ -136,6 +136,25 @@ def choose_axes(behaviour: Behaviour) -> tuple[str, str]:
         return "every=1s..1h:30:log", "times=1..60:30"
     # What happens once is done again and again: so many processes a minute.
     return "repeats=1..60:30", "apart=1s..1h:30:log"
+
+
+def complete_axes(given: tuple[str | None, str | None], usual: tuple[str, str]) -> tuple[str, str]:
+    """Both axes: a missing one is the usual one, or the other usual one where that is given already.
+
+    Raises HarnessError where both vary the same thing: one would set what the other has set.
+    """
+    x, y = (text or own for text, own in zip(given, usual, strict=True))
+    if name_axis(x) == name_axis(y):
+        if all(given):
+            message = f"both axes vary `{name_axis(x)}`"
+            raise HarnessError("usage", message, help="name another parameter with -x or -y")
+        x, y = (x, usual[0]) if given[0] else (usual[1], y)
+    return x, y
+
+
+def name_axis(text: str) -> str:
+    """What an axis varies."""
+    return text.partition("=")[0].strip()
 
 
 def build_subject(

@@ -36,7 +36,7 @@ def format_latency(found: Latency, paper: Paper) -> Iterator[str]:
         if text:
             yield ""
             yield from paper.paragraph(text)
-    for text in gaps(found):
+    for text in (*gaps(found), *found.remarks):
         yield ""
         yield from paper.paragraph(text)
 
@@ -119,5 +119,5 @@ def encode_latency(found: Latency) -> dict[str, Any]:
             }
             for d in found.delays
         ],
-        "remarks": list(gaps(found)),
+        "remarks": [*gaps(found), *found.remarks],
     }

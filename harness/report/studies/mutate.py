@@ -57,7 +57,7 @@ def format_notes(found: Mutation, paper: Paper) -> Iterator[str]:
             f"killers were looked for among {report.probes} probes for {report.seconds:.0f} of {report.allowed:g} s; "
             f"for {format_count(report.left, 'survivor')} there was no time (--seconds)"
         )
-    for note in notes:
+    for note in (*notes, *found.remarks):
         yield ""
         yield from paper.paragraph(note, indent=6, first="note:")
 
@@ -92,6 +92,7 @@ def encode_mutation(found: Mutation) -> dict[str, Any]:
         },
         "counts": {str(f): found.count(f) for f in Fate},
         "mutants": [mutant_object(t) for t in found.mutants],
+        "remarks": list(found.remarks),
     }
 
 

@@ -36,6 +36,9 @@ def format_parity(found: Parity, paper: Paper) -> Iterator[str]:
         yield from paper.table(
             ["in", "line", "this alone would settle it", "cases", "for example"], rows, right=frozenset({3})
         )
+    for remark in found.remarks:
+        yield ""
+        yield from paper.paragraph(remark, indent=6, first="note:")
 
 
 def scenario_row(compared: Compared) -> list[str]:
@@ -81,6 +84,7 @@ def encode_parity(found: Parity) -> dict[str, Any]:
             }
             for d in found.differences
         ],
+        "remarks": list(found.remarks),
     }
 
 

@@ -77,6 +77,7 @@ class Mutation:
     seconds: float
     search: KillerSearchReport | None = None
     recorded: bool = False
+    remarks: tuple[str, ...] = ()
 
     def count(self, fate: Fate) -> int:
         """How many mutants ended so."""
@@ -110,7 +111,6 @@ def mutate(
     if not subjects:
         raise unexpected_rule()
     recorded = subjects[0].scenario is None
-    rule = subjects[0].trial.rule.query
     with Ensemble(subjects) as ensemble:
         # Mutants read no column that the rule does not read.
         ensemble.batch.narrow([plan.node for plan, _ in ensemble.plans])
@@ -126,13 +126,14 @@ def mutate(
     report = suggest_killers(ensemble, before, tried, search) if made_anew else None
     ordered = sorted(tried.values(), key=lambda t: (t.mutant.place.start if t.mutant.place else -1, t.mutant.what))
     return Mutation(
-        rule=rule,
+        rule=subjects[0].trial.rule.query,
         mutants=tuple(ordered),
         expectations=len(sound),
         failing=tuple(s.name for s, fails in zip(subjects, noticed, strict=True) if fails),
         seconds=perf_counter() - began,
         search=report,
         recorded=recorded,
+        remarks=ensemble.world_gaps,
     )
 
 

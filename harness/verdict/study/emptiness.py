@@ -20,6 +20,13 @@ def require_alerts(ensemble: Ensemble, alerts: Sequence[Alert]) -> None:
 
 
 def describe_emptiness(ensemble: Ensemble) -> str:
+    """After which step of the rule no row is left, which fields no event has, what a world could not have produced."""
+    findings = [f for f in ensemble.plan.findings if f.code == "absent-field"]
+    absent = [f"{f.message}; {f.help}" if f.help else f.message for f in findings]
+    return "; ".join((find_last_step(ensemble), *absent, *ensemble.world_gaps))
+
+
+def find_last_step(ensemble: Ensemble) -> str:
     """After which step of the rule no row is left."""
     for step in ensemble.plan.steps:
         counted = Aggregate(source=step.node, keys=(), measures=())

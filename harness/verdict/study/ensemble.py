@@ -25,6 +25,7 @@ from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.population import WatchedPopulation, build_watched_population
 from harness.verdict.study.world import WorldBatch
 from harness.verdict.verdict import outcome
+from harness.verdict.world_gaps import describe_world_gaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,12 @@ class Ensemble:
                 "several-meanings", message, help="choose one with --dialect and --switch, or fewer paths"
             )
         return self.plans[0][0]
+
+    @property
+    def world_gaps(self) -> tuple[str, ...]:
+        """What a world could not have produced of that which the rule looks for."""
+        found = [gap for plan, _ in self.plans for gap in describe_world_gaps(self.subjects[0].trial.store, plan)]
+        return tuple(dict.fromkeys(found))
 
     def alerts(self) -> tuple[tuple[Alert, ...], ...]:
         """The alerts of each subject."""

@@ -41,7 +41,7 @@ ROUNDS = ((0.5, 2.0), (0.25, 4.0, 0.75, 1.5), (0.125, 8.0, 0.625, 1.25, 3.0))
 
 
 class Role(StrEnum):
-    """What a number does in a rule; IDENTITY names one value among others, which is nothing to tune."""
+    """What a number does in a rule; IDENTITY names a value or column or converts a unit, which is nothing to tune."""
 
     THRESHOLD = "threshold"
     RANK = "percentile rank"
@@ -58,6 +58,8 @@ CHOICES: frozenset[Operation] = frozenset({ops.if_, ops.case, ops.coalesce})
 RANKS: frozenset[Operation] = frozenset({ops.percentile, ops.percentile_below})
 SPANS: frozenset[Operation] = frozenset({ops.time_floor, ops.calendar_floor})
 NAMES: frozenset[Operation] = frozenset({ops.equal, ops.not_equal, ops.equal_ci, ops.in_, ops.in_ci})
+# Seconds in minutes, hours and days, prefixes of SI and of bytes: with another number a value means nothing.
+UNIT_RATIOS = frozenset({60.0, 3600.0, 86400.0, 1e3, 1e6, 1e9, 1024.0, 1024.0**2, 1024.0**3})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,11 +189,15 @@ def role_of(difference: Difference, unit: str) -> Role:
         return Role.SPAN
     nearest = difference.within[-1] if difference.within else None
     if nearest is None:
-        return Role.SPAN if difference.attribute == "range" else Role.LIMIT
+        # A column's name changes nothing: `p50(x) as p50`.
+        named = isinstance(difference.theirs, str)
+        return Role.IDENTITY if named else Role.SPAN if difference.attribute == "range" else Role.LIMIT
     # A number inside of a text is part of a name: 10.*, KB5031356.
     if not isinstance(difference.theirs, int | float):
         return Role.IDENTITY if isinstance(difference.theirs, str) else Role.OTHER
     operation = nearest.operation if isinstance(nearest, Call | Aggregation) else None
+    if operation in (ops.multiply, ops.divide) and difference.ours in UNIT_RATIOS:
+        return Role.IDENTITY
     for role, operations in (
         (Role.THRESHOLD, frozenset(THRESHOLD_SIGNS)),
         (Role.RANK, RANKS),

@@ -100,8 +100,6 @@ def begin_study(ensemble: Ensemble, wishes: Wishes) -> Study:
         hint = "name scenarios of attacks, or say with --malicious FIELD=VALUE which events are an attack's"
         raise HarnessError("no-attacks", "none of the events is an attack's, so nothing could be caught", help=hint)
     observed = observe(ensemble.batch, root, varied, watched, shown=wishes.exclusions)
-    if not len(observed.groups):
-        raise HarnessError("no-groups", f"no group reaches the thresholds: {describe_emptiness(ensemble)}")
     return Study(
         ensemble=ensemble,
         wishes=wishes,
@@ -141,6 +139,10 @@ def answer(study: Study, began: float) -> Tuning:
     own = Tried(numbers=tuple(n.published for n in study.numbers), observed=observed, surface=observed.surface(axes))
     grid_seconds = perf_counter() - grouped
     tried, explored = explore(study, own)
+    if not any(len(t.observed.groups) for t in tried):
+        why = describe_emptiness(study.ensemble)
+        also = f", nor with any of {format_tried(explored)}" if explored.runs else ""
+        raise HarnessError("no-groups", f"no group reaches the thresholds{also}: {why}")
     candidates = Candidates(tried=tried, grid=axes, published=observed.groups.published, numbers=own.numbers)
     choice = choose_for_objective(candidates, wishes.objective, observed, wishes.seed, wishes.confidence)
     as_written = GridSetting(tried=own, literals=observed.groups.published)
@@ -171,6 +173,12 @@ def answer(study: Study, began: float) -> Tuning:
         grid_seconds=grid_seconds,
         remarks=tuple(list_remarks(study, published, choice)),
     )
+
+
+def format_tried(explored: Explored) -> str:
+    """How many edited texts were run, and how many were left out."""
+    left = f" ({explored.left} more were left out for want of time)" if explored.left else ""
+    return f"{explored.runs} edited texts{left}"
 
 
 def explore(study: Study, own: Tried) -> tuple[list[Tried], Explored]:
@@ -268,6 +276,7 @@ def list_remarks(study: Study, published: Point, choice: Choice | None) -> Itera
         "an alert is a row of one search over the whole time; a rule that runs every hour alerts again as long as its "
         "window holds the events (`detlab latency`)"
     )
+    yield from study.ensemble.world_gaps
     for subject in study.ensemble.subjects:
         if subject.same:
             yield f"the same telemetry, counted once: {', '.join((subject.name, *subject.same))}"

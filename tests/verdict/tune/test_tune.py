@@ -140,6 +140,29 @@ def test_every_number_in_any_stage_is_varied_and_each_point_is_what_its_text_giv
     assert len(seen) > 1
 
 
+def test_names_of_columns_and_conversions_of_units_are_no_numbers_to_vary(folder):
+    (folder / "units.spl").write_text(
+        "index=wineventlog EventCode=3 | eval ms=_time*1000 | stats count as n, p50(ms) as p50 by host, DestinationIp "
+        "| eval rate=n*7/3600 | where n > 3 AND rate < 5"
+    )
+    with Bench(RunOptions()) as bench:
+        found = tune(build_population(bench, folder / "units.spl", []), Wishes(steps=3, seconds=5))
+    assert sorted(k.place.text for k in found.varied) == ["3", "5", "50", "7"]
+
+
+def test_edited_texts_are_run_where_the_rule_as_published_groups_nothing(folder):
+    (folder / "strict.spl").write_text(
+        "index=wineventlog EventCode=3 | stats count as c by host, DestinationIp | where c > 300 "
+        "| stats sum(c) as Total by host | where Total >= 3"
+    )
+    with Bench(RunOptions()) as bench:
+        trials = build_population(bench, folder / "strict.spl", [])
+        found = tune(trials, Wishes(steps=3, seconds=20))
+        with pytest.raises(HarnessError, match="no group reaches"):
+            tune(trials, Wishes(steps=3, seconds=0))
+    assert found.published.caught == 0 and max(p.caught for p in found.front) > 0
+
+
 def test_nothing_is_chosen_without_an_objective_and_a_choice_is_scored_on_what_was_held_out(folder):
     for number in range(6):
         (folder / f"more-{number}.yaml").write_text(STEADY % (f"{2 + 3 * number}m", 40))
