@@ -145,6 +145,9 @@ def list_dictionary_columns(held: pq.FileMetaData) -> frozenset[str]:
 def add_foreign_rows(file: pq.ParquetFile, stream: Stream, tables: EventTables) -> None:
     """Adds each row of somebody else's table as an event, by its columns where rows are read alike."""
     # Most texts are few values, which the file has apart; of others Arrow would hold ten times as much.
+    # Looking at a damaged group's columns ends the process (pyarrow 26: an exception that nothing passes on); reading
+    # from it is an error, so a row is read first.
+    next(file.iter_batches(1), None)
     apart = list_dictionary_columns(file.metadata)
     texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type) and field.name in apart]
     file = pq.ParquetFile(open_parquet(stream), read_dictionary=texts, buffer_size=READ_AT_ONCE, pre_buffer=False)
