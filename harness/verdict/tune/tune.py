@@ -139,10 +139,6 @@ def answer(study: Study, began: float) -> Tuning:
     own = Tried(numbers=tuple(n.published for n in study.numbers), observed=observed, surface=observed.surface(axes))
     grid_seconds = perf_counter() - grouped
     tried, explored = explore(study, own)
-    if not any(len(t.observed.groups) for t in tried):
-        why = describe_emptiness(study.ensemble)
-        also = f", nor with any of {format_tried(explored)}" if explored.runs else ""
-        raise HarnessError("no-groups", f"no group reaches the thresholds{also}: {why}")
     candidates = Candidates(tried=tried, grid=axes, published=observed.groups.published, numbers=own.numbers)
     choice = choose_for_objective(candidates, wishes.objective, observed, wishes.seed, wishes.confidence)
     as_written = GridSetting(tried=own, literals=observed.groups.published)
@@ -175,12 +171,6 @@ def answer(study: Study, began: float) -> Tuning:
     )
 
 
-def format_tried(explored: Explored) -> str:
-    """How many edited texts were run, and how many were left out."""
-    left = f" ({explored.left} more were left out for want of time)" if explored.left else ""
-    return f"{explored.runs} edited texts{left}"
-
-
 def explore(study: Study, own: Tried) -> tuple[list[Tried], Explored]:
     """Runs edited texts for the numbers that the grid does not hold."""
     wishes = study.wishes
@@ -203,7 +193,7 @@ def explore(study: Study, own: Tried) -> tuple[list[Tried], Explored]:
     finally:
         runs.close()
     spent = perf_counter() - began
-    return tried, Explored(
+    explored = Explored(
         values=tuple(tuple(sorted(set(line))) for line in zip(*(t.numbers for t in tried), strict=True)),
         runs=len(tried) - 1,
         left=runs.left,
@@ -211,6 +201,17 @@ def explore(study: Study, own: Tried) -> tuple[list[Tried], Explored]:
         seconds=spent,
         allowed=wishes.seconds,
     )
+    require_groups(study, tried, explored)
+    return tried, explored
+
+
+def require_groups(study: Study, tried: Sequence[Tried], explored: Explored) -> None:
+    """Raises HarnessError where no text that was run leaves any group."""
+    if any(len(t.observed.groups) for t in tried):
+        return
+    left = f" ({explored.left} more were left out for want of time)" if explored.left else ""
+    also = f", nor with any of {explored.runs} edited texts{left}" if explored.runs else ""
+    raise HarnessError("no-groups", f"no group reaches the thresholds{also}: {describe_emptiness(study.ensemble)}")
 
 
 def find_values(knob: Knob, values: Mapping[str, Sequence[float]]) -> tuple[float, ...] | None:
