@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,21 +68,24 @@ def write_inputs(folder: Path) -> Path:
     return events
 
 
+# A process takes the peak of whoever started it for its own (exec keeps it), so a small one stands in between: a pytest
+# worker has had a gigabyte.
+MEASURING = """
+import json, os, subprocess, sys, time
+began = time.monotonic()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+said = process.stdout.read().decode(errors="replace")
+_, status, used = os.wait4(process.pid, 0)
+seconds, cpu = time.monotonic() - began, used.ru_utime + used.ru_stime
+print(json.dumps([os.waitstatus_to_exitcode(status), seconds, cpu, used.ru_maxrss * 1024 / 1e6, said.strip()]))
+"""
+
+
 def measure(*arguments: str | Path) -> Measured:
-    """Runs `detlab` with these arguments in a process of its own."""
+    """Runs `detlab` with these arguments in a process of its own; its memory is the largest of it and its children."""
     command = [sys.executable, "-c", "from harness.cli.main import main; main()", *map(str, arguments)]
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    # The largest of the process and of the children that it waited for, in KiB on Linux.
-    megabytes = used.ru_maxrss * 1024 / 1e6
-    return Measured(
-        process.returncode, time.monotonic() - began, used.ru_utime + used.ru_stime, megabytes, said.strip()
-    )
+    done = subprocess.run([sys.executable, "-c", MEASURING, *command], stdout=subprocess.PIPE, check=True)
+    return Measured(*json.loads(done.stdout))
 
 
 def main() -> None:
