@@ -95,8 +95,8 @@ def item_text(item: Word | Option | ParenthesisedCondition | Pipeline | Template
             name = name if PLAIN_OPTION.fullmatch(name) else f'"{name}"'
             if isinstance(value, ParenthesisedCondition):
                 return f"{name}{operator}({condition_text(value.condition)})"
-            if name in CONDITION_OPTIONS and isinstance(value, Word):
-                # In quotes it would be a condition, whatever the word holds.
+            # In quotes it would be a condition, whatever the word holds; other commands take what is in parentheses.
+            if name in CONDITION_OPTIONS and isinstance(value, Word) and value.text[:1] != "(":
                 return f'{name}{operator}("{escape_search_text(value.text)}")'
             if isinstance(value, Word | Pipeline | Template):
                 return f"{name}{operator}{item_text(value)}"

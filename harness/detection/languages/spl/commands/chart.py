@@ -357,6 +357,8 @@ def score_series(scope: Scope, table: SeriesTable, how: SeriesSelection) -> tupl
     of_rows = how.function in AGGREGATES and AGGREGATES[how.function].of_rows
     if of_rows or (not how.function and len(table.cells) > 1):
         return scope.node, Typed(ops.count(), Kind.NUMBER)
+    if not table.cells:
+        raise SourceError("missing-aggregate", "there is nothing to aggregate", how.span, help="such as `count`")
     first = table.cells[0]
     cells = Typed(Column(first.column), first.kind)
     if cells.kind not in (Kind.NUMBER, Kind.TEXT):
