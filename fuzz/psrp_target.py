@@ -27,6 +27,23 @@ COMMAND_ID = re.compile(rb'CommandId="([0-9A-Fa-f-]{36})"')
 MESSAGE_ID = re.compile(rb"MessageID[^>]*>\s*([^<\s]+)")
 COMMAND = b"@command@"
 
+# What a host says of itself and of a failure, as few members as the client reads.
+CAPABILITY_OBJECT = (
+    '<Obj RefId="0"><MS><Version N="PSVersion">2.0</Version><Version N="protocolversion">2.3</Version>'
+    '<Version N="SerializationVersion">1.1.0.1</Version></MS></Obj>'
+)
+PRIVATE_DATA_OBJECT = (
+    '<Obj RefId="0"><MS><Obj RefId="1" N="ApplicationPrivateData"><TN RefId="0"><T>System.Collections.Hashtable'
+    '</T></TN><DCT><En><S N="Key">a</S><S N="Value">b</S></En></DCT></Obj></MS></Obj>'
+)
+ERROR_OBJECT = (
+    '<Obj RefId="0"><TN RefId="0"><T>System.Management.Automation.ErrorRecord</T></TN><ToString>no</ToString>'
+    '<MS><B N="SerializeExtendedInfo">false</B><Nil N="Exception"/><Nil N="TargetObject"/>'
+    '<S N="FullyQualifiedErrorId">x</S><Nil N="InvocationInfo"/><I32 N="ErrorCategory_Category">0</I32>'
+    '<S N="ErrorCategory_Activity"></S><S N="ErrorCategory_Reason"></S><S N="ErrorCategory_TargetName"></S>'
+    '<S N="ErrorCategory_TargetType"></S><S N="ErrorCategory_Message">no</S></MS></Obj>'
+)
+
 # 2.2.1 of [MS-PSRP].
 CAPABILITY, PRIVATE_DATA, POOL_STATE, PIPELINE_OUTPUT, PIPELINE_ERROR, PIPELINE_STATE = (
     "10002", "21009", "21005", "41004", "41005", "41006",
@@ -115,32 +132,17 @@ def list_sessions() -> list[bytes]:
     def state(name: str, number: int) -> str:
         return f'<Obj RefId="0"><MS><I32 N="{name}">{number}</I32></MS></Obj>'
 
-    capability = (
-        '<Obj RefId="0"><MS><Version N="PSVersion">2.0</Version><Version N="protocolversion">2.3</Version>'
-        '<Version N="SerializationVersion">1.1.0.1</Version></MS></Obj>'
-    )
-    private = (
-        '<Obj RefId="0"><MS><Obj RefId="1" N="ApplicationPrivateData"><TN RefId="0"><T>System.Collections.Hashtable'
-        '</T></TN><DCT><En><S N="Key">a</S><S N="Value">b</S></En></DCT></Obj></MS></Obj>'
-    )
-    error = (
-        '<Obj RefId="0"><TN RefId="0"><T>System.Management.Automation.ErrorRecord</T></TN><ToString>no</ToString>'
-        '<MS><B N="SerializeExtendedInfo">false</B><Nil N="Exception"/><Nil N="TargetObject"/>'
-        '<S N="FullyQualifiedErrorId">x</S><Nil N="InvocationInfo"/><I32 N="ErrorCategory_Category">0</I32>'
-        '<S N="ErrorCategory_Activity"></S><S N="ErrorCategory_Reason"></S><S N="ErrorCategory_TargetName"></S>'
-        '<S N="ErrorCategory_TargetType"></S><S N="ErrorCategory_Message">no</S></MS></Obj>'
-    )
     opened = [
         soap.created(request, "S1"),
-        stream((CAPABILITY, capability)),
-        stream((PRIVATE_DATA, private)),
+        stream((CAPABILITY, CAPABILITY_OBJECT)),
+        stream((PRIVATE_DATA, PRIVATE_DATA_OBJECT)),
         stream((POOL_STATE, state("RunspaceState", 2))),
     ]
     outputs = ["<I32>0</I32>", "<S>YQ==</S>", "<S></S>", "<S>850</S>"]
     said = [stream((PIPELINE_OUTPUT, o), of_command=True) for o in outputs]
     ended = stream((PIPELINE_STATE, state("PipelineState", 4)), of_command=True, done=True)
     failed = stream((PIPELINE_STATE, state("PipelineState", 5)), of_command=True, done=True)
-    wrong = stream((PIPELINE_ERROR, error), of_command=True)
+    wrong = stream((PIPELINE_ERROR, ERROR_OBJECT), of_command=True)
     started = soap.envelope(request, command)
     fault = soap.fault(request, soap.Fault(soap.SHELL_NOT_FOUND, "gone", "w:InvalidSelectors"))
     sessions = (
@@ -148,7 +150,7 @@ def list_sessions() -> list[bytes]:
         [*opened, started, wrong, failed, empty],
         [*opened, started, said[0], fault, empty],
         [opened[0], stream((POOL_STATE, state("RunspaceState", 5)))],
-        [*opened, started, stream((PIPELINE_OUTPUT, error), of_command=True), ended, empty],
+        [*opened, started, stream((PIPELINE_OUTPUT, ERROR_OBJECT), of_command=True), ended, empty],
     )
     return [BREAK.join(answers) for answers in sessions]
 

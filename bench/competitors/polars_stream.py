@@ -21,10 +21,14 @@ from bench.competitors.detections import (
 
 def main(path: str) -> None:
     """Runs the rule and prints its rows."""
-    n, total, squares = pl.col("HoursActive"), pl.col("TotalConnections"), pl.col("squares")
-    deviation = ((n * squares - total * total).cast(pl.Float64) / (n * (n - 1))).sqrt()
+    found = rate_connections(count_connections(path))
+    print_table(SPL_COLUMNS, found.collect(engine="streaming").rows())
+
+
+def count_connections(path: str) -> pl.LazyFrame:
+    """The rule up to its first statistics: what each program called, by the hour and then by the hours together."""
     hour = (pl.col("_time") / 3600).floor().cast(pl.Int32).alias("hour")
-    found = (
+    return (
         pl.scan_parquet(path)
         .filter(
             ~pl.col("DestinationHostname").str.contains(NAME_REGEX),
@@ -43,7 +47,15 @@ def main(path: str) -> None:
             pl.col("hour").min().alias("FirstSeen"),
             pl.col("hour").max().alias("LastSeen"),
         )
-        .filter(total >= 10, n >= 2)
+    )
+
+
+def rate_connections(counted: pl.LazyFrame) -> pl.LazyFrame:
+    """The rest of the rule: its thresholds, its score, its order."""
+    n, total, squares = pl.col("HoursActive"), pl.col("TotalConnections"), pl.col("squares")
+    deviation = ((n * squares - total * total).cast(pl.Float64) / (n * (n - 1))).sqrt()
+    return (
+        counted.filter(total >= 10, n >= 2)
         .with_columns((total / n).alias("AvgPerHour"))
         .with_columns(
             (deviation / pl.col("AvgPerHour")).alias("ConsistencyRatio"),
@@ -66,7 +78,6 @@ def main(path: str) -> None:
         .head(SPL_LIMIT)
         .select(SPL_COLUMNS)
     )
-    print_table(SPL_COLUMNS, found.collect(engine="streaming").rows())
 
 
 if __name__ == "__main__":
