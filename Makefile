@@ -4,15 +4,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-all check update bench fuzz chaos clean
+MORE := $(VENV)/.more
+
+.PHONY: run test test-all test-more check update bench fuzz chaos clean
 run: $(READY)
 	@$(BIN)/detlab run
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow and not more"
 
 test-all: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not more"
+
+# Second engines, other people's clients and a browser: needs what requirements.more.lock names, and from the system Java
+# (default-jre-headless), chromium and neovim; a test without its program skips and says so.
+test-more: $(MORE)
+	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile -m more
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -40,9 +47,13 @@ chaos: $(READY)
 update:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade uv
-	$(BIN)/uv pip compile pyproject.toml --extra lab --extra plots --extra sigma --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
-	rm -f $(READY)
+	$(BIN)/uv pip compile pyproject.toml --extra lab --extra plots --extra sigma --extra editor --extra falcon --extra serve \
+		--extra splunk --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra lab --extra plots --extra sigma --extra editor --extra falcon --extra serve \
+		--extra splunk --extra spark --group dev --group more --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --no-emit-index-url --constraint requirements.lock --output-file requirements.more.lock
+	rm -f $(READY) $(MORE)
 
 $(READY): pyproject.toml requirements.lock
 	@echo "setting up $(VENV) (once) ..."
@@ -50,6 +61,11 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q harness generators
+	@touch $@
+
+$(MORE): $(READY) requirements.more.lock
+	@echo "adding what the longer suites need to $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.more.lock
 	@touch $@
 
 clean:
