@@ -113,7 +113,9 @@ def show_failure(failure: HarnessError, *, as_json: bool) -> None:
             discard_output()
     try:
         # Errors quote rules and file names of strangers, whose escape sequences a terminal would obey.
-        sys.stderr.write(escape_controls(failure.render()) + "\n")
+        # For people only: what scripts and tests compare stays as it is.
+        more = f"  = more: `detlab docs {failure.code}`\n" if sys.stderr.isatty() else ""
+        sys.stderr.write(escape_controls(failure.render()) + "\n" + more)
         sys.stderr.flush()
     except OSError:
         sys.stderr = io.StringIO()
