@@ -20,7 +20,7 @@ BLANK = "..."
 NAMED = ("code", "message")
 SAYS_ERRORS = re.compile(r"(?i)error|fail|refuse|reject|unsupported|finding|deviation|^add$|^__init__$")
 ERRORS = ("HarnessError", "SourceError", "UnreachableError")
-Texts = dict[str, tuple[str, ...]]
+SpelledTexts = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def read_sentences(text: str, file: str) -> Iterator[ErrorSentence]:
             yield from read_call(node, texts, file)
 
 
-def read_call(call: ast.Call, texts: Texts, file: str) -> Iterator[ErrorSentence]:
+def read_call(call: ast.Call, texts: SpelledTexts, file: str) -> Iterator[ErrorSentence]:
     """The sentences that a call says, one for each code that it may give."""
     named = {k.arg: k.value for k in call.keywords if k.arg}
     parts = [spell_texts(part, texts) for part in (*call.args[:4], *(named[n] for n in NAMED if n in named))]
@@ -100,9 +100,9 @@ def is_code(text: str, call: ast.Call, has_sentence: bool) -> bool:
     return enough > 1
 
 
-def read_texts(body: list[ast.stmt]) -> Texts:
+def read_texts(body: list[ast.stmt]) -> SpelledTexts:
     """The texts that names stand for in statements: each name with all that is assigned to it."""
-    found: Texts = {}
+    found: SpelledTexts = {}
     for statement in body:
         for node in ast.walk(statement):
             match node:
@@ -119,7 +119,7 @@ def read_texts(body: list[ast.stmt]) -> Texts:
     return found
 
 
-def spell_texts(node: ast.expr, texts: Texts) -> tuple[str, ...]:
+def spell_texts(node: ast.expr, texts: SpelledTexts) -> tuple[str, ...]:
     """A text as source spells it, with `...` for what is filled in, in all its variants; none for what is no text."""
     match node:
         case ast.Constant(value=str() as text):
