@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.cli.project_settings import is_strict_project
 from harness.cli.rule_options import build_settings, complete, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import add_sigma_options, expand_rules
@@ -47,7 +48,7 @@ class Linted:
 @click.command("lint")
 @click.argument("rules", nargs=-1, required=True, type=options.PATH, metavar="RULE...")
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
-@click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
+@click.option("--strict", is_flag=True, default=is_strict_project, help="Warnings fail as well as errors.")
 @contents
 @add_sigma_options
 @options.add_limits
