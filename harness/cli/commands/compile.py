@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from harness.cli import options
 from harness.cli.project_settings import default_of, is_strict_project
+from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import build_settings as settings_of
 from harness.cli.rule_options import complete, contents
 from harness.cli.sigma_options import Studied, add_sigma_options, show_studies
@@ -31,7 +32,7 @@ from harness.telemetry.platform import View
 
 
 @click.command("compile")
-@click.argument("rule", type=options.PATH)
+@add_rule_argument()
 @click.option(
     "--dialect", default="duckdb", metavar="NAME", show_default=True, help=f"SQL of {', '.join(list_engines())}."
 )
