@@ -207,7 +207,10 @@ def read_content_beside(rule: Path) -> Content:
     place = find_settings_file(rule.resolve().parent, FOLDERS_UPWARDS)
     if place is None or place.refused:
         return Content()
-    return read_content([refuse_link_out(place.path, place.path.parent)])
+    # Imported by name: it reads the files that settings name by what stands here.
+    named = import_module("harness.detection.project_content")
+    found: Content = named.read_named_content(named.read_project(place.path))
+    return found
 
 
 def read_text_file(path: Path) -> str:

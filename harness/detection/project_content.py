@@ -8,6 +8,7 @@ from harness.detection.content import Content, read_content
 from harness.diagnostics import SourceError
 from harness.scenario.pack import refuse_link_out
 from harness.scenario.settings import Project
+from harness.scenario.settings import read_project as read_project
 
 PATH_KEYS = ("macros", "lookups", "saved", "props")
 """Keys that name files and folders; each is also an option of the command line."""

@@ -120,6 +120,12 @@ def test_what_means_nothing_is_an_error(project, text, said):
     assert (ran.code, ran.err.startswith(said)) == (2, True), ran.err
 
 
+def test_settings_that_name_no_content_are_no_error(project):
+    (project / "rules" / "cmd.spl").write_text("EventCode=1 | table EventCode\n")
+    (project / "detlab.yaml").write_text("gates: {min_mutation_score: 80}\n")
+    assert rows() == [{"EventCode": "1"}]
+
+
 def test_settings_above_the_repository_do_not_count(project):
     (project / "rules" / ".git").mkdir()
     assert detlab("config", "--json").document["file"] is None
