@@ -156,7 +156,9 @@ def resolve_beside(scenario: Path, name: str) -> Path:
         hint = "name a file beside the scenario or in a folder above it"
         raise HarnessError("outside", f"`{name}` leads out of the scenario's folders", help=hint)
     for folder in list(scenario.resolve().parents)[:FOLDERS_UPWARDS]:
-        if (folder / name).is_file():
+        # `rule.yml.spl` is the SPL that a file `rule.yml` holds, `rule.yml/Title.spl` one of its rules.
+        holders = (folder / name, (folder / name).with_suffix(""), (folder / name).parent)
+        if (folder / name).is_file() or (Path(name).suffix and any(each.is_file() for each in holders)):
             return shorten_to_relative(refuse_link_out(folder / name, widest_root(scenario, folder)))
     return refuse_link_out(scenario.parent / name, widest_root(scenario, scenario.parent))
 

@@ -1,0 +1,114 @@
+"""A scenario to begin with for anybody's rule: events made from its plan, each draft run through the rule itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from harness.detection.language import Plan, Strictness, language
+from harness.diagnostics import HarnessError
+from harness.run import Bench
+from harness.run_options import RunOptions
+from harness.scenario.rule import Rule, read_rule
+from harness.verdict.coverage import blank
+from harness.verdict.draft.event_draft import EventDraft, draft_attacks, draft_twins
+from harness.verdict.draft.event_lines import SPELLINGS, EventLines
+
+# Chosen: each is a run of the rule on a few events.
+MOST_RUNS = 40
+MOST_WORDS = 500
+WORD = re.compile(r"[#@]?[A-Za-z_][\w.]*(?:\[\d*\][\w.]*)*")
+Spelling = Callable[[EventDraft], EventLines | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleDraft:
+    """Events that a rule alerts on, those of a twin that it is quiet about, and the conditions that both need.
+
+    `differs` is the field in which the twin differs, or `count`; without `benign` no twin was found. `fields` are those
+    that the rule reads, `kinds` what tells which events it is about.
+    """
+
+    rule: Rule
+    attack: str
+    benign: str
+    differs: str
+    conditions: Mapping[str, str]
+    fields: tuple[str, ...]
+    kinds: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftRuns:
+    """Runs of a rule on drafts, which are written to a scratch folder."""
+
+    path: Path
+    options: RunOptions
+    folder: Path
+
+    def count_rows(self, lines: EventLines) -> int:
+        """How many rows the rule has on these events."""
+        events = self.folder / "draft.ndjson"
+        events.write_text(lines.text, encoding="utf-8")
+        # A bench of its own for each, since the names of inputs differ.
+        with Bench(replace(self.options, usual={**self.options.usual, **lines.conditions})) as bench, bench.unit():
+            return len(bench.query(self.path, [events]).rows)
+
+    def find_twin(self, attack: EventDraft, spell: Spelling, conditions: Mapping[str, str]) -> tuple[str, str]:
+        """The lines of a twin that the rule is quiet about and in what it differs; empty where there is none."""
+        for twin in draft_twins(attack):
+            lines = spell(twin)
+            if lines is not None and not self.count_rows(EventLines(text=lines.text, conditions=conditions)):
+                return lines.text, twin.differs
+        return "", ""
+
+
+def draft_for_rule(path: Path, options: RunOptions, folder: Path) -> RuleDraft:
+    """Events for a rule. Raises HarnessError where none makes it alert, or where it cannot be run at all."""
+    rule = read_rule(path, choice=options.sigma)
+    runs = DraftRuns(path=path, options=options, folder=folder)
+    plan, fields = plan_over_own_fields(path, rule, options)
+    spellings = SPELLINGS[language(rule.language).platform]
+    tried = 0
+    for draft, spell, lines in islice(list_lines(plan, fields, spellings), MOST_RUNS):
+        tried += 1
+        if runs.count_rows(lines):
+            benign, differs = runs.find_twin(draft, spell, lines.conditions)
+            return RuleDraft(
+                rule=rule,
+                attack=lines.text,
+                benign=benign,
+                differs=differs,
+                conditions=lines.conditions,
+                fields=fields,
+                kinds={n: t for n, t in draft.rows[0].items() if n.lstrip("#") in ("EventCode", "event_simpleName")},
+            )
+    said = f"no events could be made that {rule.name} alerts on ({tried} drafts were run)"
+    raise HarnessError("no-draft", said, help="write a scenario for it, or replay a recording; see `detlab new --help`")
+
+
+def list_lines(
+    plan: Plan, fields: tuple[str, ...], spellings: tuple[Spelling, ...]
+) -> Iterator[tuple[EventDraft, Spelling, EventLines]]:
+    """Each draft in each look that it can have."""
+    for draft in draft_attacks(plan.node, fields):
+        for spell in spellings:
+            lines = spell(draft) if draft.rows else None
+            if lines is not None:
+                yield draft, spell, lines
+
+
+def plan_over_own_fields(path: Path, rule: Rule, options: RunOptions) -> tuple[Plan, tuple[str, ...]]:
+    """The plan of a rule over the fields that it reads, as text, and their names."""
+    with Bench(options) as bench, bench.unit():
+        settings = bench.settings(path)
+        query = language(rule.language).parse(rule.query, Strictness(options.dialect or Strictness.LENIENT), settings)
+        bare = query.plan({}, settings)
+        # Some languages read a field that no event has as nothing: then every word of the text may be one.
+        reads = bare.reads or frozenset(islice(dict.fromkeys(WORD.findall(rule.query.text)), MOST_WORDS))
+        columns = bench.engine.load([blank(replace(bare, reads=reads))])
+        plan = query.plan(columns, replace(settings, ask=bench.engine.run))
+        return plan, tuple(sorted(bare.reads or plan.reads))
