@@ -1,0 +1,102 @@
+"""The server's side of a child that reads documents: asks, waits no longer than it may, kills, starts anew."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+from harness.diagnostics import HarnessError
+
+LENGTH = struct.Struct(">I")
+# The first start after an installation writes byte code; chosen, no source.
+SECONDS_TO_START = 60.0
+# `-P`: the folder that an editor was started in is no place for Python's modules.
+PROGRAM = ("-P", "-m", "harness.editor.worker")
+
+
+class WorkerKilledError(HarnessError):
+    """A child that was killed before it answered, since the answer took too long or is no longer wanted."""
+
+
+class WorkerProcess:
+    """One child, started when it is first asked; it answers one question after the other."""
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        self.process: Process | None = None
+        self.turn = asyncio.Lock()
+        self.number = 0
+        self.asked_at: float | None = None
+
+    async def start(self) -> Process:
+        """The running child. Raises HarnessError where it does not come up."""
+        if self.process is not None and self.process.returncode is None:
+            return self.process
+        process = await asyncio.create_subprocess_exec(sys.executable, *PROGRAM, stdin=PIPE, stdout=PIPE)
+        self.process = process
+        try:
+            async with asyncio.timeout(SECONDS_TO_START):
+                await self.receive(process)
+        except (TimeoutError, asyncio.IncompleteReadError) as error:
+            self.kill()
+            raise HarnessError("no-worker", "the process that reads documents does not start") from error
+        return process
+
+    async def ask(self, request: Mapping[str, Any], seconds: float) -> Any:
+        """The answer to a request. Raises WorkerKilledError where there is none in time, HarnessError for a failure."""
+        async with self.turn:
+            process = await self.start()
+            self.number += 1
+            self.asked_at = monotonic()
+            try:
+                async with asyncio.timeout(seconds):
+                    answer = await self.exchange(process, {**request, "id": self.number})
+            except TimeoutError:
+                self.kill()
+                message = f"reading this took more than {seconds:g} s and was stopped"
+                raise WorkerKilledError("time-limit", message, help="shorten it, or split it") from None
+            except (asyncio.IncompleteReadError, ConnectionError, OSError):
+                self.kill()
+                raise WorkerKilledError("process-died", "the process that read this ended") from None
+            except asyncio.CancelledError:
+                # Half an answer may be left in the pipe.
+                self.kill()
+                raise
+            finally:
+                self.asked_at = None
+        if "failure" in answer:
+            raise HarnessError(answer["failure"]["code"], answer["failure"]["message"], help=answer["failure"]["help"])
+        return answer["answer"]
+
+    async def exchange(self, process: Process, request: Mapping[str, Any]) -> Any:
+        """Sends a request and receives its answer."""
+        assert process.stdin is not None
+        body = json.dumps(request).encode("ascii")
+        process.stdin.write(LENGTH.pack(len(body)) + body)
+        await process.stdin.drain()
+        return await self.receive(process)
+
+    async def receive(self, process: Process) -> Any:
+        """The next message of the child."""
+        assert process.stdout is not None
+        (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+        return json.loads(await process.stdout.readexactly(length))
+
+    def abandon(self, seconds: float) -> None:
+        """Kills the child if it has been busy for so long with what nobody wants any more."""
+        if self.asked_at is not None and monotonic() - self.asked_at > seconds:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends the child at once, if it runs."""
+        if self.process is not None and self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                self.process.kill()
+        self.process = None
