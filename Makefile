@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 MORE := $(VENV)/.more
 
-.PHONY: run test test-all test-more check update bench fuzz chaos clean
+.PHONY: run test test-all test-more check update bench fuzz chaos release clean
 run: $(READY)
 	@$(BIN)/detlab run
 
@@ -67,6 +67,16 @@ $(MORE): $(READY) requirements.more.lock
 	@echo "adding what the longer suites need to $(VENV) (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.more.lock
 	@touch $@
+
+# A wheel, a source archive, the bill of materials of what an installation holds, and their sums; docs/release.md.
+release: $(MORE)
+	rm -rf dist/release dist/installed
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build -d dist/release
+	$(PYTHON) -m venv --without-pip dist/installed
+	$(BIN)/python -m pip --python dist/installed install --quiet $$(ls dist/release/*.whl)[editor,falcon,lab,plots,serve,sigma,splunk]
+	$(BIN)/cyclonedx-py environment dist/installed --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/release/detlab.cdx.json
+	cd dist/release && sha256sum * > SHA256SUMS
 
 clean:
 	rm -rf $(VENV) dist

@@ -43,6 +43,7 @@ from harness.diagnostics import HarnessError, Source
 from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.json_document import VERSION, dumps
+from harness.scenario.pack import BUNDLED
 
 PAGES = Path("tests/conformance")
 # A gap that closed fails, as a strict xfail does: the page is to be changed.
@@ -50,7 +51,7 @@ GOOD = (SettlingState.HOLDS, SettlingState.GAP)
 
 
 @click.command("conformance")
-@click.argument("folder", type=options.PATH, default=PAGES)
+@click.argument("folder", type=options.PATH, required=False)
 @click.option("--language", "wanted", type=click.Choice(list_languages()), help="Only this language's cases.")
 @click.option("--url-env", metavar="NAME", help="Variable with the product's address (SPLUNK_URL, LOGSCALE_URL).")
 @click.option("--token-env", metavar="NAME", help="Variable with a token (SPLUNK_TOKEN, LOGSCALE_TOKEN).")
@@ -66,7 +67,7 @@ GOOD = (SettlingState.HOLDS, SettlingState.GAP)
 @options.json_option
 @options.verbose
 def command(
-    folder: Path,
+    folder: Path | None,
     wanted: str | None,
     url_env: str | None,
     token_env: str | None,
@@ -76,7 +77,7 @@ def command(
     as_json: bool,
     verbose: bool,
 ) -> int:
-    r"""Runs every case of FOLDER (default: tests/conformance) on an engine.
+    r"""Runs every case of FOLDER (default: tests/conformance, else the pages that came with detlab) on an engine.
 
     --engine splunk and --engine logscale send the queries to a real product over TLS, with the cases' events in front
     of them: nothing is stored there. What holds may be called observed, and each open question (a switch) is asked.
@@ -89,6 +90,7 @@ def command(
     detlab conformance --through-command --write
     SPLUNK_URL=https://search-head:8089 SPLUNK_TOKEN=... detlab conformance --engine splunk --write
     """
+    folder = folder or find_pages(write=write)
     spoken = find_product_language(engine).name if is_remote(engine) else wanted
     if wanted not in (None, spoken):
         raise HarnessError("usage", f"{engine} does not run {wanted}")
@@ -96,6 +98,17 @@ def command(
         return run_through_command(folder, wanted, write=write, as_json=as_json, verbose=verbose)
     product = connect_product(engine, url_env, token_env)
     return run_on_engine(folder, spoken, engine, product, write=write, as_json=as_json, verbose=verbose)
+
+
+def find_pages(*, write: bool) -> Path:
+    """The pages of a checkout, else those that an installed detlab carries, which nobody writes to."""
+    carried = BUNDLED / "conformance"
+    if PAGES.is_dir() or not carried.is_dir():
+        return PAGES
+    if write:
+        hint = f"copy {carried} to {PAGES}"
+        raise HarnessError("usage", "the pages that came with detlab are not written to", help=hint)
+    return carried
 
 
 def run_on_engine(
