@@ -28,10 +28,10 @@ from harness.scenario.rule import Metadata
 from harness.scenario.sigma.choice import DEFAULT_CHOICE
 from harness.scenario.sigma.rule import is_sigma
 
-LARGEST_DOCUMENT = 1 << 20
+LONGEST_DOCUMENT = 1 << 20
 """Characters of a document that is looked at; a published rule has some thousand."""
 # Files beside a correlation that its rules may be in; chosen, no source.
-MOST_NEIGHBOURS = 200
+MOST_FILES_BESIDE = 200
 SETTINGS_NAME = "detlab.yaml"
 SCENARIO_KEYS = re.compile(r"^(?:simulate|replay|detonate):", re.M)
 ACTIVITY_KEY = re.compile(r"^activity:", re.M)
@@ -86,9 +86,9 @@ def analyse(path: Path, text: str, language_id: str, projects: Projects, *, find
     """Everything about a document as it is in the editor, saved or not; only its rules without `findings`."""
     found = recognise(path, text, language_id)
     if not findings:
-        return replace(found, rules=() if len(text) > LARGEST_DOCUMENT else found.rules)
-    if len(text) > LARGEST_DOCUMENT:
-        message = f"the document has more than {LARGEST_DOCUMENT:,} characters and is not looked at"
+        return replace(found, rules=() if len(text) > LONGEST_DOCUMENT else found.rules)
+    if len(text) > LONGEST_DOCUMENT:
+        message = f"the document has more than {LONGEST_DOCUMENT:,} characters and is not looked at"
         size = PlacedFinding(start=0, end=1, severity=Severity.NOTE, code="document-too-large", message=message)
         return replace(found, findings=(size,) if found.kind is not DocumentKind.OTHER else ())
     project = projects.find(path)
@@ -109,7 +109,7 @@ def recognise(path: Path, text: str, language_id: str) -> Analysis:
     if path.suffix not in YAML_SUFFIXES and language_id != "yaml":
         return Analysis(kind=DocumentKind.OTHER)
     kind = guess_kind(path, text)
-    if len(text) > LARGEST_DOCUMENT:
+    if len(text) > LONGEST_DOCUMENT:
         return Analysis(kind=kind)
     try:
         documents = tuple(load_all(Source(str(path), text)))
@@ -224,8 +224,8 @@ def check_sigma(path: Path, text: str, documents: Sequence[Document]) -> Iterato
 def write_copy(path: Path, text: str, folder: Path) -> Path:
     """The document as a file, with those beside it that a correlation may refer to."""
     if "correlation:" in text and path.is_absolute() and path.parent.is_dir():
-        for each in sorted(p for p in path.parent.glob("*.y*ml") if p.name != path.name)[:MOST_NEIGHBOURS]:
-            if each.is_file() and each.stat().st_size <= LARGEST_DOCUMENT:
+        for each in sorted(p for p in path.parent.glob("*.y*ml") if p.name != path.name)[:MOST_FILES_BESIDE]:
+            if each.is_file() and each.stat().st_size <= LONGEST_DOCUMENT:
                 shutil.copyfile(each, folder / each.name)
     own = folder / (path.name if path.suffix in YAML_SUFFIXES else f"{path.name}.yml")
     own.write_bytes(text.encode("utf-8", "surrogatepass"))

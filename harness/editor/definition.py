@@ -10,7 +10,7 @@ from typing import Any
 from harness.detection.content import find_content_files
 from harness.detection.text_token import TokenKind
 from harness.diagnostics import HarnessError, Source, SourceError
-from harness.editor.analysis import LARGEST_DOCUMENT, Analysis
+from harness.editor.analysis import LONGEST_DOCUMENT, Analysis
 from harness.editor.project_view import find_settings
 from harness.editor.query_context import QueryContext, find_context
 from harness.editor.scenario_words import find_known
@@ -20,10 +20,10 @@ from harness.scenario.pack import resolve_beside
 NAMED_FILES = ("macros", "lookups", "saved", "props")
 """Keys of a project's settings that name files with content."""
 
-Place = dict[str, Any]
+DefinitionPlace = dict[str, Any]
 
 
-def find_definitions(found: Analysis, path: Path, offset: int) -> list[Place]:
+def find_definitions(found: Analysis, path: Path, offset: int) -> list[DefinitionPlace]:
     """The places where the thing at a place is defined: a file, and a stretch of it or of this document."""
     context = find_context(found, offset)
     if context is not None:
@@ -31,7 +31,7 @@ def find_definitions(found: Analysis, path: Path, offset: int) -> list[Place]:
     return [place for document in found.documents for place in define_in_document(document, path, offset)]
 
 
-def define_in_query(context: QueryContext, path: Path) -> Iterator[Place]:
+def define_in_query(context: QueryContext, path: Path) -> Iterator[DefinitionPlace]:
     """Where a word of a query comes from."""
     token = context.token
     if token is None:
@@ -64,7 +64,7 @@ def is_made(context: QueryContext, place: tuple[int, int]) -> bool:
     return bool(re.search(r"(?i)\beval\b[^|]*$", before)) and after.startswith("=") and not after.startswith("==")
 
 
-def find_references(found: Analysis, offset: int) -> list[Place]:
+def find_references(found: Analysis, offset: int) -> list[DefinitionPlace]:
     """Every place of the field or macro at a place, in its query."""
     context = find_context(found, offset)
     if context is None:
@@ -73,7 +73,7 @@ def find_references(found: Analysis, offset: int) -> list[Place]:
     return [{"path": None, "start": start, "end": end} for start, end in places]
 
 
-def find_in_content(word: str, path: Path) -> Iterator[Place]:
+def find_in_content(word: str, path: Path) -> Iterator[DefinitionPlace]:
     """Where the files that a project names define a macro, a lookup or a saved query."""
     settings = find_settings(path)
     if settings is None or not word:
@@ -83,7 +83,8 @@ def find_in_content(word: str, path: Path) -> Iterator[Place]:
     # A stanza of a conf file, an item with a name, a key of a mapping.
     forms = (rf"\[{called}\]", rf"\s*(?:- )?name:\s*{quote}{escaped}{quote}\s*$", rf"\s*{quote}{called}{quote}:")
     defined = re.compile(rf"^(?:{'|'.join(forms)})", re.M)
-    for file in list_named_files(settings):
+    # An app may be named for its macros and for its lookups.
+    for file in dict.fromkeys(list_named_files(settings)):
         if file.suffix == ".csv" or file.name.endswith(".csv.gz"):
             if word in (file.name, file.name.partition(".")[0]):
                 yield {"path": str(file), "text": "", "start": 0, "end": 0}
@@ -113,12 +114,12 @@ def list_named_files(settings: Path) -> Iterator[Path]:
 def read_small_file(path: Path) -> str:
     """The text of a file; nothing where it cannot be read or is large."""
     try:
-        return path.read_text("utf-8-sig", "replace") if path.stat().st_size <= LARGEST_DOCUMENT else ""
+        return path.read_text("utf-8-sig", "replace") if path.stat().st_size <= LONGEST_DOCUMENT else ""
     except OSError:
         return ""
 
 
-def define_in_document(document: Document, path: Path, offset: int) -> Iterator[Place]:
+def define_in_document(document: Document, path: Path, offset: int) -> Iterator[DefinitionPlace]:
     """Where a scenario's behaviour is written, or the file that a scalar names."""
     keys, node = find_scalar(document.root, offset)
     name = (node.scalar or "") if node is not None else ""

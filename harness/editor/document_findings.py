@@ -34,7 +34,7 @@ def find_misfits(document: Document, wanted: type[Any]) -> tuple[list[Finding], 
             # What was taken out is missing only since then.
             if not (error.code == "missing-field" and error.message in removed):
                 found.append(error.finding())
-            name = take_out(document.root, error)
+            name = remove_misfit(document.root, error)
             if name is None:
                 return found, None
             removed.add(f"`{name}` is missing")
@@ -44,7 +44,7 @@ def find_misfits(document: Document, wanted: type[Any]) -> tuple[list[Finding], 
 ALLOWED_WORD = re.compile(r"`([^`]+)`|one of ([^,]+)")
 
 
-def take_out(root: YamlNode, error: SourceError) -> str | None:
+def remove_misfit(root: YamlNode, error: SourceError) -> str | None:
     """Removes what an error is about, so that the next one shows: its key, if any; None where it is the whole document.
 
     A word that is none of those allowed becomes the one that the error proposes.
@@ -127,7 +127,9 @@ def check_actions(scenario: Scenario) -> Iterator[Finding]:
             hint = did_you_mean(action.behaviour, known) or "`detlab list behaviours` shows them"
             yield Finding(code="unknown-behaviour", span=place, message=message, help=hint)
             continue
-        names = list_parameters(known[action.behaviour], action.behaviour, read_stamp(known[action.behaviour]))
+        names = list_behaviour_parameters(
+            known[action.behaviour], action.behaviour, read_stamp(known[action.behaviour])
+        )
         for name in action.given if names else ():
             if name not in names:
                 place = scenario.document.key(("simulate", number, "given", name))
@@ -145,7 +147,7 @@ def read_stamp(path: Path) -> int:
 
 
 @lru_cache(maxsize=512)
-def list_parameters(path: Path, name: str, stamp: int) -> tuple[str, ...]:
+def list_behaviour_parameters(path: Path, name: str, stamp: int) -> tuple[str, ...]:
     """The parameters of a behaviour by the text of its file, which is not run; none where it cannot be read."""
     try:
         tree = ast.parse(path.read_text("utf-8"))

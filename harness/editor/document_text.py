@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-LINE_END = re.compile(r"\r\n|\n|\r")
+EDITOR_LINE_END = re.compile(r"\r\n|\n|\r")
 """What ends a line in the protocol: no form feed and none of Unicode's separators."""
 
 ASTRAL = re.compile("[\U00010000-\U0010ffff]")
@@ -22,7 +22,7 @@ class DocumentText:
 
     def __post_init__(self) -> None:
         """Finds the lines."""
-        self.starts = [0, *(m.end() for m in LINE_END.finditer(self.text))]
+        self.starts = [0, *(m.end() for m in EDITOR_LINE_END.finditer(self.text))]
 
     def find_offset(self, line: int, column: int) -> int:
         """The character at a place; a column beyond the line's end is its end, a line beyond the last the text's."""
@@ -44,7 +44,7 @@ class DocumentText:
         """Line and column of a character, both from 0, the column in the editor's units."""
         bounded = max(0, min(offset, len(self.text)))
         line = bisect_right(self.starts, bounded) - 1
-        return line, measure(self.text[self.starts[line] : bounded], self.encoding)
+        return line, count_units(self.text[self.starts[line] : bounded], self.encoding)
 
     def replace(self, start: tuple[int, int], end: tuple[int, int], new: str) -> DocumentText:
         """The document with the text between two places replaced."""
@@ -52,7 +52,7 @@ class DocumentText:
         return DocumentText(self.text[:first] + new + self.text[last:], self.encoding)
 
 
-def measure(text: str, encoding: str) -> int:
+def count_units(text: str, encoding: str) -> int:
     """How many units of an encoding a text has."""
     if encoding == "utf-32" or text.isascii():
         return len(text)
@@ -68,7 +68,7 @@ def count_characters(line: str, units: int, encoding: str) -> int:
         return min(units, len(line))
     seen = 0
     for number, character in enumerate(line):
-        seen += measure(character, encoding)
+        seen += count_units(character, encoding)
         if seen > units:
             return number
     return len(line)

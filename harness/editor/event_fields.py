@@ -28,7 +28,7 @@ KIND_FIELDS = ("EventCode", "EventID", "event_simpleName", "#event_simpleName")
 
 
 @lru_cache(maxsize=16)
-def list_event_fields(name: str, events: Path | None = None) -> dict[str, EventField]:
+def collect_event_fields(name: str, events: Path | None = None) -> dict[str, EventField]:
     """The fields that rules of a language may name, of the events in a file too, if one is given."""
     shown = platform(language(name).platform)
     found: dict[str, EventField] = {}

@@ -18,11 +18,11 @@ from harness.editor.open_document import (
     build_range,
     encode_colours,
 )
-from harness.editor.rule_runs import LIMITS, choose_arguments, list_scenarios_of, needs_consent
+from harness.editor.rule_runs import RUN_LIMITS, choose_arguments, list_scenarios_of, needs_consent
 from harness.editor.server import DetlabServer
 
 SERVER = DetlabServer()
-RUN = "detlab.run"
+RUN_COMMAND = "detlab.run"
 """The command that runs a rule's scenarios, or a scenario; its argument is the document's address."""
 
 WATCHED = "**/*.{spl,cql,yaml,yml,conf,csv}"
@@ -45,13 +45,13 @@ SYMBOL_KINDS = {
 
 
 @SERVER.feature(types.INITIALIZE)
-def initialize(server: DetlabServer, params: types.InitializeParams) -> None:
+def take_settings(server: DetlabServer, params: types.InitializeParams) -> None:
     """Takes the editor's settings."""
     server.configure(params.initialization_options)
 
 
 @SERVER.feature(types.INITIALIZED)
-async def initialized(server: DetlabServer, _: types.InitializedParams) -> None:
+async def start_children(server: DetlabServer, _: types.InitializedParams) -> None:
     """Starts the children, so that the first key does not wait for them, and asks to be told of changed files."""
     server.begin(server.answerer.ask({"do": "warm"}, 60.0))
     server.begin(server.reader.ask({"do": "forget"}, 60.0))
@@ -69,17 +69,17 @@ async def change_watched_files(server: DetlabServer, _: types.DidChangeWatchedFi
 
 
 @SERVER.feature(types.TEXT_DOCUMENT_DID_SAVE)
-async def save(server: DetlabServer, params: types.DidSaveTextDocumentParams) -> None:
+async def handle_save(server: DetlabServer, params: types.DidSaveTextDocumentParams) -> None:
     """Reads projects again, and runs the rule that was saved where that runs nobody's Python."""
     await server.forget_projects()
     document = server.documents.get(params.text_document.uri)
     if document is not None and server.run_on_save:
         await server.wait_until_read(document)
-        server.begin(run_document(server, document, asked=False))
+        server.begin(judge_document(server, document, asked=False))
 
 
 @SERVER.feature(types.TEXT_DOCUMENT_HOVER)
-async def hover(server: DetlabServer, params: types.HoverParams) -> types.Hover | None:
+async def send_hover(server: DetlabServer, params: types.HoverParams) -> types.Hover | None:
     """The manual of the word at a place."""
     document = server.documents.get(params.text_document.uri)
     if document is None:
@@ -96,7 +96,7 @@ async def hover(server: DetlabServer, params: types.HoverParams) -> types.Hover 
     types.TEXT_DOCUMENT_COMPLETION,
     types.CompletionOptions(trigger_characters=["|", "`", "$", "(", ",", " "], resolve_provider=True),
 )
-async def complete(server: DetlabServer, params: types.CompletionParams) -> types.CompletionList | None:
+async def offer_completions(server: DetlabServer, params: types.CompletionParams) -> types.CompletionList | None:
     """What may be written at a place."""
     document = server.documents.get(params.text_document.uri)
     if document is None:
@@ -125,7 +125,7 @@ def build_completion(item: dict[str, Any], place: types.Range, language: str) ->
 
 
 @SERVER.feature(types.COMPLETION_ITEM_RESOLVE)
-async def resolve(server: DetlabServer, item: types.CompletionItem) -> types.CompletionItem:
+async def resolve_completion(server: DetlabServer, item: types.CompletionItem) -> types.CompletionItem:
     """The same with its manual, which is asked for when it is looked at."""
     data = item.data if isinstance(item.data, dict) else {}
     if data.get("kind") in ("command", "function"):
@@ -140,18 +140,18 @@ async def resolve(server: DetlabServer, item: types.CompletionItem) -> types.Com
 
 
 @SERVER.feature(types.TEXT_DOCUMENT_DEFINITION)
-async def define(server: DetlabServer, params: types.DefinitionParams) -> list[types.Location]:
+async def send_definitions(server: DetlabServer, params: types.DefinitionParams) -> list[types.Location]:
     """Where the thing at a place is defined."""
-    return await locate(server, "define", params.text_document.uri, params.position)
+    return await locate_places(server, "define", params.text_document.uri, params.position)
 
 
 @SERVER.feature(types.TEXT_DOCUMENT_REFERENCES)
-async def refer(server: DetlabServer, params: types.ReferenceParams) -> list[types.Location]:
+async def send_references(server: DetlabServer, params: types.ReferenceParams) -> list[types.Location]:
     """Every place of a field or macro in its query."""
-    return await locate(server, "refer", params.text_document.uri, params.position)
+    return await locate_places(server, "refer", params.text_document.uri, params.position)
 
 
-async def locate(server: DetlabServer, do: str, uri: str, position: types.Position) -> list[types.Location]:
+async def locate_places(server: DetlabServer, do: str, uri: str, position: types.Position) -> list[types.Location]:
     """Places in this document and in other files."""
     document = server.documents.get(uri)
     if document is None:
@@ -167,7 +167,7 @@ async def locate(server: DetlabServer, do: str, uri: str, position: types.Positi
 
 
 @SERVER.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
-async def list_symbols(server: DetlabServer, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+async def send_symbols(server: DetlabServer, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
     """The stages of rules, the parts of scenarios."""
     document = server.documents.get(params.text_document.uri)
     if document is None:
@@ -193,7 +193,7 @@ def build_symbol(content: DocumentText, symbol: dict[str, Any]) -> types.Documen
     types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL,
     types.SemanticTokensLegend(token_types=list(COLOUR_NAMES), token_modifiers=[]),
 )
-async def colour(server: DetlabServer, params: types.SemanticTokensParams) -> types.SemanticTokens:
+async def send_colours(server: DetlabServer, params: types.SemanticTokensParams) -> types.SemanticTokens:
     """What each word of a query is: editors have no grammar of these languages."""
     document = server.documents.get(params.text_document.uri)
     if document is None or len(document.content.text) > LONGEST_TEXT_FOR_COLOURS:
@@ -263,7 +263,7 @@ async def list_lenses(server: DetlabServer, params: types.CodeLensParams) -> lis
     return [
         types.CodeLens(
             range=document.build_range(start, start),
-            command=types.Command(title=describe_run(server, document), command=RUN, arguments=[document.uri]),
+            command=types.Command(title=describe_run(server, document), command=RUN_COMMAND, arguments=[document.uri]),
         )
         for start in starts
     ]
@@ -278,17 +278,17 @@ def describe_run(server: DetlabServer, document: OpenDocument) -> str:
     return f"detlab: {known.title}" if known else f"detlab: {what}"
 
 
-@SERVER.command(RUN)
-async def run(server: DetlabServer, uri: str) -> str:
+@SERVER.command(RUN_COMMAND)
+async def run_on_request(server: DetlabServer, uri: str) -> str:
     """Runs a rule's scenarios, or a scenario, because a person asks for it: the pack's own Python runs then too."""
     document = server.documents.get(uri)
     if document is None or not document.path.is_file():
         raise JsonRpcInvalidParams(f"{uri} is no open document with a file")
     await server.wait_until_read(document)
-    return await run_document(server, document, asked=True) or "nothing to run"
+    return await judge_document(server, document, asked=True) or "nothing to run"
 
 
-async def run_document(server: DetlabServer, document: OpenDocument, *, asked: bool) -> str | None:
+async def judge_document(server: DetlabServer, document: OpenDocument, *, asked: bool) -> str | None:
     """Runs what a document is judged by; on saving only where no foreign Python runs, or where that is trusted."""
     kind, path = document.found.get("kind"), document.path
     if kind not in RUNNABLE or not path.is_file():
@@ -303,7 +303,7 @@ async def run_document(server: DetlabServer, document: OpenDocument, *, asked: b
         # A rule that no scenario names is judged by whatever there is, which is more than a saved file should start.
         if not scenarios and not asked:
             return None
-        arguments = [str(path), *LIMITS] if kind == "scenario" else choose_arguments(path, scenarios)
+        arguments = [str(path), *RUN_LIMITS] if kind == "scenario" else choose_arguments(path, scenarios)
         refresh_lenses(server)
         summary = await server.runs.run(path, arguments, server.find_folder(path))
         title = summary.title

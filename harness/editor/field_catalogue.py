@@ -10,8 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from harness.detection.language import list_languages
+from harness.diagnostics import HarnessError
 
-MOST_EVENTS = 8
+MOST_KINDS_NAMED = 8
 """Kinds of events that are named; more are counted."""
 
 
@@ -25,8 +26,8 @@ class EventField:
 
     def render(self) -> str:
         """What it is, as Markdown."""
-        more = f" and {len(self.events) - MOST_EVENTS} more" if len(self.events) > MOST_EVENTS else ""
-        said = f"`{self.name}`: a field of events of {', '.join(self.events[:MOST_EVENTS])}{more}"
+        more = f" and {len(self.events) - MOST_KINDS_NAMED} more" if len(self.events) > MOST_KINDS_NAMED else ""
+        said = f"`{self.name}`: a field of events of {', '.join(self.events[:MOST_KINDS_NAMED])}{more}"
         return f"{said}\n\nExample: `{self.example}`" if self.example else said
 
 
@@ -48,8 +49,8 @@ class FieldCatalogue:
         """Reads the fields of every language."""
         for name in list_languages():
             # Imported by name: it makes events, for which numpy and Arrow are loaded.
-            with suppress(Exception):
-                self.ready[name] = import_module("harness.editor.event_fields").list_event_fields(name, events)
+            with suppress(HarnessError, OSError):
+                self.ready[name] = import_module("harness.editor.event_fields").collect_event_fields(name, events)
 
     def is_ready(self, name: str) -> bool:
         """Whether the fields of a language have been read, or are not being read."""

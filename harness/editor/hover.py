@@ -7,7 +7,7 @@ from typing import Any
 from harness.detection.text_token import Token, TokenKind
 from harness.editor.analysis import Analysis
 from harness.editor.field_catalogue import FIELDS
-from harness.editor.manual import find_entry, list_parameters, render_entry, render_parameter
+from harness.editor.manual import find_entry, list_call_parameters, render_entry, render_parameter
 from harness.editor.project_view import ProjectView
 from harness.editor.query_context import QueryContext, find_context, read_standard_macros
 
@@ -59,7 +59,7 @@ def describe_option(context: QueryContext) -> str | None:
     owner = find_entry(name, context.call, command=False) if context.call else None
     owner = owner or (find_entry(name, context.command, command=True) if context.command else None)
     # In `eval x=...` it is a field.
-    if owner is None or (owner.kind == "command" and context.word.lower() not in list_parameters(name, owner)):
+    if owner is None or (owner.kind == "command" and context.word.lower() not in list_call_parameters(name, owner)):
         return None
     return render_parameter(name, owner, context.word)
 

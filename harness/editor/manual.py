@@ -11,7 +11,7 @@ from harness.detection.plan.expressions import Kind
 from harness.detection.reference import reference
 from harness.diagnostics import Source, SourceError
 
-OPTIONS = re.compile(r"options are (.+)")
+OPTIONS_IN_HINT = re.compile(r"options are (.+)")
 # A name that no option has.
 NO_OPTION = "no_such_option"
 
@@ -46,7 +46,7 @@ def render_entry(name: str, entry: ReferenceEntry) -> str:
     parts = [f"```{name}\n{entry.signature or entry.name}\n```", entry.summary or entry.because]
     if entry.manual:
         parts.append(entry.manual)
-    parameters = list_parameters(name, entry)
+    parameters = list_call_parameters(name, entry)
     if parameters:
         word = "Options" if entry.kind == "command" else "Parameters"
         parts.append(f"{word}: {', '.join(f'`{p}`' for p in parameters)}")
@@ -66,7 +66,7 @@ def describe_state(name: str, entry: ReferenceEntry) -> str:
     return f"{entry.kind}, **{entry.state}**{because}; evidence: {evidence} (`detlab docs {entry.name}`)"
 
 
-def list_parameters(name: str, entry: ReferenceEntry) -> tuple[str, ...]:
+def list_call_parameters(name: str, entry: ReferenceEntry) -> tuple[str, ...]:
     """What may be named in a call of it."""
     if entry.parameters or entry.kind != "command":
         return entry.parameters
@@ -80,7 +80,7 @@ def probe_options(name: str, command: str) -> tuple[str, ...]:
     try:
         language(name).parse(query, Strictness.LENIENT).plan({"_time": Kind.NUMBER, "_raw": Kind.TEXT}, Settings())
     except SourceError as error:
-        found = OPTIONS.search(error.help or "")
+        found = OPTIONS_IN_HINT.search(error.help or "")
         return tuple(found[1].split(", ")) if found else ()
     return ()
 

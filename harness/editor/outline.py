@@ -10,7 +10,7 @@ from harness.editor.analysis import Analysis
 from harness.editor.placed_rule import PlacedRule
 from harness.scenario.document import YamlNode
 
-LONGEST_NAME = 60
+LONGEST_SYMBOL = 60
 # Chosen, no source: an outline of more is none.
 MOST_SYMBOLS = 2000
 COLOURS = {
@@ -39,15 +39,15 @@ def list_symbols(found: Analysis) -> list[Symbol]:
         symbols: list[Symbol] = []
         for rule in found.rules:
             stages = list(list_stage_symbols(rule))
-            symbols += [build_symbol(rule.name, "rule", rule.start, rule.end, stages)] if rule.places else stages
+            symbols += [make_symbol(rule.name, "rule", rule.start, rule.end, stages)] if rule.places else stages
         return symbols[:MOST_SYMBOLS]
-    return [symbol for document in found.documents for symbol in list_keys(document.root)][:MOST_SYMBOLS]
+    return [symbol for document in found.documents for symbol in list_key_symbols(document.root)][:MOST_SYMBOLS]
 
 
-def build_symbol(name: str, kind: str, start: int, end: int, below: list[Symbol] | None = None) -> Symbol:
+def make_symbol(name: str, kind: str, start: int, end: int, below: list[Symbol] | None = None) -> Symbol:
     """A part of a document."""
     line = " ".join(name.split())
-    shown = line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 3] + "..."
+    shown = line if len(line) <= LONGEST_SYMBOL else line[: LONGEST_SYMBOL - 3] + "..."
     return {"name": shown or "-", "kind": kind, "start": start, "end": end, "below": below or []}
 
 
@@ -60,14 +60,14 @@ def list_stage_symbols(rule: PlacedRule) -> Iterator[Symbol]:
     for start, end, first in list_stages(table.scan(text), text):
         stop = start + len(text[start:end].rstrip())
         placed = rule.locate(start, stop)
-        yield build_symbol(text[first.start : stop], "stage", *placed)
+        yield make_symbol(text[first.start : stop], "stage", *placed)
 
 
-def list_keys(root: YamlNode) -> Iterator[Symbol]:
+def list_key_symbols(root: YamlNode) -> Iterator[Symbol]:
     """The keys of a document, and of its lists the items by what they are about."""
     for name, (place, node) in (root.members or {}).items():
-        items = [build_symbol(name_item(each), "item", each.span.start, each.span.end) for each in node.items or ()]
-        yield build_symbol(name, "key", place.start, max(place.end, node.span.end), items)
+        items = [make_symbol(name_item(each), "item", each.span.start, each.span.end) for each in node.items or ()]
+        yield make_symbol(name, "key", place.start, max(place.end, node.span.end), items)
 
 
 def name_item(node: YamlNode) -> str:

@@ -12,7 +12,7 @@ from harness.detection.text_token import Token, TokenKind, TokenTable, find_toke
 from harness.editor.analysis import Analysis
 from harness.editor.placed_rule import PlacedRule
 
-WORDS = frozenset(
+WORD_KINDS = frozenset(
     [TokenKind.COMMAND, TokenKind.FUNCTION, TokenKind.KEYWORD, TokenKind.OPTION, TokenKind.FIELD, TokenKind.NUMBER]
 )
 
@@ -69,9 +69,9 @@ def build_context(rule: PlacedRule, table: TokenTable, at: int) -> QueryContext:
     """What stands around a character of a query."""
     text = rule.source.text
     tokens = table.scan(text)
-    inside = [t for t in tokens if t.start <= at <= t.end and (t.start < at or t.kind in WORDS or at < t.end)]
+    inside = [t for t in tokens if t.start <= at <= t.end and (t.start < at or t.kind in WORD_KINDS or at < t.end)]
     # Between two tokens the word counts, and of two words the one that ends here.
-    words = [t for t in inside if t.kind in WORDS] or inside
+    words = [t for t in inside if t.kind in WORD_KINDS] or inside
     token = words[0] if words else None
     start = token.start if token else at
     before = [t for t in tokens if t.end <= start]

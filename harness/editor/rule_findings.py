@@ -11,7 +11,7 @@ from harness.detection.text_token import TokenTable, find_stage, find_token_tabl
 from harness.diagnostics import Finding, Severity, Source, SourceError
 
 # Chosen, no source: somebody mends one error after the other, and each further one costs another reading.
-MOST_ROUNDS = 8
+MOST_READINGS = 8
 SECONDS_FOR_OTHERS = 0.5
 """How long errors behind the first are looked for."""
 
@@ -42,7 +42,7 @@ def find_behind(
     errors = [f for f in found if f.severity is Severity.ERROR]
     known = {(f.code, f.span.start) for f in found}
     text = source.text
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MOST_READINGS):
         blanked = blank_stages(table, text, errors)
         if blanked == text or not blanked.strip(" \n\r*") or monotonic() - began > SECONDS_FOR_OTHERS:
             return

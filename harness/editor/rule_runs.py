@@ -19,12 +19,12 @@ from harness.scenario.pack import BUNDLED, find_pack_root, find_scenarios, list_
 
 # Chosen, no source: a pack of hundreds of scenarios takes a minute, and nobody looks at an older answer.
 SECONDS_FOR_RUN = 180.0
-LIMITS = ("--time-limit", "30", "--jobs", "1", "--json")
-PROGRAM = ("-P", "-c", "from harness.cli.main import main; main()", "run")
+RUN_LIMITS = ("--time-limit", "30", "--jobs", "1", "--json")
+RUN_PROGRAM = ("-P", "-c", "from harness.cli.main import main; main()", "run")
 # Of a command line on every system.
 MOST_SCENARIOS = 500
 LARGEST_SCENARIO_TEXT = 1 << 20
-WORDS = {
+OUTCOME_WORDS = {
     ("malicious", "true positive"): "seen",
     ("malicious", "false negative"): "missed",
     ("benign", "true negative"): "quiet",
@@ -61,7 +61,7 @@ def needs_consent(scenarios: Sequence[Path]) -> bool:
 
 def choose_arguments(path: Path, scenarios: Sequence[Path]) -> list[str]:
     """The command line for a rule: the scenarios that name it, else all that `detlab run --rule` takes."""
-    return [*map(str, scenarios), *LIMITS] if scenarios else ["--rule", str(path), *LIMITS]
+    return [*map(str, scenarios), *RUN_LIMITS] if scenarios else ["--rule", str(path), *RUN_LIMITS]
 
 
 class RuleRuns:
@@ -78,7 +78,7 @@ class RuleRuns:
         self.stop()
         began = monotonic()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *PROGRAM, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, cwd=folder
+            sys.executable, *RUN_PROGRAM, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, cwd=folder
         )
         self.process, self.path = process, path
         try:
@@ -117,10 +117,10 @@ def summarize_run(path: Path, out: bytes, seconds: float) -> RunSummary:
     verdicts = [v for v in document["verdicts"] if concerns(v, path)] or document["verdicts"]
     counts: dict[str, int] = {}
     for verdict in verdicts:
-        word = WORDS.get((verdict["scenario"]["activity"], verdict["observed"]), verdict["observed"])
+        word = OUTCOME_WORDS.get((verdict["scenario"]["activity"], verdict["observed"]), verdict["observed"])
         counts[word] = counts.get(word, 0) + 1
     differ = sum(not v["as_expected"] for v in verdicts) + sum(not s["as_expected"] for s in document["signals"])
-    parts = [f"{counts[w]} {w}" for w in WORDS.values() if w in counts]
+    parts = [f"{counts[w]} {w}" for w in OUTCOME_WORDS.values() if w in counts]
     parts += [f"{differ} not as expected"] if differ else []
     parts += [f"{len(document['broken'])} broken"] if document["broken"] else []
     title = f"{', '.join(parts) or 'nothing judged'} ({seconds:.1f} s)"

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-HEADER = re.compile(r"[|>][^\n]*(?:\n|$)")
+BLOCK_HEADER = re.compile(r"[|>][^\n]*(?:\n|$)")
 # Digits behind `\x`, `\u` and `\U`.
 HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
-ESCAPES = {
+YAML_ESCAPES = {
     "0": "\0",
     "a": "\a",
     "b": "\b",
@@ -31,7 +31,7 @@ def list_written(raw: str) -> Iterator[tuple[str, int, int]]:
     """Each character that a scalar's text stands for, with its place in that text: blanks as they are written."""
     style = raw[:1]
     if style in ("|", ">"):
-        header = HEADER.match(raw)
+        header = BLOCK_HEADER.match(raw)
         at, end = (header.end() if header else len(raw)), len(raw)
     elif style in ('"', "'"):
         at, end = 1, len(raw) - (1 if len(raw) > 1 and raw[-1] == style else 0)
@@ -56,7 +56,7 @@ def read_escape(raw: str, at: int) -> tuple[int, str]:
         return 2 + len(digits), chr(int(digits, 16))
     if mark in "\r\n":
         return 2 + (raw[at + 1 : at + 3] == "\r\n"), ""
-    return 2, ESCAPES.get(mark, mark)
+    return 2, YAML_ESCAPES.get(mark, mark)
 
 
 def map_scalar(raw: str, value: str) -> list[int] | None:

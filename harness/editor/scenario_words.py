@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from harness.diagnostics import HarnessError
-from harness.editor.document_findings import list_beside, list_parameters, read_stamp
+from harness.editor.document_findings import list_behaviour_parameters, list_beside, read_stamp
 from harness.scenario.pack import behaviour_folders, find_behaviours
 from harness.scenario.scenario import Action, Expectation, Label, Outcome, Replay, ScenarioBody, Signal
 from harness.telemetry.platform import sensor_names
 
-VALUE = re.compile(r"(?P<indent>[ ]*)(?:- )?(?P<key>[\w-]+):[ ]*(?P<word>[^#\n]*)$")
-WORD = re.compile(r"[\w.-]*$")
+VALUE_LINE = re.compile(r"(?P<indent>[ ]*)(?:- )?(?P<key>[\w-]+):[ ]*(?P<word>[^#\n]*)$")
+WORD_BEFORE = re.compile(r"[\w.-]*$")
 TOP_KEY = re.compile(r"^(\w+):", re.M)
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "simulate": Action,
@@ -24,7 +24,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "expect": Expectation,
 }
 BEHAVIOUR_ABOVE = re.compile(r"behaviour:[ ]*([\w-]+)")
-GIVEN = re.compile(r"^\s*(?:- )?given:\s*(?:\{[^}\n]*)?$")
+GIVEN_LINE = re.compile(r"^\s*(?:- )?given:\s*(?:\{[^}\n]*)?$")
 
 Words = Iterator[tuple[str, str]]
 
@@ -32,16 +32,16 @@ Words = Iterator[tuple[str, str]]
 def list_scenario_words(text: str, offset: int, path: Path) -> tuple[int, list[tuple[str, str]]]:
     """Where the word at a place of a scenario begins, and what may stand there, each with what it is."""
     line = text[text.rfind("\n", 0, offset) + 1 : offset]
-    word = WORD.search(line)
+    word = WORD_BEFORE.search(line)
     start = offset - len(word[0] if word else "")
-    found = VALUE.search(line)
-    if GIVEN.match(line) or is_below_given(text, offset, line):
+    found = VALUE_LINE.search(line)
+    if GIVEN_LINE.match(line) or is_below_given(text, offset, line):
         return start, list(list_given(text, offset, path))
     if found and " " not in found["word"].strip():
         return offset - len(found["word"]), list(list_values(found["key"], path))
     if found and found["key"] == "outcome":
         return offset - len(found["word"]), list(list_values("outcome", path))
-    return start, list(list_keys(text, offset, line))
+    return start, list(list_part_keys(text, offset, line))
 
 
 def is_below_given(text: str, offset: int, line: str) -> bool:
@@ -84,10 +84,12 @@ def list_given(text: str, offset: int, path: Path) -> Words:
     named = BEHAVIOUR_ABOVE.findall(text[:offset])
     file = find_known(path).get(named[-1]) if named else None
     if file is not None:
-        yield from ((name, f"parameter of {named[-1]}") for name in list_parameters(file, named[-1], read_stamp(file)))
+        yield from (
+            (name, f"parameter of {named[-1]}") for name in list_behaviour_parameters(file, named[-1], read_stamp(file))
+        )
 
 
-def list_keys(text: str, offset: int, line: str) -> Words:
+def list_part_keys(text: str, offset: int, line: str) -> Words:
     """The keys of the part that a place is in."""
     sections = TOP_KEY.findall(text[:offset])
     inside = line[:1] in (" ", "-") and sections and sections[-1] in SECTIONS

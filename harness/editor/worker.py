@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,10 +17,11 @@ from typing import Any, BinaryIO
 
 from harness.diagnostics import explain_failure
 from harness.editor.analysis import Analysis, analyse
-from harness.editor.completion import complete
+from harness.editor.completion import list_completions
 from harness.editor.definition import find_definitions, find_references
 from harness.editor.field_catalogue import FIELDS
 from harness.editor.hover import describe, describe_entry
+from harness.editor.message_frame import MESSAGE_LENGTH, encode_message
 from harness.editor.outline import list_symbols, list_token_spans
 from harness.editor.project_view import Projects, ProjectView
 from harness.supervisor import deny_network, die_with
@@ -29,7 +29,6 @@ from harness.supervisor import deny_network, die_with
 if sys.platform != "win32":
     import resource
 
-LENGTH = struct.Struct(">I")
 # Bytes; chosen, no source: fields of an events file may be read, and a rule needs far less.
 MOST_MEMORY = 3 << 30
 
@@ -45,7 +44,7 @@ class Reader:
         self.answers: Mapping[str, Callable[[Request], Any]] = {
             "analyse": self.analyse,
             "hover": lambda r: describe(self.look_at(r), r["offset"], self.find_project(r)),
-            "complete": self.complete,
+            "complete": self.list_completions,
             "define": lambda r: find_definitions(self.look_at(r), Path(r["path"]), r["offset"]),
             "refer": lambda r: find_references(self.look_at(r), r["offset"]),
             "symbols": lambda r: list_symbols(self.look_at(r)),
@@ -67,10 +66,12 @@ class Reader:
         """The document of a request with its rules, not looked through for errors."""
         return analyse(Path(request["path"]), request["text"], request["language"], self.projects, findings=False)
 
-    def complete(self, request: Request) -> Any:
+    def list_completions(self, request: Request) -> Any:
         """What may be written at a place."""
         path = Path(request["path"])
-        return complete(self.look_at(request), path, request["offset"], request["text"], self.find_project(request))
+        return list_completions(
+            self.look_at(request), path, request["offset"], request["text"], self.find_project(request)
+        )
 
     def find_project(self, request: Request) -> ProjectView:
         """The project of a request's document."""
@@ -86,21 +87,19 @@ class Reader:
         }
 
 
-def read_message(stream: BinaryIO) -> Any:
+def receive_request(stream: BinaryIO) -> Any:
     """The next message; None at the end."""
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
+    head = stream.read(MESSAGE_LENGTH.size)
+    if len(head) < MESSAGE_LENGTH.size:
         return None
-    (length,) = LENGTH.unpack(head)
+    (length,) = MESSAGE_LENGTH.unpack(head)
     body = stream.read(length)
     return json.loads(body) if len(body) == length else None
 
 
-def write_message(stream: BinaryIO, message: Any) -> None:
+def send_answer(stream: BinaryIO, message: Any) -> None:
     """Writes a message."""
-    # ASCII: editors may send half of a surrogate pair, which no encoding has.
-    body = json.dumps(message).encode("ascii")
-    stream.write(LENGTH.pack(len(body)) + body)
+    stream.write(encode_message(message))
     stream.flush()
 
 
@@ -114,17 +113,17 @@ def bind_process() -> None:
             resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
 
 
-def main() -> None:
+def answer_requests() -> None:
     """Answers until there are no more requests."""
     bind_process()
     # What a library prints must not stand between answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     reader = Reader()
-    write_message(answers, {"ready": True})
-    while (request := read_message(sys.stdin.buffer)) is not None:
-        write_message(answers, {"id": request["id"], **reader.answer(request)})
+    send_answer(answers, {"ready": True})
+    while (request := receive_request(sys.stdin.buffer)) is not None:
+        send_answer(answers, {"id": request["id"], **reader.answer(request)})
 
 
 if __name__ == "__main__":
-    main()
+    answer_requests()

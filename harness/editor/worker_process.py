@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
@@ -13,12 +12,12 @@ from time import monotonic
 from typing import Any
 
 from harness.diagnostics import HarnessError
+from harness.editor.message_frame import MESSAGE_LENGTH, encode_message
 
-LENGTH = struct.Struct(">I")
 # The first start after an installation writes byte code; chosen, no source.
 SECONDS_TO_START = 60.0
 # `-P`: the folder that an editor was started in is no place for Python's modules.
-PROGRAM = ("-P", "-m", "harness.editor.worker")
+WORKER_PROGRAM = ("-P", "-m", "harness.editor.worker")
 
 
 class WorkerKilledError(HarnessError):
@@ -39,7 +38,7 @@ class WorkerProcess:
         """The running child. Raises HarnessError where it does not come up."""
         if self.process is not None and self.process.returncode is None:
             return self.process
-        process = await asyncio.create_subprocess_exec(sys.executable, *PROGRAM, stdin=PIPE, stdout=PIPE)
+        process = await asyncio.create_subprocess_exec(sys.executable, *WORKER_PROGRAM, stdin=PIPE, stdout=PIPE)
         self.process = process
         try:
             async with asyncio.timeout(SECONDS_TO_START):
@@ -78,15 +77,14 @@ class WorkerProcess:
     async def exchange(self, process: Process, request: Mapping[str, Any]) -> Any:
         """Sends a request and receives its answer."""
         assert process.stdin is not None
-        body = json.dumps(request).encode("ascii")
-        process.stdin.write(LENGTH.pack(len(body)) + body)
+        process.stdin.write(encode_message(request))
         await process.stdin.drain()
         return await self.receive(process)
 
     async def receive(self, process: Process) -> Any:
         """The next message of the child."""
         assert process.stdout is not None
-        (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+        (length,) = MESSAGE_LENGTH.unpack(await process.stdout.readexactly(MESSAGE_LENGTH.size))
         return json.loads(await process.stdout.readexactly(length))
 
     def abandon(self, seconds: float) -> None:

@@ -7,7 +7,7 @@ import re
 from harness.detection.text_token import TokenTable
 
 # A slash behind a word or a closing bracket divides; each alternative is linear.
-TOKEN = re.compile(
+QUERY_TOKEN = re.compile(
     r"""
     (?P<comment>//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)
     |(?P<string>"(?:[^"\\]|\\.)*")
@@ -24,4 +24,4 @@ TOKEN = re.compile(
 )
 KEYWORDS = frozenset(["and", "or", "not", "like", "case", "match", "in"])
 
-TOKENS = TokenTable(pattern=TOKEN, opens="{", closes="}", keywords=KEYWORDS, commands=False)
+TOKENS = TokenTable(pattern=QUERY_TOKEN, opens="{", closes="}", keywords=KEYWORDS, commands=False)

@@ -7,19 +7,19 @@ import re
 from harness.detection.text_token import TokenTable
 
 # Each alternative is linear: an open quote or backtick is taken as a mark of one character.
-TOKEN = re.compile(
+QUERY_TOKEN = re.compile(
     r"""
     (?P<comment>```(?:[^`]|`(?!``))*```)
     |(?P<macro>`[^`\n]+`)
     |(?P<string>"(?:[^"\\]|\\.)*")
     |(?P<pipe>\|)
     |(?P<number>(?<![\w.])\d+(?:\.\d+)?(?![\w.:*\\/-]))
-    |(?P<operator>[<>!]=|==|[=<>+*/%](?![\w.*\\])|[=<>])
-    |(?P<word>'[^'\n]+'|[^\s|,()\[\]"'`=<>!]+)
+    |(?P<operator>[<>!]=|==|[=<>*/%](?![\w.*\\])|[=<>+])
+    |(?P<word>'[^'\n]+'|[^\s|,()\[\]"'`=<>!+]+)
     |(?P<mark>\S)
     """,
     re.X | re.S,
 )
 KEYWORDS = frozenset(["and", "or", "not", "xor", "in", "like", "by", "as", "over", "where", "output", "outputnew"])
 
-TOKENS = TokenTable(pattern=TOKEN, opens="[", closes="]", keywords=KEYWORDS, commands=True)
+TOKENS = TokenTable(pattern=QUERY_TOKEN, opens="[", closes="]", keywords=KEYWORDS, commands=True)
