@@ -53,8 +53,7 @@ def take_settings(server: DetlabServer, params: types.InitializeParams) -> None:
 @SERVER.feature(types.INITIALIZED)
 async def start_children(server: DetlabServer, _: types.InitializedParams) -> None:
     """Starts the children, so that the first key does not wait for them, and asks to be told of changed files."""
-    server.begin(server.answerer.ask({"do": "warm"}, 60.0))
-    server.begin(server.reader.ask({"do": "forget"}, 60.0))
+    server.begin(server.forget_projects())
     watched = server.client_capabilities.workspace and server.client_capabilities.workspace.did_change_watched_files
     if watched and watched.dynamic_registration:
         options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(glob_pattern=WATCHED)])

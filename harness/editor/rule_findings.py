@@ -77,6 +77,8 @@ def blank_stages(table: TokenTable, text: str, errors: list[Finding]) -> str:
 
 def forgive(spoken: Language, source: Source, settings: Settings, found: list[Finding]) -> list[Finding]:
     """The findings where a rule is run as its author meant it: what lenient reading forgives is a warning."""
+    if not any(f.severity is Severity.ERROR for f in found):
+        return found
     try:
         deviations = spoken.parse(source, Strictness.LENIENT, settings).deviations
     except SourceError:

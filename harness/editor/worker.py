@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from harness.detection.language import list_languages
 from harness.diagnostics import explain_failure
 from harness.editor.analysis import Analysis, analyse
 from harness.editor.completion import list_completions
@@ -53,6 +54,12 @@ class Reader:
             "forget": lambda _: self.projects.forget(),
             "warm": lambda r: FIELDS.begin(Path(r["events"]) if r.get("events") else None),
         }
+
+    def warm_up(self) -> None:
+        """Imports what every document needs, so that the first one is not taken for one that hangs."""
+        for name in list_languages():
+            self.answer({"do": "analyse", "path": f"warm.{name}", "text": "x=1 | head", "language": name})
+            self.answer({"do": "hover", "path": f"warm.{name}", "text": "x=1 | head", "language": name, "offset": 7})
 
     def answer(self, request: Request) -> Mapping[str, Any]:
         """The answer to a request, or why there is none."""
@@ -120,6 +127,7 @@ def answer_requests() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     reader = Reader()
+    reader.warm_up()
     send_answer(answers, {"ready": True})
     while (request := receive_request(sys.stdin.buffer)) is not None:
         send_answer(answers, {"id": request["id"], **reader.answer(request)})
