@@ -29,7 +29,8 @@ SUFFIXES = (".yaml", ".yml")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options, all with one prefix."""
     group = parser.getgroup("detlab", "detection scenarios (detlab)")
-    group.addoption("--detlab-engine", default="duckdb", metavar="NAME", help="what runs the rules (default: duckdb)")
+    group.addoption("--detlab-engine", metavar="NAME", help="what runs the rules (default: duckdb)")
+    group.addoption("--detlab-settings", metavar="FILE", help="the project's settings, in place of its detlab.yaml")
     group.addoption(
         "--detlab-dialect", choices=("strict", "lenient"), help="how rules are read, whatever scenarios say"
     )
@@ -190,8 +191,9 @@ def bench_of(config: pytest.Config) -> Any:
     """The run's one bench, made when the first scenario is judged."""
     if BENCH not in config.stash:
         run = import_module("harness.run")
+        project = read_project(config)
         options = run.RunOptions(
-            engine=config.getoption("--detlab-engine"),
+            engine=config.getoption("--detlab-engine") or (project and project.settings.engine) or "duckdb",
             dialect=config.getoption("--detlab-dialect"),
             conditions=dict(config.getoption("--detlab-condition")),
             switches=dict(config.getoption("--detlab-switch")),
@@ -199,8 +201,22 @@ def bench_of(config: pytest.Config) -> Any:
             # Of the processes of pytest-xdist each has its own tests already.
             jobs=config.getoption("--detlab-jobs") or (1 if hasattr(config, "workerinput") else None),
         )
-        config.stash[BENCH] = run.Bench(options)
+        choice = import_module("harness.project_choice")
+        config.stash[BENCH] = run.Bench(choice.apply_project(options, project) if project else options)
     return config.stash[BENCH]
+
+
+def read_project(config: pytest.Config) -> Any:
+    """The settings of the project that pytest was called in; None where there are none that count."""
+    given = config.getoption("--detlab-settings")
+    place = (
+        None if given else import_module("harness.scenario.project").find_settings_file(config.invocation_params.dir)
+    )
+    if place is not None and place.refused:
+        config.issue_config_time_warning(pytest.PytestConfigWarning(f"{place.path}: {place.refused}"), stacklevel=2)
+        return None
+    path = Path(given) if given else place and place.path
+    return import_module("harness.project_choice").read_checked_project(path) if path else None
 
 
 def parse_option_pair(text: str) -> tuple[str, str]:

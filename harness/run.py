@@ -91,7 +91,7 @@ class Bench:
         `failures` are what is known to break its process, by place; given, if empty, each case is judged by itself.
         """
         self.options, self.failures = options or RunOptions(), failures
-        check_conditions(self.options.conditions)
+        check_conditions({**self.options.usual, **self.options.conditions})
         check_switches(self.options.switches)
         self.rules: dict[Path, Rule] = {}
         self.queries: dict[tuple[Path, Strictness], Query] = {}
@@ -117,7 +117,10 @@ class Bench:
     def store(self, scenario: Scenario) -> TelemetryStore:
         """The scenario's telemetry, made when it is needed."""
         return TelemetryStore(
-            self.engine, lambda conditions: record_scenario(scenario, conditions, seed=self.options.seed)
+            self.engine,
+            lambda conditions: record_scenario(
+                scenario, conditions, seed=self.options.seed, sensors=self.options.sensors
+            ),
         )
 
     def judge(self, scenario: Scenario) -> Iterator[ScenarioResult]:
@@ -169,7 +172,7 @@ class Bench:
         check_scenario_conditions(scenario)
         check_scenario_switches(scenario)
         store = self.store(scenario)
-        telemetry = store.telemetry({**scenario.body.conditions, **self.options.conditions})
+        telemetry = store.telemetry({**self.options.usual, **scenario.body.conditions, **self.options.conditions})
         seen: list[ScenarioResult] = [measure_signal(scenario, s, telemetry) for s in scenario.body.telemetry]
         cases: list[tuple[int, ExpectedCase]] = []
         broken: list[ScenarioResult] = []
@@ -234,7 +237,7 @@ class Bench:
         settings = replace(self.settings(path), switches=switches)
         if (path, how) not in self.queries:
             self.queries[path, how] = language(rule.language).parse(rule.query, how, settings)
-        named = {**self.contents[path.parent].inputs, **conditions}
+        named = {**self.contents[path.parent].inputs, **self.options.usual, **conditions}
         return Trial(rule=rule, query=self.queries[path, how], store=store, conditions=named, settings=settings)
 
     def conditions(self, path: Path) -> Mapping[str, str]:
@@ -267,7 +270,7 @@ class Bench:
         # A world reads from its files what the plan needs, so the plan comes first.
         store.prepare(plan.node)
         rows, find_alerts = trial.rows_and_alerts(plan, traced=traced or not store.streamed)
-        size = store.size(self.options.conditions)
+        size = store.size(trial.conditions)
         cut = find_reached_limits(plan, size, len(rows), lambda node: len(self.engine.run(node)) > 0)
         ties = find_ties(plan, self.engine.run).get(0, ())
         return Answer(
@@ -276,7 +279,7 @@ class Bench:
             find_alerts=find_alerts,
             plan=replace(plan, findings=(*plan.findings, *cut, *ties)),
             deviations=trial.query.deviations,
-            damages=store.telemetry(self.options.conditions).damages,
+            damages=store.telemetry(trial.conditions).damages,
             events=size,
             absent=trial.absent(plan, rows, find_alerts),
             trial=trial,

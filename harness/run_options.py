@@ -22,14 +22,17 @@ DEFAULT_LIMITS = Limits(seconds=DEFAULT_PATIENCE, memory=default_memory())
 class RunOptions:
     """Options of a whole run; they come before a scenario's own settings.
 
-    `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
-    security_content's tests. `plain` says what files of plain text are; without it they are no events. `sigma` says how
-    Sigma rules are converted. `jobs` processes share the work, one for each processor unless given.
+    `usual` are the project's conditions, which hold where neither a person nor a scenario says otherwise; of `sensors`,
+    if given, simulated hosts have no others. `rules`, if given, are judged in place of those that scenarios name.
+    `attack_data` is a folder with the data sets of security_content's tests. `plain` says what files of plain text are;
+    without it they are no events. `sigma` says how Sigma rules are converted. `jobs` processes share the work, one for
+    each processor unless given.
     """
 
     engine: str = "duckdb"
     dialect: str | None = None
     conditions: Mapping[str, str] = field(default_factory=dict)
+    usual: Mapping[str, str] = field(default_factory=dict)
     switches: Mapping[str, str] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     seed: int | None = None
@@ -39,3 +42,4 @@ class RunOptions:
     limits: Limits = DEFAULT_LIMITS
     sigma: SigmaChoice = DEFAULT_CHOICE
     jobs: int | None = None
+    sensors: tuple[str, ...] = ()

@@ -229,3 +229,16 @@ def test_two_processes_collect_the_same_tests_in_the_same_order(pytester, folder
     one, two = (pytester.runpytest_subprocess("--collect-only", "-q", "scenarios").outlines[:3] for _ in range(2))
     assert one == two
     assert [line.split("::", 1)[1] for line in one] == NAMES
+
+
+def test_the_settings_of_the_project_hold(pytester, folder):
+    (folder / "mini.spl").write_text("`acme` EventCode=3 | stats count by Image\n")
+    (folder / "beacon.yaml").write_text(BEACON.replace("loopback is excluded", "no event has this index"))
+    (pytester.path / "macros.conf").write_text("[acme]\ndefinition = index=elsewhere\n")
+    ran = pytester.runpytest("scenarios", "-k", "mini.spl")
+    ran.stdout.fnmatch_lines(["*unknown-macro*"])
+    (pytester.path / "detlab.yaml").write_text("macros: macros.conf\n")
+    pytester.runpytest("scenarios", "-k", "mini.spl").assert_outcomes(passed=1, deselected=2)
+    (pytester.path / "other.yaml").write_text("macros: macros.conf\nindex: elsewhere\n")
+    ran = pytester.runpytest("scenarios", "-k", "mini.spl", "--detlab-settings", "other.yaml")
+    ran.assert_outcomes(failed=1, deselected=2)

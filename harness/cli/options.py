@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from harness.cli.project_settings import default_of
 from harness.detection.engine import import_engine
 from harness.diagnostics import HarnessError
 from harness.supervisor import LEAST_MEMORY, Limits, begin_unit, can_supervise, continue_in_child, default_memory
@@ -52,11 +53,16 @@ class Bytes(click.ParamType[int]):
 
 
 engine_option = click.option(
-    "--engine", default="duckdb", show_default=True, metavar="NAME", help="What runs the query."
+    "--engine",
+    default=default_of("engine", "duckdb"),
+    show_default="duckdb",
+    metavar="NAME",
+    help="What runs the query.",
 )
 dialect = click.option(
     "--dialect",
     type=click.Choice(["strict", "lenient"]),
+    default=default_of("dialect"),
     help="Read rules as their product does, or as their author meant them (default: as each scenario says).",
 )
 condition_option = click.option(

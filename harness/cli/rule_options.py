@@ -16,6 +16,7 @@ import click
 
 from harness.cli import options
 from harness.cli.options import PATH, Decorated, parse_pairs
+from harness.cli.project_settings import default_of, read_project_content, settings_option
 from harness.cli.sigma_options import add_sigma_options
 from harness.detection.content import Content, read_content
 from harness.detection.engine import DEFAULT_PATIENCE
@@ -33,13 +34,7 @@ CONTENT_OPTIONS = (
     click.option(
         "--props", multiple=True, type=PATH, metavar="PATH", help="props.conf, or an app: how Splunk extracts fields."
     ),
-    click.option(
-        "--settings",
-        multiple=True,
-        type=PATH,
-        metavar="FILE",
-        help="A detlab.yaml that is not beside the rule: a team's names of inputs, and content.",
-    ),
+    settings_option,
     click.option("--saved", multiple=True, type=PATH, metavar="PATH", help="Saved queries of LogScale, as exported."),
     click.option("--param", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="The value of a `?NAME`."),
 )
@@ -50,14 +45,12 @@ def merge_given_content(
     lookups: tuple[Path, ...],
     props: tuple[Path, ...],
     saved: tuple[Path, ...],
-    settings: tuple[Path, ...],
     param: Mapping[str, str],
 ) -> Content:
-    """What was named on the command line; only `props` says how fields are extracted."""
+    """What was named on the command line, over what the project names; only `props` says how fields are extracted."""
     # An app that is named for its macros would otherwise change which fields events have.
     others = read_content([*lookups, *macros, *saved]).without_extraction()
-    named = read_content(settings)
-    return Content(parameters=param).over(others).over(read_content(props)).over(named)
+    return Content(parameters=param).over(others).over(read_content(props)).over(read_project_content())
 
 
 def contents(command: Decorated) -> Decorated:
@@ -65,7 +58,7 @@ def contents(command: Decorated) -> Decorated:
 
     @wraps(command)
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        chosen = {name: named.pop(name) for name in ("macros", "lookups", "props", "saved", "settings", "param")}
+        chosen = {name: named.pop(name) for name in ("macros", "lookups", "props", "saved", "param")}
         return command(*arguments, content=merge_given_content(**chosen), **named)
 
     for option in reversed(CONTENT_OPTIONS):
@@ -116,7 +109,9 @@ SEARCH_OPTIONS = (
     click.option(
         "--now", metavar="TIME", help="What `earliest=-24h` and now() count from (default: when the events end)."
     ),
-    click.option("--zone", metavar="NAME", help="The time zone of who runs it (default: UTC)."),
+    click.option(
+        "--zone", default=default_of("zone"), metavar="NAME", help="The time zone of who runs it (default: UTC)."
+    ),
 )
 
 
@@ -184,9 +179,10 @@ def add_choice(command: options.Decorated) -> options.Decorated:
         chosen = RunOptions(
             engine=named.pop("engine"),
             dialect=named.pop("dialect"),
-            # What a team calls its inputs holds for every scenario; what is said of one by name counts more.
-            conditions={**content.inputs, **named.pop("condition")},
-            switches=named.pop("switch"),
+            conditions=named.pop("condition"),
+            usual=content.inputs,
+            sensors=tuple(default_of("sensors", ())()),
+            switches={**default_of("switches", {})(), **named.pop("switch")},
             seed=named.pop("seed"),
             limits=complete(named.pop("limits")),
             settings=build_settings(content, named.pop("now"), named.pop("zone")),

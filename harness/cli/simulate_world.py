@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -11,7 +11,6 @@ from harness.cli.screen import ProgressLine
 from harness.diagnostics import HarnessError
 from harness.report.console import format_count
 from harness.scenario.world import MOST_DAYS, MOST_HOSTS, read_world, resolve_world
-from harness.telemetry.sensor import sensor
 from harness.telemetry.simulation.world.simulate_world import simulate_world
 
 
@@ -23,22 +22,25 @@ def write_world(
     days: int | None,
     seed: int | None,
     conditions: Mapping[str, str],
-    sensors: str | None,
+    sensors: Sequence[str],
 ) -> None:
     """Simulates a world into a folder and says how much that was."""
     if out is None:
         raise HarnessError("no-folder", "a world is written to a folder", help="add --out FOLDER")
     check_world_size(hosts, days)
-    chosen = tuple(s.strip() for s in sensors.split(",")) if sensors else None
-    # Names are checked before minutes of simulation, not after.
-    for each in chosen or ():
-        sensor(each)
     progress = ProgressLine()
     began = perf_counter()
     try:
         world = read_world(resolve_world(name))
         made = simulate_world(
-            world, out, hosts=hosts, days=days, seed=seed, conditions=conditions, sensors=chosen, progress=progress
+            world,
+            out,
+            hosts=hosts,
+            days=days,
+            seed=seed,
+            conditions=conditions,
+            sensors=sensors or None,
+            progress=progress,
         )
     finally:
         progress.done()

@@ -16,6 +16,7 @@ from typing import Protocol
 from harness.detection.language import Lookup, Settings, Timing
 from harness.diagnostics import HarnessError
 from harness.scenario.pack import refuse_link_out
+from harness.scenario.project import find_settings_file
 from harness.telemetry.indexing.props import parse_whole_setting, parse_yes_no
 
 CONTENTS_FOLDER = Path(__file__).parent / "contents"
@@ -202,12 +203,11 @@ def find_content_files(path: Path) -> Iterator[Path]:
 
 
 def read_content_beside(rule: Path) -> Content:
-    """The content that a `detlab.yaml` beside a rule names, or in one of the three folders above it."""
-    for folder in list(rule.resolve().parents)[:FOLDERS_UPWARDS]:
-        page = folder / "detlab.yaml"
-        if page.is_file():
-            return read_content([refuse_link_out(page, folder)])
-    return Content()
+    """The content that settings beside a rule name, or in one of the three folders above it within its repository."""
+    place = find_settings_file(rule.resolve().parent, FOLDERS_UPWARDS)
+    if place is None or place.refused:
+        return Content()
+    return read_content([refuse_link_out(place.path, place.path.parent)])
 
 
 def read_text_file(path: Path) -> str:

@@ -253,7 +253,8 @@ def language(name: str) -> Language:
     wanted = name.removeprefix(".").lower()
     # By the folder's name before anything is imported: the text comes from a file's suffix.
     if wanted not in list_languages():
-        raise HarnessError("unknown-language", f"no query language is called `{wanted}`", help=suggest_language(wanted))
+        said = f"no query language is called `{wanted}`" if wanted else "a rule without a suffix has no language"
+        raise HarnessError("unknown-language", said, help=suggest_language(wanted))
     found: Language = import_module(f"harness.detection.languages.{wanted}").LANGUAGE
     silent = [f"`{member}`" for member in LANGUAGE_MEMBERS if not hasattr(found, member)]
     if silent:

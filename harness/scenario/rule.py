@@ -11,6 +11,7 @@ import msgspec
 from harness.diagnostics import Finding, HarnessError, Source, Span
 from harness.scenario.document import convert_document, load
 from harness.scenario.foreign_rule import find_published_rule
+from harness.scenario.inline_rule import INLINE_RULES
 from harness.scenario.pack import refuse_link_out
 from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
 
@@ -76,6 +77,9 @@ def read_rule(
             findings=published.findings,
             fields=published.fields,
         )
+    if path in INLINE_RULES:
+        query = INLINE_RULES[path]
+        return Rule(path=path, language=path.suffix.lstrip("."), query=query, page=Metadata(title=query.name))
     try:
         if path.stat().st_size > LARGEST_RULE:
             raise HarnessError("rule-too-large", f"{shown} is larger than {LARGEST_RULE >> 20} MiB")

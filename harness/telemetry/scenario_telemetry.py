@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
@@ -135,14 +135,19 @@ def no_match(recorded: Telemetry, wanted: Mapping[str, Any], path: Path) -> Harn
     return HarnessError("no-match", f"no event in {path} matches the filter {{{shown}}}")
 
 
-def record_scenario(scenario: Scenario, conditions: Mapping[str, str], *, seed: int | None = None) -> Telemetry:
+def record_scenario(
+    scenario: Scenario, conditions: Mapping[str, str], *, seed: int | None = None, sensors: Sequence[str] = ()
+) -> Telemetry:
     """Everything that the scenario leaves behind under these conditions; `seed` takes the place of the scenario's.
+
+    Of `sensors`, if any are given, simulated hosts have no others.
 
     Raises SourceError at the part of the scenario that cannot be.
     """
     parts: list[Telemetry] = []
     if scenario.body.simulate:
-        parts.append(simulate_scenario(scenario, conditions, scenario.body.seed if seed is None else seed))
+        seeded = scenario.body.seed if seed is None else seed
+        parts.append(simulate_scenario(scenario, conditions, seeded, sensors))
     for i, recording in enumerate(scenario.body.replay):
         try:
             path = scenario.file(recording.path)
@@ -155,13 +160,17 @@ def record_scenario(scenario: Scenario, conditions: Mapping[str, str], *, seed: 
     return merge_telemetry(parts)
 
 
-def simulate_scenario(scenario: Scenario, conditions: Mapping[str, str], seed: int) -> Telemetry:
+def simulate_scenario(
+    scenario: Scenario, conditions: Mapping[str, str], seed: int, sensors: Sequence[str]
+) -> Telemetry:
     """What the scenario's actions leave behind. Raises SourceError at the list of actions for what goes wrong later."""
     behaviours = load_behaviours(*behaviour_folders(scenario.path))
     steps = [step(scenario, i, behaviours) for i in range(len(scenario.body.simulate))]
     start = resolve_scenario_start(scenario)
     try:
-        return simulate(steps, behaviours=behaviours, start=start, seed=seed, conditions=conditions)
+        return simulate(
+            steps, behaviours=behaviours, start=start, seed=seed, conditions=conditions, sensors=sensors or None
+        )
     except HarnessError as error:
         raise locate_error(error, scenario.document.key(("simulate",))) from error
 

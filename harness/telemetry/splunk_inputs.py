@@ -80,6 +80,12 @@ CONDITIONS = (
         meaning="with `sigma`, fields have besides the names that converted Sigma rules read: Provider_Name, and "
         "ThreatName for Threat Name",
     ),
+    Condition(
+        name="field",
+        values=("as recorded",),
+        meaning="another name of a field: `field:process_path=Image`, of several the first that there is",
+        of_each_input=True,
+    ),
 )
 
 
@@ -125,7 +131,8 @@ def list_own_names(events: Events, channel: Field | None, conditions: Mapping[st
     """Metadata that a team has named itself for a sensor or a channel: conditions such as `sourcetype:Security`."""
     for name, value in conditions.items():
         field, colon, owner = name.partition(":")
-        if colon and (owner == events.sensor or (isinstance(channel, str) and channel.lower() == owner.lower())):
+        of_channel = isinstance(channel, str) and channel.lower() == owner.lower()
+        if colon and field in METADATA_FIELDS and (owner == events.sensor or of_channel):
             yield field, value
 
 

@@ -11,6 +11,8 @@ import click
 import pyarrow as pa
 
 from harness.cli import options
+from harness.cli.project_settings import default_of, is_strict_project
+from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import build_settings as settings_of
 from harness.cli.rule_options import complete, contents
 from harness.cli.sigma_options import Studied, add_sigma_options, show_studies
@@ -30,11 +32,11 @@ from harness.telemetry.platform import View
 
 
 @click.command("compile")
-@click.argument("rule", type=options.PATH)
+@add_rule_argument()
 @click.option(
     "--dialect", default="duckdb", metavar="NAME", show_default=True, help=f"SQL of {', '.join(list_engines())}."
 )
-@click.option("--strict", is_flag=True, help="Read the rule as its product does.")
+@click.option("--strict", is_flag=True, default=is_strict_project, help="Read the rule as its product does.")
 @click.option("--events", multiple=True, type=options.PATH, metavar="PATH", help="Take the fields from these events.")
 @options.switch
 @options.condition_option
@@ -65,8 +67,9 @@ def command(
     chosen = RunOptions(
         engine=dialect,
         dialect=Strictness.STRICT if strict else Strictness.LENIENT,
-        switches=switch,
+        switches={**default_of("switches", {})(), **switch},
         conditions=condition,
+        usual=content.inputs,
         settings=settings_of(content),
         limits=limits,
         sigma=sigma,

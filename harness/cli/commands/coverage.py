@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from harness.cli import options
+from harness.cli.project_settings import is_strict_project
 from harness.cli.rule_options import complete, contents
 from harness.cli.screen import DIFFERS, INTERRUPTED, ProgressLine, out, paper
 from harness.cli.sigma_options import add_sigma_options
@@ -30,7 +31,12 @@ from harness.verdict.coverage import LONGEST_RULE, Covered, Trying, cover
 
 OPTIONS = (
     click.option("--events", multiple=True, type=options.PATH, metavar="PATH", help="Run every rule on these events."),
-    click.option("--strict", is_flag=True, help="Read rules as their product does; what it rejects does not run."),
+    click.option(
+        "--strict",
+        is_flag=True,
+        default=is_strict_project,
+        help="Read rules as their product does; what it rejects does not run.",
+    ),
     contents,
     add_sigma_options,
     options.condition_option,

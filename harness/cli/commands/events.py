@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from harness.cli import options
+from harness.cli.project_settings import choose_by_project, settings_option
 from harness.cli.rule_options import complete
 from harness.cli.screen import out, paper
 from harness.detection.language import list_languages
@@ -48,6 +49,7 @@ class RuleReach:
 @click.option(
     "--rules", multiple=True, type=options.PATH, metavar="PATH", help="Which of these rules could see any of it."
 )
+@settings_option
 @options.add_limits
 @options.json_option
 @options.verbose
@@ -80,13 +82,14 @@ def reach_rules(survey: Survey, rules: Sequence[Path], limits: Limits) -> Iterat
     if not found:
         where = ", ".join(map(str, rules))
         raise HarnessError("no-rules", f"there is no rule in {where}", help="name a folder with rules")
-    with Bench(RunOptions(limits=limits)) as bench:
+    with Bench(choose_by_project(RunOptions(limits=limits))) as bench:
         store = TelemetryStore(bench.engine, lambda conditions: survey.telemetry)
         for rule in found:
             try:
                 if rule.error is not None:
                     raise rule.error
-                trial = bench.trial(rule.path, "lenient", store, bench.conditions(rule.path), {})
+                conditions = bench.conditions(rule.path)
+                trial = bench.trial(rule.path, "lenient", store, conditions, bench.options.switches)
                 yield RuleReach(path=rule.path, reach=measure_reach(trial))
             # One rule that cannot be planned must not hide what the others see.
             except Exception as error:

@@ -10,6 +10,7 @@ import click
 
 from harness.cli.options import PATH, in_child
 from harness.cli.rule_answers import inquire
+from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
 from harness.cli.sigma_options import expand_rules
@@ -34,7 +35,7 @@ MOST_EVENTS_IN_FULL = 1000
 
 
 @click.command("explain")
-@click.argument("path", type=PATH)
+@add_rule_argument(name="path")
 @click.option("--rule", "rules", multiple=True, type=PATH, metavar="FILE", help="Only this rule, or one of your own.")
 @click.option("--events", multiple=True, type=PATH, metavar="PATH", help="Recorded events, where PATH is a rule.")
 @add_rule_options

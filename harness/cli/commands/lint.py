@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.cli.project_settings import is_strict_project
+from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import build_settings, complete, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import add_sigma_options, expand_rules
@@ -18,6 +20,7 @@ from harness.diagnostics import Finding, HarnessError, Severity, explain_failure
 from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.json_document import VERSION, dumps
+from harness.scenario.inline_rule import INLINE_RULES
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.sigma.choice import SigmaChoice
 from harness.supervisor import Limits, unit_of_work
@@ -45,9 +48,9 @@ class Linted:
 
 
 @click.command("lint")
-@click.argument("rules", nargs=-1, required=True, type=options.PATH, metavar="RULE...")
+@add_rule_argument(several=True, name="rules")
 @click.option("--fix", is_flag=True, help="Mend in the files what can be mended without changing what is meant.")
-@click.option("--strict", is_flag=True, help="Warnings fail as well as errors.")
+@click.option("--strict", is_flag=True, default=is_strict_project, help="Warnings fail as well as errors.")
 @contents
 @add_sigma_options
 @options.add_limits
@@ -120,6 +123,8 @@ def lint_rule(path: Path, content: Content, limits: Limits, sigma: SigmaChoice, 
         return Linted(rule=rule, findings=(*rule.findings, *(replace(f, edits=()) for f in own)))
     findings = own
     edits = [edit for f in findings if mendable(f) for edit in f.edits]
+    if fix and path in INLINE_RULES:
+        raise HarnessError("usage", "--fix mends a file, and this rule is none", help="write it to a file")
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)
     # Bytes: writing text would change the line ends of the author's file on Windows.

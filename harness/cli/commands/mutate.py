@@ -11,6 +11,7 @@ import click
 from harness.cli import study_subjects
 from harness.cli.options import PATH
 from harness.cli.options import verbose as verbose_option
+from harness.cli.project_settings import default_of_gate
 from harness.cli.screen import DIFFERS, ProgressLine, paper
 from harness.cli.sigma_options import Studied, show_studies
 from harness.cli.study_subjects import RecordedEvents
@@ -40,8 +41,8 @@ from harness.verdict.mutate.mutate import DEFAULT_SECONDS, Mutation, mutate
     # Chosen, no source: the pack's own rule reaches 98.3 %.
     "--least",
     type=click.FloatRange(0, 100),
-    default=95.0,
-    show_default=True,
+    default=default_of_gate("min_mutation_score", 95.0),
+    show_default="95",
     help="Percentage that is enough.",
 )
 @study_subjects.plot

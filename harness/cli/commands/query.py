@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.cli.options import PATH, in_child
 from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
+from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
 from harness.cli.sigma_options import Studied, expand_rule, show_studies
@@ -167,7 +168,7 @@ def query_one(rule: Path, events: Sequence[Path], options: RunOptions, *, explai
 
 
 @click.command("query")
-@click.argument("rule", type=PATH)
+@add_rule_argument()
 @click.option(
     "--events", multiple=True, required=True, type=PATH, metavar="PATH", help="A log file, or a folder of them."
 )
@@ -193,6 +194,7 @@ def command(
     detlab query my.spl --events capture.evtx
     detlab query my.spl --events world/ --by cause --every 1d
     detlab query my.cql --events fdr/ --json | jq .rows
+    detlab query -e 'EventCode=1 | stats count by Image' --events capture.evtx
     """
     # Each stretch is a unit of work of its own; inquire makes one of each of several rules.
     code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every))

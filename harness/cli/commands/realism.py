@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.cli.project_settings import choose_by_project, settings_option
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
 from harness.report.json_document import VERSION, dumps
+from harness.run_options import RunOptions
 from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import read_scenario
 from harness.telemetry.events.event import Telemetry, merge_telemetry
@@ -34,6 +36,7 @@ from harness.telemetry.simulation.realism_classifier import Classification
     "--fields", multiple=True, type=options.PATH, metavar="TSV", help="More that is known: kinds and their fields."
 )
 @click.option("--classify", is_flag=True, help="Say how well a classifier tells simulated events, and by what.")
+@settings_option
 @options.condition_option
 @options.seed
 @options.json_option
@@ -57,12 +60,13 @@ def command(
     detlab realism --real capture.evtx
     detlab realism --real captures/ --world world
     """
-    check_conditions(condition)
+    chosen = choose_by_project(RunOptions(conditions=condition, seed=seed))
+    check_conditions({**chosen.usual, **condition})
     if world is not None and scenario:
         raise HarnessError(
             "world-or-scenario", "either a world or scenarios are compared", help="leave out one of both"
         )
-    simulated = read_telemetry(world) if world is not None else simulated_by(scenario, condition, seed)
+    simulated = read_telemetry(world) if world is not None else simulated_by(scenario, chosen)
     found = compare_with_recorded(real, simulated, read_known_fields(fields), classify=classify)
     if as_json:
         out(dumps({"document": "realism", "version": VERSION, **comparison_object(found)}))
@@ -89,13 +93,14 @@ def read_known_fields(paths: tuple[Path, ...]) -> dict[str, frozenset[str]]:
     return found
 
 
-def simulated_by(scenarios: tuple[Path, ...], conditions: Mapping[str, str], seed: int | None) -> Telemetry:
+def simulated_by(scenarios: tuple[Path, ...], chosen: RunOptions) -> Telemetry:
     """The telemetry of scenarios; without any, of the whole pack."""
     parts = []
     for path in find_scenarios(scenarios):
         read_in = read_scenario(path)
         if read_in.body.simulate:
-            parts.append(record_scenario(read_in, {**read_in.body.conditions, **conditions}, seed=seed))
+            conditions = {**chosen.usual, **read_in.body.conditions, **chosen.conditions}
+            parts.append(record_scenario(read_in, conditions, seed=chosen.seed, sensors=chosen.sensors))
     return merge_telemetry(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -11,12 +12,15 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.cli.project_settings import choose_by_project, settings_option
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.output_file import write_file
 from harness.report.console import format_count
+from harness.run_options import RunOptions
 from harness.scenario.scenario import read_scenario
 from harness.telemetry.format import list_writers, write_telemetry, writer
 from harness.telemetry.scenario_telemetry import check_conditions, check_scenario_conditions, record_scenario
+from harness.telemetry.sensor import sensor
 
 
 @click.command("simulate")
@@ -28,7 +32,8 @@ from harness.telemetry.scenario_telemetry import check_conditions, check_scenari
 @click.option("--world", metavar="NAME", help="A world in place of a scenario: its name or file; --out is a folder.")
 @click.option("--hosts", type=int, help="Hosts of the world (default: as it says).")
 @click.option("--days", type=int, help="Days of the world (default: as it says).")
-@click.option("--sensors", metavar="NAMES", help="Only these sensors of the world, with commas between.")
+@click.option("--sensors", metavar="NAMES", help="Only these sensors, with commas between.")
+@settings_option
 @options.condition_option
 @options.seed
 def command(
@@ -50,24 +55,32 @@ def command(
     detlab simulate --world office --hosts 500 --days 7 --seed 1 --out world
     detlab simulate scenarios/T1583.004/1-beacon-check-in.yaml --format hec --out beacon.ndjson
     """
-    check_conditions(condition)
+    given = tuple(s.strip() for s in sensors.split(",")) if sensors else ()
+    chosen = choose_by_project(RunOptions(conditions=condition, seed=seed))
+    chosen = replace(chosen, sensors=given or chosen.sensors)
+    # Names are checked before minutes of simulation, not after.
+    for each in chosen.sensors:
+        sensor(each)
+    check_conditions({**chosen.usual, **condition})
     if (world is None) == (scenario is None):
         raise HarnessError("no-scenario", "either a scenario or a world is simulated", help="name one of both")
     if world is not None:
         # Imported by name: one scenario needs nothing of organisations.
         worlds = import_module("harness.cli.simulate_world")
-        worlds.write_world(world, out, hosts=hosts, days=days, seed=seed, conditions=condition, sensors=sensors)
+        conditions = {**chosen.usual, **condition}
+        worlds.write_world(world, out, hosts=hosts, days=days, seed=seed, conditions=conditions, sensors=chosen.sensors)
         return 0
     assert scenario is not None
-    write_scenario(scenario, name, out, condition, seed)
+    write_scenario(scenario, name, out, chosen)
     return 0
 
 
-def write_scenario(scenario: Path, name: str, out: Path | None, condition: Mapping[str, str], seed: int | None) -> None:
+def write_scenario(scenario: Path, name: str, out: Path | None, given: RunOptions) -> None:
     """Writes what hosts record of a scenario in a format of one file."""
     read = read_scenario(scenario)
     check_scenario_conditions(read)
-    telemetry = record_scenario(read, {**read.body.conditions, **condition}, seed=seed)
+    conditions = {**given.usual, **read.body.conditions, **given.conditions}
+    telemetry = record_scenario(read, conditions, seed=given.seed, sensors=given.sensors)
     chosen = format_called(name)
     made = BytesIO()
     written = write_telemetry(telemetry, chosen, made)

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from harness.detection.content import Content, Lazy, read_content, read_text_file, shape
-from harness.diagnostics import HarnessError, Source, SourceError
-from harness.scenario.document import Document, convert_document, load
+from harness.detection.content import Content, Lazy, read_text_file, shape
+from harness.detection.project_content import read_named_content
+from harness.diagnostics import Source
+from harness.scenario.document import load
 from harness.scenario.pack import refuse_link_out
-
-CONTENT_PAGE = "detlab.yaml"
-PATH_KEYS = ("macros", "lookups", "saved", "props")
-KEYS = (*PATH_KEYS, "parameters", "inputs")
-
-
-class InputNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The index, source and sourcetype of an input where they are not those of the add-ons."""
-
-    index: str = ""
-    source: str = ""
-    sourcetype: str = ""
-
-
-class InputSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Inputs by the name of a sensor or a Windows channel."""
-
-    inputs: dict[str, InputNames]
+from harness.scenario.project import SETTINGS_FILE
+from harness.scenario.settings import parse_project
 
 
 def recognises(path: Path) -> bool:
@@ -41,8 +23,8 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> Content:
     """What the document holds; one that holds nothing of the kind is empty content."""
     document = load(Source(str(path), read_text_file(path)))
-    if path.name == CONTENT_PAGE or (isinstance(document.value, dict) and "inputs" in document.value):
-        return resolve_named_content(path, document)
+    if path.name == SETTINGS_FILE or (isinstance(document.value, dict) and "inputs" in document.value):
+        return read_named_content(parse_project(document, path))
     entries = document.value if isinstance(document.value, list) else [document.value]
     found = Content()
     for entry in entries:
@@ -75,44 +57,3 @@ def build_lazy_lookup(path: Path, name: str, entry: Mapping[str, Any]) -> Lazy:
     fields = entry.get("fields_list") or entry.get("fields")
     written = ",".join(map(str, fields)) if isinstance(fields, Iterable) and not isinstance(fields, str) else fields
     return Lazy({name: rows} if rows else {}, {name: shape({**entry, "fields_list": written})})
-
-
-def resolve_named_content(path: Path, document: Document) -> Content:
-    """What `detlab.yaml` names: files and folders below its own, values of parameters, a team's names of inputs."""
-    value = document.value or {}
-    unknown = next((key for key in value if key not in KEYS), None) if isinstance(value, dict) else ""
-    if unknown is not None:
-        hint = f"known here: {', '.join(KEYS)}"
-        raise SourceError("unknown-field", f"`{unknown}` has no meaning here", document.key([unknown]), help=hint)
-    found = Content(parameters={k: scalar(document, k) for k in value.get("parameters") or {}})
-    found = replace(found, inputs=read_input_names(document) if value.get("inputs") else {})
-    for key in PATH_KEYS:
-        given = value.get(key)
-        for entry in given if isinstance(given, list) else [given] if given else []:
-            place = document.span([key])
-            if not isinstance(entry, str):
-                raise SourceError("wrong-type", f"`{key}` is the path of a file or folder", place)
-            # A pack comes from somebody else; its page must not make detlab read the reader's own files.
-            if Path(entry).is_absolute() or ".." in Path(entry).parts:
-                raise SourceError("outside", f"`{entry}` leads out of the folder", place, help="name it with --macros")
-            if not (path.parent / entry).exists():
-                raise SourceError("no-such-path", f"there is no file or folder {entry}", place)
-            named_there = read_content([refuse_link_out(path.parent / entry, path.parent)])
-            # An app named for its macros must not change how fields are extracted.
-            found = (named_there if key == "props" else named_there.without_extraction()).over(found)
-    return found
-
-
-def read_input_names(document: Document) -> dict[str, str]:
-    """Conditions of the platform, such as `sourcetype:Security`, by which inputs have a team's names."""
-    inputs = convert_document(document, InputSettings).inputs
-    named = {owner: msgspec.structs.asdict(names) for owner, names in inputs.items()}
-    return {f"{field}:{owner}": name for owner, names in named.items() for field, name in names.items() if name}
-
-
-def scalar(document: Document, name: str) -> str:
-    """A parameter's value as it is written."""
-    written = document.written(["parameters", name])
-    if written is None:
-        raise HarnessError("wrong-type", f"parameter `{name}` is one value")
-    return written

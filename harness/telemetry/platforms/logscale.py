@@ -19,6 +19,7 @@ from harness.telemetry.events.text_columns import (
     number_events,
 )
 from harness.telemetry.events.windows_event import is_windows
+from harness.telemetry.field_aliases import list_aliases
 from harness.telemetry.platform import Condition, View
 from harness.telemetry.recorded_text import read_recorded_texts
 
@@ -33,6 +34,12 @@ CONDITIONS = (
         values=("base_sensor",),
         meaning="the repository of Falcon events, `#repo` (Falcon Long Term Repository has its own)",
         free=True,
+    ),
+    Condition(
+        name="field",
+        values=("as recorded",),
+        meaning="another name of a field: `field:process_path=Image`, of several the first that there is",
+        of_each_input=True,
     ),
 )
 
@@ -87,6 +94,7 @@ def build_logscale_view(
     if raw:
         # As it was sent: LogScale's parsers leave the text alone.
         found[RAW_STRING] = fill_recorded_texts(events, recorded_text)
+    found |= dict(list_aliases(found, conditions))
     # No query can name it.
     found.pop("", None)
     columns = {n: f for n, f in found.items() if not isinstance(f, str)}

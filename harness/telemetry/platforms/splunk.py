@@ -35,6 +35,7 @@ from harness.telemetry.events.text_columns import (
     without_empty,
 )
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS, is_windows
+from harness.telemetry.field_aliases import list_aliases
 from harness.telemetry.platform import Condition, View
 from harness.telemetry.recorded_text import read_recorded_texts
 from harness.telemetry.splunk_inputs import (
@@ -114,6 +115,7 @@ def build_splunk_view(
     # Built only on demand: the text of each event costs more than all of its fields.
     if raw:
         found |= build_text_fields(events, conditions, recorded_text)
+    found |= dict(list_aliases(found, conditions))
     # Splunk cleans names: one that is left without any character is no field, and no search could name it.
     found.pop("", None)
     columns = {n: f for n, f in found.items() if f is not None and not isinstance(f, str)}
