@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.diagnostics import Finding, HarnessError, Severity, Source, SourceError, explain_failure
-from harness.editor.document_findings import check_scenario, find_misfits
+from harness.editor.document_findings import check_scenario, check_settings, find_misfits
 from harness.editor.placed_rule import (
     YAML_SUFFIXES,
     PlacedRule,
@@ -24,6 +24,7 @@ from harness.editor.project_view import Projects, ProjectView
 from harness.editor.rule_findings import find_all
 from harness.scenario.document import Document, load_all
 from harness.scenario.foreign_rule import Published, format_of, read_published_rules
+from harness.scenario.project import SETTINGS_FILE
 from harness.scenario.rule import Metadata
 from harness.scenario.sigma.choice import DEFAULT_CHOICE
 from harness.scenario.sigma.rule import is_sigma
@@ -32,7 +33,6 @@ LONGEST_DOCUMENT = 1 << 20
 """Characters of a document that is looked at; a published rule has some thousand."""
 # Files beside a correlation that its rules may be in; chosen, no source.
 MOST_FILES_BESIDE = 200
-SETTINGS_NAME = "detlab.yaml"
 SCENARIO_KEYS = re.compile(r"^(?:simulate|replay|detonate):", re.M)
 ACTIVITY_KEY = re.compile(r"^activity:", re.M)
 PAGE_NAME = re.compile(r"\.[a-z]+\.ya?ml$")
@@ -124,7 +124,7 @@ def recognise(path: Path, text: str, language_id: str) -> Analysis:
 
 def guess_kind(path: Path, text: str) -> DocumentKind:
     """What a YAML document is by its name and the beginnings of its lines, whether it can be read or not."""
-    if path.name == SETTINGS_NAME:
+    if path.name == SETTINGS_FILE:
         return DocumentKind.SETTINGS
     if PAGE_NAME.search(path.name) and find_language(Path(path.stem), ""):
         return DocumentKind.PAGE
@@ -155,6 +155,8 @@ def check_document(found: Analysis, path: Path, text: str) -> Iterator[PlacedFin
     document = found.documents[0]
     if found.kind is DocumentKind.SCENARIO:
         yield from map(place_finding, check_scenario(document, path))
+    elif found.kind is DocumentKind.SETTINGS:
+        yield from map(place_finding, check_settings(document, path))
     elif found.kind is DocumentKind.PAGE:
         yield from map(place_finding, find_misfits(document, Metadata)[0])
     elif found.kind is DocumentKind.SIGMA:

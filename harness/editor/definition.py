@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.detection.content import find_content_files
+from harness.detection.project_content import PATH_KEYS
 from harness.detection.text_token import TokenKind
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.editor.analysis import LONGEST_DOCUMENT, Analysis
@@ -16,9 +17,6 @@ from harness.editor.query_context import QueryContext, find_context
 from harness.editor.scenario_words import find_known
 from harness.scenario.document import Document, YamlNode, load
 from harness.scenario.pack import resolve_beside
-
-NAMED_FILES = ("macros", "lookups", "saved", "props")
-"""Keys of a project's settings that name files with content."""
 
 DefinitionPlace = dict[str, Any]
 
@@ -100,7 +98,7 @@ def list_named_files(settings: Path) -> Iterator[Path]:
     yield settings
     try:
         value = load(Source(str(settings), read_small_file(settings))).value
-        for key in NAMED_FILES if isinstance(value, dict) else ():
+        for key in PATH_KEYS if isinstance(value, dict) else ():
             named = value.get(key) or []
             for name in [named] if isinstance(named, str) else named if isinstance(named, list) else []:
                 whole = (settings.parent / str(name)).resolve()

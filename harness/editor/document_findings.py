@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.detection.language import check_scenario_switches
-from harness.diagnostics import Finding, HarnessError, SourceError, did_you_mean
+from harness.detection.project_content import PATH_KEYS, read_named_content
+from harness.diagnostics import Finding, HarnessError, SourceError, Span, did_you_mean
+from harness.project_choice import list_wrong_settings
 from harness.scenario.document import Document, YamlNode, convert_document
 from harness.scenario.foreign_rule import container
 from harness.scenario.pack import behaviour_folders, find_behaviours
 from harness.scenario.scenario import Scenario, ScenarioBody, check_scenario_body
+from harness.scenario.settings import Project, ProjectSettings
 
 # Chosen, no source: more errors than that are one, told many times.
 MOST_MISFITS = 30
@@ -155,3 +158,45 @@ def list_behaviour_parameters(path: Path, name: str, stamp: int) -> tuple[str, .
         return ()
     run = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
     return tuple(a.arg.rstrip("_") for a in run.args.kwonlyargs) if run else ()
+
+
+def check_settings(document: Document, path: Path) -> Iterator[Finding]:
+    """Everything that is wrong with a project's settings, and with the files that they name."""
+    misfits, settings = find_misfits(document, ProjectSettings) if document.value is not None else ([], None)
+    yield from misfits
+    if settings is None:
+        return
+    project = Project(settings=settings, document=document, path=path)
+    for keys, error in list_wrong_settings(project):
+        place = document.key(keys) if isinstance(keys[-1], str) else document.span(keys)
+        yield Finding(code=error.code, span=place, message=error.message, help=error.help)
+    missing = False
+    for key in PATH_KEYS:
+        named = getattr(settings, key)
+        for number, name in enumerate([named] if isinstance(named, str) else named):
+            if not (path.parent / name).exists():
+                missing = True
+                place = document.span([key] if isinstance(named, str) else [key, number])
+                yield Finding(code="no-such-path", span=place, message=f"there is no file or folder {name}")
+    if not (misfits or missing):
+        yield from check_content(project, document)
+
+
+def check_content(project: Project, document: Document) -> Iterator[Finding]:
+    """Why the content that settings name cannot be read, told at the first key that names any."""
+    try:
+        read_named_content(project)
+    except HarnessError as error:
+        own = isinstance(error, SourceError) and error.span.source is document.source
+        yield Finding(
+            code=error.code,
+            span=error.span if own and isinstance(error, SourceError) else find_first_path(document),
+            message=error.message,
+            help=error.help,
+        )
+
+
+def find_first_path(document: Document) -> Span:
+    """The first key that names content."""
+    key = next((k for k in PATH_KEYS if document.root.child(k)), None)
+    return document.key([key]) if key else document.source.span(0, 1)

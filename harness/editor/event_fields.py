@@ -12,8 +12,11 @@ import pyarrow as pa
 from harness.detection.language import language
 from harness.diagnostics import HarnessError
 from harness.editor.field_catalogue import EventField
+from harness.editor.project_view import find_settings
 from harness.scenario.pack import BUNDLED
+from harness.scenario.project import SETTINGS_FILE
 from harness.scenario.scenario import read_scenario
+from harness.scenario.settings import read_project
 from harness.telemetry.events import event_layout
 from harness.telemetry.platform import View, platform
 from harness.telemetry.scenario_telemetry import record_scenario, replay
@@ -24,22 +27,28 @@ WITNESSES = ("1-beacon-check-in.yaml", "2-dns-lookups.yaml", "4-scheduled-task.y
 # Bytes; chosen, no source: an editor asks for names, which a piece of a recording has.
 LARGEST_EVENTS_FILE = 32 << 20
 LONGEST_EXAMPLE = 80
+SOURCE_FIELDS = ("source", "windows.Channel", "winlog.channel", "Channel", "#type", "sourcetype")
 KIND_FIELDS = ("EventCode", "EventID", "event_simpleName", "#event_simpleName")
 
 
 @lru_cache(maxsize=16)
-def collect_event_fields(name: str, events: Path | None = None) -> dict[str, EventField]:
-    """The fields that rules of a language may name, of the events in a file too, if one is given."""
+def collect_event_fields(name: str, events: Path | None = None, folder: Path | None = None) -> dict[str, EventField]:
+    """The fields that rules of a language may name, of the events in a file too, if one is given.
+
+    `folder` is one of a project, whose settings may give fields and inputs other names.
+    """
     shown = platform(language(name).platform)
+    settings = find_settings(folder / SETTINGS_FILE) if folder is not None else None
+    conditions = read_project(settings).settings.named_conditions if settings is not None else {}
     found: dict[str, EventField] = {}
     for scenario in WITNESSES:
         path = BUNDLED / "scenarios" / "T1583.004" / scenario
         if path.is_file():
-            merge_fields(found, shown.present(record_scenario(read_scenario(path), {}), {}))
+            merge_fields(found, shown.present(record_scenario(read_scenario(path), {}), conditions))
     if events is not None:
         try:
             if events.is_file() and events.stat().st_size <= LARGEST_EVENTS_FILE:
-                merge_fields(found, shown.present(replay(events), {}))
+                merge_fields(found, shown.present(replay(events), conditions))
         except HarnessError:
             # The command that runs on them says what is wrong with them.
             pass
@@ -68,7 +77,7 @@ def name_events(view: View) -> str:
     """What people call events of a view: their channel or sourcetype, and their kind."""
     constants = view.constants
     kind = next((constants[f] for f in KIND_FIELDS if f in constants), "")
-    source = constants.get("source") or constants.get("#type") or constants.get("sourcetype") or ""
+    source = next((constants[f] for f in SOURCE_FIELDS if f in constants), "")
     short = source.rpartition(":")[2].removeprefix("Microsoft-Windows-")
     return f"{short} {kind}".strip()
 

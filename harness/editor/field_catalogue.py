@@ -39,18 +39,20 @@ class FieldCatalogue:
         self.ready: dict[str, Mapping[str, EventField]] = {}
         self.thread: threading.Thread | None = None
 
-    def begin(self, events: Path | None = None) -> None:
+    def begin(self, events: Path | None = None, folder: Path | None = None) -> None:
         """Begins to read, unless that was begun before."""
         if self.thread is None:
-            self.thread = threading.Thread(target=self.read, args=(events,), daemon=True)
+            self.thread = threading.Thread(target=self.read, args=(events, folder), daemon=True)
             self.thread.start()
 
-    def read(self, events: Path | None = None) -> None:
+    def read(self, events: Path | None, folder: Path | None) -> None:
         """Reads the fields of every language."""
         for name in list_languages():
             # Imported by name: it makes events, for which numpy and Arrow are loaded.
             with suppress(HarnessError, OSError):
-                self.ready[name] = import_module("harness.editor.event_fields").collect_event_fields(name, events)
+                self.ready[name] = import_module("harness.editor.event_fields").collect_event_fields(
+                    name, events, folder
+                )
 
     def is_ready(self, name: str) -> bool:
         """Whether the fields of a language have been read, or are not being read."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.detection.content import FOLDERS_UPWARDS, Content, read_content_beside
+from harness.detection.content import Content
 from harness.detection.language import Settings, Strictness
+from harness.detection.project_content import read_named_content
 from harness.diagnostics import HarnessError
+from harness.scenario.project import find_settings_file
+from harness.scenario.settings import Dialect, read_project
 
 NOWHERE = Path("untitled")
 """The path of a document that has not been saved anywhere."""
@@ -53,10 +56,17 @@ class Projects:
 
 def read_project_view(path: Path) -> ProjectView:
     """The project of a document. Raises HarnessError where its settings cannot be read."""
-    return ProjectView(content=read_content_beside(path))
+    settings = find_settings(path)
+    if settings is None:
+        return ProjectView()
+    project = read_project(settings)
+    strict = project.settings.dialect is Dialect.STRICT
+    return ProjectView(
+        content=read_named_content(project), strictness=Strictness.STRICT if strict else Strictness.LENIENT
+    )
 
 
 def find_settings(path: Path) -> Path | None:
-    """The settings that hold for a document, if there are any."""
-    folders = list(path.resolve().parents)[:FOLDERS_UPWARDS]
-    return next((each for folder in folders if (each := folder / "detlab.yaml").is_file()), None)
+    """The settings that hold for a document, if there are any that count."""
+    place = find_settings_file(path.parent)
+    return None if place is None or place.refused else place.path

@@ -72,7 +72,7 @@ class DetlabServer(LanguageServer):
         self.documents: dict[str, OpenDocument] = {}
         self.reader, self.answerer = WorkerProcess(), WorkerProcess()
         self.runs = RuleRuns()
-        self.run_on_save = True
+        self.run_on_save, self.events = True, ""
         self.trusts_python = self.warm = False
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -94,6 +94,8 @@ class DetlabServer(LanguageServer):
         given = options if isinstance(options, dict) else {}
         self.run_on_save = given.get("runOnSave") is not False
         self.trusts_python = given.get("trustPython") is True
+        events = given.get("events")
+        self.events = events if isinstance(events, str) else ""
 
     def open(self, item: types.TextDocumentItem) -> None:
         """Keeps a document and looks through it."""
@@ -149,7 +151,8 @@ class DetlabServer(LanguageServer):
     async def warm_up(self) -> None:
         """Has the fields of events read, once there is a document and its findings are shown."""
         with suppress(HarnessError):
-            await self.answerer.ask({"do": "warm"}, SECONDS_TO_ANSWER)
+            folder = next((str(find_path(f.uri)) for f in self.workspace.folders.values()), "")
+            await self.answerer.ask({"do": "warm", "events": self.events, "folder": folder}, SECONDS_TO_ANSWER)
 
     async def wait_for_quiet(self, document: OpenDocument) -> None:
         """Waits until the keys rest, longer for a document that takes long, but never for ever."""

@@ -52,7 +52,7 @@ class Reader:
             "colours": lambda r: list_token_spans(self.look_at(r)),
             "explain": lambda r: describe_entry(r["language"], r["word"], command=r["command"]),
             "forget": lambda _: self.projects.forget(),
-            "warm": lambda r: FIELDS.begin(Path(r["events"]) if r.get("events") else None),
+            "warm": lambda r: FIELDS.begin(*(Path(r[k]) if r.get(k) else None for k in ("events", "folder"))),
         }
 
     def warm_up(self) -> None:

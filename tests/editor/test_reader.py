@@ -44,7 +44,21 @@ def test_all_errors_of_a_query_are_found_at_once(reader):
 
 def test_a_project_may_read_its_rules_strictly(reader, tmp_path):
     text = "a=1\n| x := if(a<0.5 and b>1, then=1, else=0)\n| groupBy(x)\n"
-    assert list_codes(reader, text, tmp_path / "rule.cql")[0] == ("warning", "and-in-expression", "and")
+    for dialect, severity in (("lenient", "warning"), ("strict", "error")):
+        (tmp_path / "detlab.yaml").write_text(f"dialect: {dialect}\n")
+        reader.answer({"do": "forget"})
+        assert list_codes(reader, text, tmp_path / "rule.cql")[0] == (severity, "and-in-expression", "and")
+
+
+def test_every_error_of_the_settings_is_told(reader, tmp_path):
+    text = "macros: nothere.conf\ndialect: strct\nengine: duckdbb\nbogus: 1\nsensors: [sysmon, sysmonn]\n"
+    assert [(code, written) for _, code, written in list_codes(reader, text, tmp_path / "detlab.yaml")] == [
+        ("no-such-path", "nothere.conf"),
+        ("unknown-value", "strct"),
+        ("unknown-engine", "engine"),
+        ("unknown-field", "bogus"),
+        ("unknown-sensor", "sysmonn"),
+    ]
 
 
 @pytest.mark.parametrize(
