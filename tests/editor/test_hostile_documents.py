@@ -25,7 +25,7 @@ def test_the_protocol_is_kept_as_a_strict_client_checks_it(tmp_path):
 
 async def use_strict_client(folder):
     # Its client checks answers against what the specification says and warns, and warnings are errors here.
-    client = pytest_lsp.LanguageClient()
+    client = pytest_lsp.make_test_lsp_client()
     await client.start_io(str(Path(sys.executable).with_name("detlab")), "lsp")
     params = types.InitializeParams(capabilities=pytest_lsp.client_capabilities("neovim"), root_uri=folder.as_uri())
     await client.initialize_session(params)
@@ -139,11 +139,13 @@ async def ask_wrongly(folder):
         editor.type(uri, 2, "zz", (900, 900), (5, 5))
         await editor.wait_for(uri, 2)
         editor.change("file:///never/opened.spl", 3, types.TextDocumentContentChangeWholeDocument(text="x"))
+        run = types.WORKSPACE_EXECUTE_COMMAND
         for method, params in (
-            ("workspace/executeCommand", {"command": "detlab.run", "arguments": ["file:///etc/passwd"]}),
-            ("workspace/executeCommand", {"command": "detlab.run", "arguments": []}),
-            ("workspace/executeCommand", {"command": "rm", "arguments": ["-rf"]}),
-            ("no/such/method", {}),
+            (run, types.ExecuteCommandParams("detlab.run", ["file:///etc/passwd"])),
+            (run, types.ExecuteCommandParams("detlab.run", [])),
+            (run, types.ExecuteCommandParams("detlab.run", [{"a": 1}, 2])),
+            (run, types.ExecuteCommandParams("rm", ["-rf"])),
+            ("no/such/method", None),
         ):
             with pytest.raises(JsonRpcException):
                 await asyncio.wait_for(protocol.send_request_async(method, params), 20)
