@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 MORE := $(VENV)/.more
 
-.PHONY: run test test-all test-more check update bench fuzz chaos release clean
+.PHONY: run test test-all test-more check update bench fuzz chaos docs release clean
 run: $(READY)
 	@$(BIN)/detlab run
 
@@ -67,6 +67,11 @@ $(MORE): $(READY) requirements.more.lock
 	@echo "adding what the longer suites need to $(VENV) (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.more.lock
 	@touch $@
+
+# The documentation site in dist/site: pages by hand from docs/, and a reference that is made from the code.
+docs: $(MORE)
+	$(BIN)/python -m manual dist/docs
+	$(BIN)/zensical build --clean
 
 # A wheel, a source archive, the bill of materials of what an installation holds, and their sums; docs/release.md.
 release: $(MORE)

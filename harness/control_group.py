@@ -16,7 +16,7 @@ def list_limit_files(root: Path = CONTROL_GROUPS, own: Path = OWN_CONTROL_GROUPS
     """
     groups = {root / "memory.max", root / "memory" / "memory.limit_in_bytes"}
     with suppress(OSError):
-        for line in own.read_text().splitlines():
+        for line in own.read_text(encoding="utf-8").splitlines():
             number, controllers, path = line.split(":", 2)
             if number == "0" or "memory" in controllers.split(","):
                 base, name = (root, "memory.max") if number == "0" else (root / "memory", "memory.limit_in_bytes")

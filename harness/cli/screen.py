@@ -113,7 +113,9 @@ def show_failure(failure: HarnessError, *, as_json: bool) -> None:
             discard_output()
     try:
         # Errors quote rules and file names of strangers, whose escape sequences a terminal would obey.
-        sys.stderr.write(escape_controls(failure.render()) + "\n")
+        # For people only: what scripts and tests compare stays as it is.
+        more = f"  = more: `detlab docs {failure.code}`\n" if sys.stderr.isatty() else ""
+        sys.stderr.write(escape_controls(failure.render()) + "\n" + more)
         sys.stderr.flush()
     except OSError:
         sys.stderr = io.StringIO()
@@ -143,7 +145,7 @@ def replace_closed_streams() -> None:
     if sys.stdout is None:
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(ClosedOutput()), "utf-8")
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def discard_output() -> None:

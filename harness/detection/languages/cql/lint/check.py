@@ -217,9 +217,10 @@ class Checker:
         at = sign.start + max(0, sign.text.find(shown))
         place = part.span.source.span(at, at + len(shown))
         help = "nest two `if`" if word == "and" else "nest two `if`, or use `case`"
+        code = "and-in-expression" if word == "and" else "or-in-expression"
         call = self.conditions.get(id(part))
         edits = silent_mistakes.split_if_edits(part, call) if call else silent_mistakes.logic(part)
-        self.add(f"{word}-in-expression", place, f"an expression has no `{word}`", help=help, edits=edits)
+        self.add(code, place, f"an expression has no `{word}`", help=help, edits=edits)
 
     def junction(self, operator: str, parts: Sequence[Syntax]) -> None:
         """Functions do not mix with `or`."""
