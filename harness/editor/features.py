@@ -83,8 +83,9 @@ async def send_hover(server: DetlabServer, params: types.HoverParams) -> types.H
     document = server.documents.get(params.text_document.uri)
     if document is None:
         return None
-    content = document.content
-    said = await server.ask(document.uri, "hover", offset=document.find_offset(params.position))
+    content, offset = document.content, document.find_offset(params.position)
+    codes = {f["code"]: f for f in document.findings if f["start"] <= offset < max(f["end"], f["start"] + 1)}
+    said = await server.ask(document.uri, "hover", offset=offset, codes=list(codes))
     if said is None:
         return None
     text = types.MarkupContent(kind=types.MarkupKind.Markdown, value=said["text"])

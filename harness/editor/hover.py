@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from harness.detection.text_token import Token, TokenKind
@@ -10,20 +12,32 @@ from harness.editor.field_catalogue import FIELDS
 from harness.editor.manual import find_entry, list_call_parameters, render_entry, render_parameter
 from harness.editor.project_view import ProjectView
 from harness.editor.query_context import QueryContext, find_context, read_standard_macros
+from harness.report.error_manual import list_error_pages
 
 LONGEST_DEFINITION = 2000
+MOST_CODES = 2
+"""Findings at one place that are explained."""
 
 
-def describe(found: Analysis, offset: int, project: ProjectView) -> dict[str, Any] | None:
-    """Markdown about the word at a place, and where the word stands; None where there is nothing to say."""
+def describe(found: Analysis, offset: int, project: ProjectView, codes: Sequence[str] = ()) -> dict[str, Any] | None:
+    """Markdown about the word at a place and the findings there, and where the word stands; None if there is none."""
     context = find_context(found, offset)
-    if context is None or context.token is None:
-        return None
-    said = describe_token(context, context.token, project)
-    if said is None:
-        return None
-    start, end = context.rule.locate(context.token.start, context.token.end)
-    return {"text": said, "start": start, "end": end}
+    start = end = offset
+    said = None
+    if context is not None and context.token is not None:
+        start, end = context.rule.locate(context.token.start, context.token.end)
+        said = describe_token(context, context.token, project)
+    parts = [*([said] if said else []), *filter(None, map(describe_error, codes[:MOST_CODES]))]
+    return {"text": "\n\n---\n\n".join(parts), "start": start, "end": end} if parts else None
+
+
+@lru_cache(maxsize=256)
+def describe_error(code: str) -> str:
+    """The page of a finding's code: a query that is answered so, and what is answered."""
+    page = next(iter(list_error_pages(code)), None)
+    if page is None or page.query is None or page.answer is None:
+        return ""
+    return f"`{code}`, for example:\n\n```\n{page.query}\n\n{page.answer}\n```\n\n`detlab docs {code}`"
 
 
 def describe_token(context: QueryContext, token: Token, project: ProjectView) -> str | None:

@@ -38,7 +38,10 @@ COLOUR_NAMES = (
 
 @dataclass(slots=True)
 class OpenDocument:
-    """An open document; `found` are the findings of the text `found_in`, `task` looks through it again."""
+    """An open document; `found` are the findings of the text `found_in`, `task` looks through it again.
+
+    `manual` is the address of a documentation site whose pages of errors findings link to, if there is one.
+    """
 
     uri: str
     language_id: str
@@ -50,6 +53,7 @@ class OpenDocument:
     task: asyncio.Task[None] | None = None
     changed: bool = True
     seconds: float = 0.0
+    manual: str = ""
 
     def describe(self, do: str, **more: Any) -> dict[str, Any]:
         """A request about the document as it is now."""
@@ -90,8 +94,14 @@ class OpenDocument:
             message=finding["message"] + hint,
             severity=SEVERITIES[finding["severity"]],
             code=finding["code"],
+            code_description=self.build_link(finding["code"]),
             source="detlab",
         )
+
+    def build_link(self, code: str) -> types.CodeDescription | None:
+        """The page of a code on the documentation site."""
+        address = f"{self.manual.rstrip('/')}/reference/errors/{code}.html"
+        return types.CodeDescription(address) if self.manual else None
 
     def build_edits(self, findings: list[dict[str, Any]]) -> list[types.TextEdit]:
         """The edits of findings; of two that overlap only the first is made, as `lint --fix` does."""

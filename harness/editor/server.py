@@ -72,7 +72,7 @@ class DetlabServer(LanguageServer):
         self.documents: dict[str, OpenDocument] = {}
         self.reader, self.answerer = WorkerProcess(), WorkerProcess()
         self.runs = RuleRuns()
-        self.run_on_save, self.events = True, ""
+        self.run_on_save, self.events, self.manual = True, "", ""
         self.trusts_python = self.warm = False
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -94,8 +94,7 @@ class DetlabServer(LanguageServer):
         given = options if isinstance(options, dict) else {}
         self.run_on_save = given.get("runOnSave") is not False
         self.trusts_python = given.get("trustPython") is True
-        events = given.get("events")
-        self.events = events if isinstance(events, str) else ""
+        self.events, self.manual = (v if isinstance(v := given.get(k), str) else "" for k in ("events", "manual"))
 
     def open(self, item: types.TextDocumentItem) -> None:
         """Keeps a document and looks through it."""
@@ -105,6 +104,7 @@ class DetlabServer(LanguageServer):
             content=DocumentText(item.text, self.encoding),
             version=item.version,
             path=find_path(item.uri),
+            manual=self.manual,
         )
         self.reread(document)
 

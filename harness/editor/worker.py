@@ -44,7 +44,7 @@ class Reader:
         self.projects = Projects()
         self.answers: Mapping[str, Callable[[Request], Any]] = {
             "analyse": self.analyse,
-            "hover": lambda r: describe(self.look_at(r), r["offset"], self.find_project(r)),
+            "hover": lambda r: describe(self.look_at(r), r["offset"], self.find_project(r), r.get("codes", ())),
             "complete": self.list_completions,
             "define": lambda r: find_definitions(self.look_at(r), Path(r["path"]), r["offset"]),
             "refer": lambda r: find_references(self.look_at(r), r["offset"]),

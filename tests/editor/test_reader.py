@@ -165,3 +165,8 @@ def test_behaviours_and_outcomes_are_offered_in_a_scenario(reader):
 
 def test_a_failure_is_an_answer(reader):
     assert reader.answer({"do": "dance"})["failure"]["code"] == "bug"
+
+
+def test_a_finding_is_explained_by_the_page_of_its_code(reader):
+    said = ask(reader, "hover", "index=x | stats me^dain(a)", codes=["unknown-aggregate"])
+    assert "no statistical function is called" in said["text"] and "did you mean `median`?" in said["text"]
