@@ -180,8 +180,9 @@ def place_failure(error: HarnessError, text: str) -> PlacedFinding:
     if isinstance(error, SourceError) and error.span.source.text == text:
         return place_finding(error.finding())
     end = len(text.split("\n", 1)[0])
+    where = f"{error.span}: " if isinstance(error, SourceError) else ""
     return PlacedFinding(
-        start=0, end=end, severity=Severity.ERROR, code=error.code, message=error.message, help=error.help
+        start=0, end=end, severity=Severity.ERROR, code=error.code, message=where + error.message, help=error.help
     )
 
 

@@ -57,7 +57,14 @@ class OpenDocument:
 
     def describe(self, do: str, **more: Any) -> dict[str, Any]:
         """A request about the document as it is now."""
-        return {"do": do, "path": str(self.path), "text": self.content.text, "language": self.language_id, **more}
+        return {
+            "do": do,
+            "uri": self.uri,
+            "path": str(self.path),
+            "text": self.content.text,
+            "language": self.language_id,
+            **more,
+        }
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -107,11 +114,10 @@ class OpenDocument:
         """The edits of findings; of two that overlap only the first is made, as `lint --fix` does."""
         made: list[types.TextEdit] = []
         at = -1
-        edits = sorted((e["start"], e["end"], e["text"]) for f in findings for e in f["edits"])
-        for start, end, text in dict.fromkeys(edits):
-            if start >= at:
-                made.append(types.TextEdit(range=self.build_range(start, end), new_text=text))
-                at = max(end, start + 1) if end > start else start
+        for edit in sorted((e for f in findings for e in f["edits"]), key=lambda e: (e["start"], e["end"])):
+            if edit["start"] >= at:
+                made.append(types.TextEdit(range=self.build_range(edit["start"], edit["end"]), new_text=edit["text"]))
+                at = edit["end"]
         return made
 
 

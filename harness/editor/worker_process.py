@@ -33,6 +33,8 @@ class WorkerProcess:
         self.turn = asyncio.Lock()
         self.number = 0
         self.asked_at: float | None = None
+        self.subject = ""
+        self.tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> Process:
         """The running child. Raises HarnessError where it does not come up."""
@@ -49,11 +51,28 @@ class WorkerProcess:
         return process
 
     async def ask(self, request: Mapping[str, Any], seconds: float) -> Any:
-        """The answer to a request. Raises WorkerKilledError where there is none in time, HarnessError for a failure."""
+        """The answer to a request. Raises WorkerKilledError where there is none in time, HarnessError for a failure.
+
+        An editor takes most of its questions back while somebody types. The child then goes on all the same, since
+        what is left in the pipe would be taken for the next answer, and starting another takes longer.
+        """
+        task = asyncio.get_running_loop().create_task(self.ask_in_turn(request, seconds))
+        self.tasks.add(task)
+        task.add_done_callback(self.forget_task)
+        return await asyncio.shield(task)
+
+    def forget_task(self, task: asyncio.Task[Any]) -> None:
+        """Lets go of a question that has been answered, whether somebody still waits for it or not."""
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def ask_in_turn(self, request: Mapping[str, Any], seconds: float) -> Any:
+        """The same, once all questions before it are answered."""
         async with self.turn:
             process = await self.start()
             self.number += 1
-            self.asked_at = monotonic()
+            self.asked_at, self.subject = monotonic(), request.get("uri", "")
             try:
                 async with asyncio.timeout(seconds):
                     answer = await self.exchange(process, {**request, "id": self.number})
@@ -64,10 +83,6 @@ class WorkerProcess:
             except (asyncio.IncompleteReadError, ConnectionError, OSError):
                 self.kill()
                 raise WorkerKilledError("process-died", "the process that read this ended") from None
-            except asyncio.CancelledError:
-                # Half an answer may be left in the pipe.
-                self.kill()
-                raise
             finally:
                 self.asked_at = None
         if "failure" in answer:
@@ -87,9 +102,9 @@ class WorkerProcess:
         (length,) = MESSAGE_LENGTH.unpack(await process.stdout.readexactly(MESSAGE_LENGTH.size))
         return json.loads(await process.stdout.readexactly(length))
 
-    def abandon(self, seconds: float) -> None:
-        """Kills the child if it has been busy for so long with what nobody wants any more."""
-        if self.asked_at is not None and monotonic() - self.asked_at > seconds:
+    def abandon(self, subject: str, seconds: float) -> None:
+        """Kills the child if it has been busy for so long with a document whose text nobody wants any more."""
+        if self.asked_at is not None and self.subject == subject and monotonic() - self.asked_at > seconds:
             self.kill()
 
     def kill(self) -> None:

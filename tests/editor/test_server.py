@@ -22,7 +22,7 @@ def test_rules_yaml_and_scenarios_are_looked_through_explained_completed_and_men
 
 async def spend_a_session(folder):
     # One server for all: what it costs is the start of its children.
-    async with start_editor(folder) as editor:
+    async with start_editor(folder, manual="https://docs.example") as editor:
         await write_a_rule(editor, folder / "rule.spl")
         await mend_the_published_rule(editor, folder / "server.spl")
         await write_yaml(editor, folder)
@@ -39,6 +39,7 @@ async def write_a_rule(editor, path):
     ]
     assert found[0].severity is types.DiagnosticSeverity.Error
     assert found[0].message.endswith("help: did you mean `round`?")
+    assert found[0].code_description.href == "https://docs.example/reference/errors/unknown-function.html"
 
     editor.type(uri, 2, "u", (0, 22))
     editor.type(uri, 3, "u", (1, 10))
@@ -111,3 +112,10 @@ async def ask_for_colours(editor):
     numbers = [list(answer.data[i : i + 5]) for i in range(0, len(answer.data), 5)]
     names = [(line, length, COLOUR_NAMES[kind]) for line, _, length, kind, _ in numbers]
     assert names[3:7] == [(0, 4, "comment"), (1, 4, "comment"), (0, 1, "operator"), (0, 7, "function")]
+
+
+def test_without_the_extra_the_hint_says_how_to_install_it():
+    script = "import sys; sys.modules['pygls.lsp.server'] = sys.modules['pygls'] = None; " + RUN
+    ended = subprocess.run([sys.executable, "-c", script, "lsp"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert "error[needs-extra]" in ended.stderr and "pip install 'detlab[editor]'" in ended.stderr
