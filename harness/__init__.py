@@ -1,3 +1,25 @@
-"""detlab: proves detections by running the text of a published rule on telemetry."""
+"""detlab: proves detections by running the text of a published rule on telemetry.
+
+From Python: `harness.query`, `explain`, `simulate`, `judge` and `tune`; docs/library.md shows them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.api import explain, judge, query, simulate, tune
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "explain", "judge", "query", "simulate", "tune"]
+
+
+def __getattr__(name: str) -> Any:
+    """A function of `harness.api`, which is imported when one is first asked for: commands need none of it."""
+    if name in __all__:
+        return getattr(import_module("harness.api"), name)
+    raise AttributeError(f"module 'harness' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The names of the module with those that come late."""
+    return sorted({*globals(), *__all__})

@@ -44,6 +44,12 @@ class TableEntry(Generic[Definition]):
         return tuple(made)
 
     @property
+    def manual(self) -> str:
+        """What there is to say beyond the summary, examples and references left out."""
+        kept = [line for line in self.lines[1:] if not line.startswith(("    ", "Reference: "))]
+        return "\n".join(kept).strip()
+
+    @property
     def reference(self) -> str:
         """Where it is documented."""
         return next((r.removeprefix("Reference: ") for r in self.lines if r.startswith("Reference: ")), "")

@@ -193,7 +193,9 @@ class ReferenceEntry:
 
     `because` says why it is refused, or what of it differs from the product. `usage` is a regular expression of where a
     query uses it; a call of its name unless given. `probe` is a short query with its name, which a run refuses if it
-    refuses the name. A language gives no state: that is for runs to show.
+    refuses the name. `signature` is how it is called, `parameters` are what may be named in a call, `examples` calls
+    and their values, `manual` is what there is to say beyond the summary. A language gives no state: that is for runs
+    to show.
     """
 
     kind: str
@@ -205,6 +207,10 @@ class ReferenceEntry:
     because: str = ""
     usage: str = ""
     probe: str = ""
+    signature: str = ""
+    parameters: tuple[str, ...] = ()
+    examples: tuple[tuple[str, str], ...] = ()
+    manual: str = ""
 
 
 class Language(Protocol):

@@ -162,6 +162,10 @@ class Cql:
                 probe=f"{function.name}()",
                 summary=function.summary,
                 reference=function.reference,
+                signature=function.signature,
+                parameters=tuple(function.parameters),
+                examples=function.examples,
+                manual=function.manual,
             )
 
 

@@ -184,6 +184,12 @@ class RegistryEntry(TableEntry[Callable[..., Any]]):
             found["as"] = FunctionParameter("as", "as", self.into if self.into != "required" else NO_DEFAULT, False)
         return found
 
+    @property
+    def signature(self) -> str:
+        """How it is called: `name(field, [function], [limit])`, brackets around what may be left out."""
+        words = [p.name if p.required else f"[{p.name}]" for p in self.parameters.values()]
+        return f"{self.name}({', '.join([*words, '...'] if self.open else words)})"
+
     @cached_property
     def any_name(self) -> str | None:
         """The Python parameter that takes arguments of any name, if there is one."""

@@ -82,9 +82,20 @@ def build_entry(kind: str, name: str, table: Mapping[str, Any], usage: str) -> R
             reference=found.reference,
             because=found.summary if refused else "",
             usage=usage,
+            signature=build_signature(kind, found),
+            parameters=found.options if kind == "command" else (),
+            examples=found.examples,
+            manual=found.manual,
         )
     if kind == "statistical function" and (PERCENTILE.fullmatch(name) or name.startswith("per_")):
         summary = "With its number or its unit of time."
         return ReferenceEntry(kind=kind, name=name, summary=summary, usage=usage)
     because = "an error names it where a rule uses it"
     return ReferenceEntry(kind=kind, name=name, because=because, usage=usage)
+
+
+def build_signature(kind: str, entry: Any) -> str:
+    """How it is called, as far as its registration says: what a command takes is for its grammar to say."""
+    if kind == "command":
+        return f"| {entry.name}"
+    return str(entry.signature) if kind == "eval function" else f"{entry.name}(field)"

@@ -1,0 +1,27 @@
+"""How the text of a query falls into tokens."""
+
+from __future__ import annotations
+
+import re
+
+from harness.detection.text_token import TokenTable
+
+# A slash behind a word or a closing bracket divides; each alternative is linear.
+QUERY_TOKEN = re.compile(
+    r"""
+    (?P<comment>//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)
+    |(?P<string>"(?:[^"\\]|\\.)*")
+    |(?P<regex>(?<=[=(,|{!\s])/(?![/*\s])(?:[^/\\\n]|\\.)+/[dimgF]*)
+    |(?P<macro>\$"[^"\n]*"|\$[\w./:-]+)
+    |(?P<parameter>\?\{?[\w]+)
+    |(?P<pipe>\|)
+    |(?P<number>(?<![\w.])\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.:*-]))
+    |(?P<operator>:=|=~|<=>|[<>!]=|==|[=<>!+\-*/%])
+    |(?P<word>[#@&\\^\w][#%&.@\\^\w\u00a1-\u00ff:]*(?:\[\d*\])*)
+    |(?P<mark>\S)
+    """,
+    re.X | re.S,
+)
+KEYWORDS = frozenset(["and", "or", "not", "like", "case", "match", "in"])
+
+TOKENS = TokenTable(pattern=QUERY_TOKEN, opens="{", closes="}", keywords=KEYWORDS, commands=False)
