@@ -225,5 +225,7 @@ def told_errors() -> Iterator[None]:
         if own is not None:
             code, message, hint = json.loads(own[1])
             raise HarnessError(code, message, help=hint) from error
-        message = str(error).strip().partition("\n")[0][:500] or type(error).__name__
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        # Of a traceback the last line says what it was.
+        message = next((x for x in reversed(lines) if re.match(r"\w*Error: ", x)), lines[0])[:500]
         raise HarnessError("engine", f"Spark gave up: {message}") from error

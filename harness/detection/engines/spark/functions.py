@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from math import copysign, floor, frexp, isfinite, log, sqrt
 from typing import Any
 from urllib.parse import quote
 
@@ -95,6 +96,20 @@ def encode_url(text: str) -> str:
     return quote(text, safe="")
 
 
+def find_sketch_value(number: float, accuracy: float) -> float:
+    """What a DDSketch with quadratic mapping answers for the bucket of a number (Masson, Rim and Lee, VLDB 2019)."""
+    size = abs(number)
+    if size == 0 or not isfinite(size):
+        return number
+    steps = log(2) / (log((1 + accuracy) / (1 - accuracy)) * 4 * log(2) / 3)
+    part, exponent = frexp(size)
+    # frexp's part is at least a half: v = (1 + rest) * 2 ** (exponent - 1).
+    rest = 2 * part - 1
+    place = floor(((4 - rest) * rest / 3 + exponent - 1) * steps) / steps
+    whole = floor(place)
+    return copysign((3 - sqrt(4 - 3 * (place - whole))) * 2.0**whole * (1 + accuracy), number)
+
+
 SPARK_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
     **COMPUTATIONS,
     ops.to_json: write_json,
@@ -105,6 +120,7 @@ SPARK_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
     ops.list_mode: find_list_mode,
     ops.list_split: split_text,
     ops.url_encode: encode_url,
+    ops.sketch_value: find_sketch_value,
 }
 """What Python evaluates where Spark SQL has no word for it."""
 

@@ -49,13 +49,18 @@ LOOPBACK_ONLY = {
 # A statement over few events takes as long as it takes to plan: one task, and nothing planned anew meanwhile.
 FEW_EVENTS = {
     "spark.sql.shuffle.partitions": "1",
+    "spark.sql.leafNodeDefaultParallelism": "1",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
+    # Interpreted: a class compiled for a handful of rows is never paid back.
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 MANY_EVENTS = {
     "spark.sql.shuffle.partitions": "8",
+    "spark.sql.leafNodeDefaultParallelism": "8",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
 }
 
 
@@ -82,12 +87,13 @@ def start_spark(master: str) -> SparkSession:
         raise UnreachableError("engine-missing", "spark needs Java, and there is none here", help=hint)
     folder = ScratchFolder("detlab-spark-")
     memory = min((Board.current.memory or default_memory()) // 3, default_memory() // 3)
+    # Workers otherwise run whatever `python3` is first in the path; no setting of Spark says it to Python's side.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     builder: Any = SparkSession.builder.master(master).appName("detlab")
     settings = {
         **LOOPBACK_ONLY,
         "spark.driver.memory": f"{max(512, memory >> 20)}m",
-        # Workers otherwise run whatever `python3` is first in the path.
-        "spark.pyspark.python": sys.executable,
+        "spark.ui.liveUpdate.period": "-1",
         "spark.local.dir": str(folder.path),
         "spark.sql.warehouse.dir": str(folder.path / "warehouse"),
         "spark.log.level": "OFF",
