@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from harness.cli.sigma_options import Studied, add_sigma_options, show_studies
 from harness.detection.content import Content, read_content_beside
 from harness.detection.dialects import list_dialects, open_dialect
 from harness.detection.engine import DEFAULT_ENGINE, open_engine
-from harness.detection.language import Query, Settings, Strictness, language
+from harness.detection.language import Plan, Query, Settings, Strictness, language
 from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind
 from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.report.json_document import VERSION
@@ -28,6 +29,8 @@ from harness.scenario.sigma.choice import SigmaChoice
 from harness.supervisor import Limits
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
+
+ABSENT_FIELD = re.compile(r"^no event has a field `(.+)` here$")
 
 
 @click.command("compile")
@@ -96,13 +99,22 @@ def over_events(rule: Path, events: Sequence[Path], chosen: RunOptions, dialect:
         return writer.sql(answer.plan.node)
 
 
+def find_absent_fields(plan: Plan) -> frozenset[str]:
+    """Fields of events that a rule reads and no event has, as its plan tells them."""
+    told = [ABSENT_FIELD.search(f.message) for f in plan.findings if f.code == "absent-field"]
+    return frozenset(found[1] for found in told if found)
+
+
 def over_fields(query: Query, settings: Settings, dialect: str) -> str:
     """The statement over the fields that the rule reads; those that order events are numbers, all else is text."""
-    # Once without columns to learn which the rule reads, then over these.
-    bare = query.plan({}, settings)
+    bare, known = query.plan({}, settings), frozenset[str]()
+    # Again over these, as long as others are told to be absent: CQL looks into a field only where there is one.
+    while not known >= (found := known | bare.reads | find_absent_fields(bare)):
+        known = found
+        bare = query.plan(dict.fromkeys(sorted(known), Kind.TEXT), settings)
     scans = [node for node in walk_nodes(bare.node) if isinstance(node, Scan)]
     clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT_COLUMN}
-    fields = {name: pa.string() for name in sorted(bare.reads - clocks)}
+    fields = {name: pa.string() for name in sorted(known - clocks)}
     fields |= {name: pa.float64() for name in sorted(clocks)} | {EVENT_COLUMN: pa.int64(), CAUSE: pa.int32()}
     empty = pa.table({name: pa.array([], kind) for name, kind in fields.items()})
     target = open_engine() if dialect == DEFAULT_ENGINE else open_dialect(dialect)

@@ -13,15 +13,18 @@ from sqlglot import expressions as exp
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.values.calendar import FIXED
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.plan.values.regex import list_capture_groups, re2
 from harness.detection.plan.values.text import lower_characters
+from harness.detection.plan.values.time_format import split_time_format
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import SqlDialect, spell_shared
 from harness.detection.sql.expressions import caseless
 from harness.detection.sql.writer import StatementWriter
+from harness.telemetry.events.time_text import fixed_offset
 
 CLICKHOUSE = SqlDialect(
     name="clickhouse",
@@ -256,6 +259,64 @@ def clickhouse_ln(x: SQL) -> SQL:
 
 for operation, name in {ops.md5: "MD5", ops.sha1: "SHA1", ops.sha256: "SHA256", ops.sha512: "SHA512"}.items():
     CLICKHOUSE.spell(operation)(lambda t, name=name: fn("lower", fn("hex", fn(name, t))))
+
+
+CLICKHOUSE_TIME_CODES = {"Y": "%Y", "y": "%y", "m": "%m", "d": "%d", "H": "%H", "M": "%i", "S": "%S", "j": "%j"}
+CLICKHOUSE_TIME_CODES |= {"I": "%I", "p": "%p", "a": "%a", "b": "%b", "B": "%M", "%": "%%"}
+CLICKHOUSE_TIME_PARTS = {
+    "year": "toYear",
+    "month": "toMonth",
+    "day": "toDayOfMonth",
+    "hour": "toHour",
+    "minute": "toMinute",
+    "second": "toSecond",
+    "dayofweek": "toDayOfWeek",
+    "dayofyear": "toDayOfYear",
+    "isoweek": "toISOWeek",
+}
+
+
+def spell_clickhouse_moment(seconds: SQL, zone: SQL) -> SQL | None:
+    """The time in UTC; None in another zone."""
+    known = find_clickhouse_text(zone)
+    if known is None or fixed_offset(known) != 0:
+        return None
+    micros = fn("toInt64", fn("round", b.sql_infix(exp.Mul, seconds, b.sql_number(1e6))))
+    return fn("fromUnixTimestamp64Micro", micros, b.sql_text("UTC"))
+
+
+@CLICKHOUSE.spell(ops.format_time)
+def clickhouse_format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
+    """formatDateTime where it has all codes."""
+    text, moment = find_clickhouse_text(form), spell_clickhouse_moment(seconds, zone)
+    if text is None or moment is None:
+        return None
+    written = ""
+    for code, bare, plain in split_time_format(text):
+        if not plain and (bare or code not in CLICKHOUSE_TIME_CODES):
+            return None
+        written += plain.replace("%", "%%") if plain else CLICKHOUSE_TIME_CODES[code]
+    return fn("formatDateTime", moment, b.sql_text(written))
+
+
+@CLICKHOUSE.spell(ops.time_part)
+def clickhouse_time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
+    """A part of the time in UTC."""
+    name, moment = find_clickhouse_text(part), spell_clickhouse_moment(seconds, zone)
+    if name not in CLICKHOUSE_TIME_PARTS or moment is None:
+        return None
+    return b.cast(fn(CLICKHOUSE_TIME_PARTS[name], moment), "DOUBLE")
+
+
+@CLICKHOUSE.spell(ops.calendar_floor)
+def clickhouse_calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
+    """Arithmetic up to the day, in UTC."""
+    name = find_clickhouse_text(unit)
+    size = {**FIXED, "day": 86400}.get(name or "")
+    if size is None or spell_clickhouse_moment(seconds, zone) is None:
+        return None
+    steps = fn("floor", b.sql_infix(exp.Div, seconds, b.sql_number(float(size))))
+    return b.sql_infix(exp.Mul, steps, b.sql_number(float(size)))
 
 
 def call_clickhouse_aggregate(name: str) -> Callable[..., SQL]:

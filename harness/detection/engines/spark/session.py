@@ -86,7 +86,8 @@ def start_spark(master: str) -> SparkSession:
         hint = "install Java 17 or newer (Debian: default-jre-headless), or name a server: --engine sc://HOST:PORT"
         raise UnreachableError("engine-missing", "spark needs Java, and there is none here", help=hint)
     folder = ScratchFolder("detlab-spark-")
-    memory = min((Board.current.memory or default_memory()) // 3, default_memory() // 3)
+    # Chosen: events in memory, shuffles and Python's workers beside it share what a run may have.
+    memory = min(Board.current.memory or default_memory(), default_memory()) // 4
     # Workers otherwise run whatever `python3` is first in the path; no setting of Spark says it to Python's side.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder: Any = SparkSession.builder.master(master).appName("detlab")
