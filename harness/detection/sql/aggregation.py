@@ -132,8 +132,10 @@ def compile_aggregation(
         crowded=crowded,
     )
     if aggregation.operation in printer.dialect.with_kinds:
-        return spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
-    return spelling(around, *arguments)
+        made = spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
+    else:
+        made = spelling(around, *arguments)
+    return printer.dialect.spelling(aggregation.operation, partly=True)() if made is None else made
 
 
 def takes_order(aggregation: Aggregation) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql.functions import arrow_udf
 
-from harness.detection.engine import DEFAULT_PATIENCE, ResultRows
+from harness.detection.engine import DEFAULT_PATIENCE, ResultRows, StoredTable
 from harness.detection.engines.spark import aggregates, lists, numbers, text, times
 from harness.detection.engines.spark.dialect import SPARK
 from harness.detection.engines.spark.functions import (
@@ -24,7 +25,9 @@ from harness.detection.engines.spark.functions import (
     make_fold,
     make_function,
 )
+from harness.detection.engines.spark.files import count_stored_rows, read_dimension, read_stored_table
 from harness.detection.engines.spark.session import FEW_EVENTS, MANY_EVENTS, open_session
+from harness.detection.plan.dimension import Dimension
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.nodes import Node
 from harness.detection.plan.passes.partitions import StoredPart
@@ -40,7 +43,7 @@ from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
 SPARK_SPELLINGS = (aggregates, lists, numbers, text, times)
-PART_NAME = re.compile(r"\bevents_\d+\b")
+PART_NAME = re.compile(r"\b(?:events|attached|dimension)_\d+\b")
 FUNCTION_NAME = re.compile(r"\bdetlab_\w+(?=\()")
 # Codes stay in DuckDB's own store: a cluster compares texts as fast as it joins them.
 NO_CODES = 1 << 62
@@ -76,6 +79,46 @@ class Spark:
         self.tables = {"events": Stored(name="events", columns=columns, parts=parts)}
         self.set_size(sum(len(view.columns) for view in views))
         return without_hidden(columns)
+
+    def attach_store(
+        self,
+        folders: Sequence[Path],
+        tables: Sequence[StoredTable],
+        dimensions: Mapping[str, pa.Table | Path],
+        columns: Schema,
+    ) -> Schema:
+        """The same with the tables of a coded store, read from their files where the session's own disk has them."""
+        self.drop()
+        self.names = PhysicalNames([EVENT_COLUMN, *columns])
+        kinds = {c.dimension: c.kind for t in tables for c in t.columns.values() if c.dimension is not None}
+        held = {}
+        for place, (name, kind) in enumerate(kinds.items()):
+            own, values = f"dimension_{place}", dimensions[name]
+            self.arriving[own] = partial(self.create_relation, own, partial(read_dimension, self.session, values))
+            held[name] = Dimension(own, kind, lambda: (0, False))
+        parts = [self.attach_table(f"attached_{i}", table, held) for i, table in enumerate(tables)]
+        parts = parts or [self.part("events_0", EMPTY_EVENTS)]
+        self.tables = {"events": Stored(name="events", columns={EVENT_COLUMN: Kind.EVENT, **columns}, parts=tuple(parts))}
+        self.set_size(sum(part.count() for part in parts))
+        return without_hidden(columns)
+
+    def attach_table(self, name: str, table: StoredTable, dimensions: Mapping[str, Dimension]) -> StoredPart:
+        """One table of a store as a relation over its files."""
+        read = partial(read_stored_table, self.session, table, self.names)
+        self.arriving[name] = partial(self.create_relation, name, read)
+        return StoredPart(
+            name=name,
+            constants=table.constants,
+            columns={n: c.kind for n, c in table.columns.items()},
+            dimensions={n: dimensions[c.dimension] for n, c in table.columns.items() if c.dimension is not None},
+            file=True,
+            count=partial(count_stored_rows, table),
+        )
+
+    def create_relation(self, name: str, read: Callable[[], Any]) -> None:
+        """A relation under a name."""
+        read().createOrReplaceTempView(name)
+        self.made.add(name)
 
     def set_size(self, events: int) -> None:
         """Plans for so many events."""
@@ -227,5 +270,7 @@ def told_errors() -> Iterator[None]:
             raise HarnessError(code, message, help=hint) from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         # Of a traceback the last line says what it was.
-        message = next((x for x in reversed(lines) if re.match(r"\w*Error: ", x)), lines[0])[:500]
+        told = next((x for x in reversed(lines) if re.match(r"\w*Error: ", x)), lines[0])
+        # py4j says first which of its own calls it was.
+        message = (lines[1].lstrip(": ") if told.startswith("An error occurred") and len(lines) > 1 else told)[:500]
         raise HarnessError("engine", f"Spark gave up: {message}") from error

@@ -36,7 +36,8 @@ DATABRICKS_VARIABLES = ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLUST
 MEANING = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
-    "spark.sql.caseSensitive": "false",
+    # Events have fields such as ProcessId and ProcessID; a statement names each as its file does.
+    "spark.sql.caseSensitive": "true",
     "spark.sql.groupByOrdinal": "true",
     "spark.sql.parser.escapedStringLiterals": "false",
 }
