@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from harness.detection.content import Content
 from harness.detection.content import read_content_beside as content_beside
-from harness.detection.engine import Engine, ResultRows, import_engine, open_engine
+from harness.detection.engine import Engine, ResultRows, import_engine, most_processes, open_engine
 from harness.detection.language import (
     Plan,
     Query,
@@ -346,13 +346,14 @@ def run_scenarios(
     found, left_out = (
         (find_scenarios(paths, has_tests), []) if paths else split_on_request(find_scenarios(paths, has_tests))
     )
-    workers = workers_for(len(found), options.jobs if options else None)
+    options = options or RunOptions()
+    workers = workers_for(len(found), most_processes(options.engine) or options.jobs)
     # Here, so that it is said once and not by each child.
     for folder in list_generators(found):
         announce_foreign_python(folder)
-    limits = (options or RunOptions()).limits
+    limits = options.limits
     with collect_nothing():
-        import_ahead(options or RunOptions(), found)
+        import_ahead(options, found)
     if can_supervise() and (workers > 1 or limits.isolated):
         crew = SupervisedRun(found, limits, partial(judge_files, options), lost_file, progress)
         judged = crew.judge(workers)

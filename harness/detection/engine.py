@@ -124,6 +124,11 @@ def list_engines() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in iter_modules([str(Path(__file__).parent / "engines")])))
 
 
+def find_engine_module(engine: str) -> str:
+    """The module of an engine that was named by an address: a server of Spark Connect, or a cluster on Databricks."""
+    return "spark" if engine.startswith("sc://") or engine == "databricks" else engine
+
+
 def is_remote(name: str) -> bool:
     """Whether an engine of that name sends the text of queries to a product; its module then has REMOTE."""
     # Products share the folder with engines of plans, but not their protocol.
@@ -141,18 +146,29 @@ DEFAULT_ENGINE = "duckdb"
 
 def import_engine(name: str) -> None:
     """Imports the module of an engine, if there is one of that name: before a process is forked or a clock runs."""
-    if name in list_engines():
-        import_module(f"harness.detection.engines.{name}")
+    if find_engine_module(name) in list_engines():
+        import_module(f"harness.detection.engines.{find_engine_module(name)}")
+
+
+def most_processes(name: str) -> int | None:
+    """How many processes may run plans on an engine at a time; None without limit."""
+    if find_engine_module(name) not in list_engines():
+        return None
+    module = import_module(f"harness.detection.engines.{find_engine_module(name)}")
+    found: int | None = getattr(module, "MOST_PROCESSES", None)
+    return found
 
 
 def open_engine(name: str = DEFAULT_ENGINE, patience: float = DEFAULT_PATIENCE) -> Engine:
-    """A new, empty engine of that name; its module has a function `connect` that makes one."""
-    if name not in list_engines():
+    """A new, empty engine of that name; its module has a function `connect` that makes one, at an address if given."""
+    module = find_engine_module(name)
+    if module not in list_engines():
         hint = did_you_mean(name, list_engines()) or f"engines are {', '.join(list_engines())}"
         raise HarnessError("unknown-engine", f"no engine is called `{name}`", help=hint)
     if is_remote(name):
         hint = f"`detlab conformance --engine {name}` sends it the cases"
         raise HarnessError("remote-engine", f"{name} runs the text of queries and no plans", help=hint)
-    made: Engine = import_module(f"harness.detection.engines.{name}").connect()
+    address = [] if name == module else [name]
+    made: Engine = import_module(f"harness.detection.engines.{module}").connect(*address)
     made.patience = patience
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +18,9 @@ from harness.cli.rule_options import build_settings as settings_of
 from harness.cli.rule_options import complete, contents
 from harness.cli.sigma_options import Studied, add_sigma_options, show_studies
 from harness.detection.content import Content, read_content_beside
-from harness.detection.engine import list_engines, open_engine
-from harness.detection.language import Query, Settings, Strictness, language
+from harness.detection.dialects import list_dialects, open_dialect
+from harness.detection.engine import DEFAULT_ENGINE, open_engine
+from harness.detection.language import Plan, Query, Settings, Strictness, language
 from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind
 from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.report.json_document import VERSION
@@ -30,11 +32,13 @@ from harness.supervisor import Limits
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
+ABSENT_FIELD = re.compile(r"^no event has a field `(.+)` here$")
+
 
 @click.command("compile")
 @add_rule_argument()
 @click.option(
-    "--dialect", default="duckdb", metavar="NAME", show_default=True, help=f"SQL of {', '.join(list_engines())}."
+    "--dialect", default="duckdb", metavar="NAME", show_default=True, help=f"SQL of {', '.join(list_dialects())}."
 )
 @click.option("--strict", is_flag=True, default=is_strict_project, help="Read the rule as its product does.")
 @click.option("--events", multiple=True, type=options.PATH, metavar="PATH", help="Take the fields from these events.")
@@ -61,11 +65,10 @@ def command(
     Without --events the table has the fields that the rule reads, as text.
     """
     limits = complete(limits)
-    code = options.in_child(limits, engine=dialect, whole=True)
+    code = options.in_child(limits, engine=DEFAULT_ENGINE, whole=True)
     if code is not None:
         return code
     chosen = RunOptions(
-        engine=dialect,
         dialect=Strictness.STRICT if strict else Strictness.LENIENT,
         switches={**default_of("switches", {})(), **switch},
         conditions=condition,
@@ -76,38 +79,48 @@ def command(
     )
 
     def study(own: Path) -> Studied:
-        text = over_events(own, events, chosen) if events else over_own_fields(own, content, chosen)
+        text = over_events(own, events, chosen, dialect) if events else over_own_fields(own, content, chosen, dialect)
         document = {"document": "compile", "version": VERSION, "dialect": dialect, "sql": text}
         return Studied(document=document, lines=lambda: text)
 
     return show_studies(rule, chosen, study, as_json=as_json)
 
 
-def over_own_fields(rule: Path, content: Content, chosen: RunOptions) -> str:
+def over_own_fields(rule: Path, content: Content, chosen: RunOptions, dialect: str) -> str:
     """The statement over the fields that a rule reads."""
     read = read_rule(rule, choice=chosen.sigma)
     settings = replace(settings_of(content.over(read_content_beside(rule))), switches=chosen.switches)
     how = Strictness(chosen.dialect or Strictness.LENIENT)
-    return over_fields(language(read.language).parse(read.query, how, settings), settings, chosen.engine)
+    return over_fields(language(read.language).parse(read.query, how, settings), settings, dialect)
 
 
-def over_events(rule: Path, events: Sequence[Path], chosen: RunOptions) -> str:
+def over_events(rule: Path, events: Sequence[Path], chosen: RunOptions, dialect: str) -> str:
     """The statement over the fields that recorded events have."""
     with Bench(chosen) as bench:
         answer = bench.query(rule, events)
-        return bench.engine.sql(answer.plan.node)
+        writer = bench.engine if dialect == DEFAULT_ENGINE else open_dialect(dialect)
+        return writer.sql(answer.plan.node)
+
+
+def find_absent_fields(plan: Plan) -> frozenset[str]:
+    """Fields of events that a rule reads and no event has, as its plan tells them."""
+    told = [ABSENT_FIELD.search(f.message) for f in plan.findings if f.code == "absent-field"]
+    return frozenset(found[1] for found in told if found)
 
 
 def over_fields(query: Query, settings: Settings, dialect: str) -> str:
     """The statement over the fields that the rule reads; those that order events are numbers, all else is text."""
-    # Once without columns to learn which the rule reads, then over these.
-    bare = query.plan({}, settings)
+    bare, known = query.plan({}, settings), frozenset[str]()
+    # Again over these, as long as others are told to be absent: CQL looks into a field only where there is one.
+    while not known >= (found := known | bare.reads | find_absent_fields(bare)):
+        known = found
+        bare = query.plan(dict.fromkeys(sorted(known), Kind.TEXT), settings)
     scans = [node for node in walk_nodes(bare.node) if isinstance(node, Scan)]
     clocks = {k.expression.name for s in scans for k in s.order if isinstance(k.expression, Column)} - {EVENT_COLUMN}
-    fields = {name: pa.string() for name in sorted(bare.reads - clocks)}
+    fields = {name: pa.string() for name in sorted(known - clocks)}
     fields |= {name: pa.float64() for name in sorted(clocks)} | {EVENT_COLUMN: pa.int64(), CAUSE: pa.int32()}
     empty = pa.table({name: pa.array([], kind) for name, kind in fields.items()})
-    target = open_engine(dialect)
+    target = open_engine() if dialect == DEFAULT_ENGINE else open_dialect(dialect)
     try:
         columns = target.load([View(columns=empty)])
         # What events are ordered by is a number even where no event says so.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from sqlglot import expressions as exp
 
-from harness.detection.plan.expressions import Aggregation
+from harness.detection.plan.expressions import Aggregation, Literal
+from harness.detection.plan.passes.requirements import sensitive
 from harness.detection.plan.passes.whole_numbers import is_whole
 from harness.detection.sql import build as b
 from harness.detection.sql.expressions import Printer
@@ -121,15 +122,34 @@ def compile_aggregation(
     arguments = [printer(a, k) for a, k in zip(aggregation.arguments, wanted, strict=True)]
     # A spelling may write an argument several times (its FILTER, its order), so each is a column first.
     arguments = [printer.simple(s, e) for s, e in zip(arguments, aggregation.arguments, strict=True)]
+    around = build_around(printer, aggregation, current)
+    if not printer.dialect.orders and (window is None or around.own_order):
+        around = replace(around, order=number_rows(printer, around.order) if takes_order(aggregation) else ())
     around = replace(
-        build_around(printer, aggregation, current),
+        around,
         window=window,
         whole=all(is_whole(a, whole) for a in aggregation.arguments),
         crowded=crowded,
     )
     if aggregation.operation in printer.dialect.with_kinds:
-        return spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
-    return spelling(around, *arguments)
+        made = spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
+    else:
+        made = spelling(around, *arguments)
+    return printer.dialect.spelling(aggregation.operation, partly=True)() if made is None else made
+
+
+def takes_order(aggregation: Aggregation) -> bool:
+    """Whether an aggregate's value hangs on the order of rows."""
+    return sensitive(aggregation) or bool(aggregation.order)
+
+
+def number_rows(printer: Printer, order: Sequence[exp.Expression]) -> tuple[exp.Expression, ...]:
+    """An order as the number of the row in it, for engines whose aggregates take none."""
+    if not order or printer.hoist is None:
+        return tuple(order)
+    partition = [key.copy() for key in printer.group_keys]
+    numbering = exp.Window(this=b.fn("row_number"), partition_by=partition, order=order_by([o.copy() for o in order]))
+    return (order_term(printer.hoist(numbering, Literal(None))),)
 
 
 def build_around(printer: Printer, aggregation: Aggregation, current: Order) -> Around:

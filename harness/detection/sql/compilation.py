@@ -147,7 +147,7 @@ class Compilation:
         """Whether all that is read lies in memory and is so little that planning takes longer than running."""
         parts = [part for needed in self.parts.values() for part in needed]
         few = 0 < sum(part.count() for part in parts) < MOST_COPIED_ROWS
-        return self.dialect.computes and few and not any(part.file for part in parts)
+        return self.dialect.materializes and few and not any(part.file for part in parts)
 
     def keep_group(self, node: Aggregate, query: SelectQuery) -> Relation:
         """Keeps the rows of an aggregation as a table, and gives that as a relation."""
@@ -196,7 +196,7 @@ class Compilation:
         """The number of parts of a scan's table; 0 for files, and for engines that only print."""
         needed = self.parts.get(id(scan), ())
         # A view over files stays unmaterialised: keeping its rows would copy into memory what the engine can stream.
-        return max(1, len(needed)) if self.dialect.computes and not any(part.file for part in needed) else 0
+        return max(1, len(needed)) if self.dialect.materializes and not any(part.file for part in needed) else 0
 
     def fresh(self, purpose: str = "value") -> str:
         """A physical column name that no field can have."""

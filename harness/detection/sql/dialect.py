@@ -12,6 +12,7 @@ from sqlglot import expressions as exp
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Operation
+from harness.detection.plan.value import COMPUTATIONS
 from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL, fn
 from harness.diagnostics import HarnessError
@@ -43,15 +44,23 @@ class SqlDialect:
     A spelling takes one SQL node for each argument, already of the kind that the operation declares, literals
     as literals. One that is registered with `kinds` also gets the kinds of its arguments, one with `twice` uses an
     argument in several places and so gets only columns and literals. One that gives None cannot spell these arguments.
-    Where `computes`, what has no spelling is evaluated by `plan.computed` on distinct values; `unsupported` lists
-    operations that cannot be had, with the reason. `merges` says that one pattern is cheaper than many tests.
+    Where `computes`, steps may run before the statement: what has no spelling is evaluated on distinct values, unless
+    `name_function` gives a function of the engine's own that evaluates it where the rows are. `unsupported` lists
+    operations that cannot be had, with the reason. `merges` says that one pattern is cheaper than many tests,
+    `materializes` that a CTE may be kept, `orders` that aggregates take rows in an order, `moves_frames` that a frame
+    may begin where a column says. `prepare` changes a whole statement before it is printed.
     """
 
     name: str
-    prints_as: str
+    prints_as: Any
     types: Mapping[Kind, str]
     computes: bool = False
     merges: bool = False
+    materializes: bool = False
+    orders: bool = True
+    moves_frames: bool = True
+    name_function: Callable[[Operation], str | None] = lambda _: None
+    prepare: Callable[[exp.Expression], None] = lambda _: None
     spellings: dict[Spelled, Spelling] = field(default_factory=dict)
     with_kinds: set[Spelled] = field(default_factory=set)
     with_twice: set[Spelled] = field(default_factory=set)
@@ -83,9 +92,14 @@ class SqlDialect:
             raise HarnessError("unsupported-operation", f"{self.name} cannot run `{operation}`: {reason}")
         return self.spellings[operation]
 
+    def can_compute(self, operation: Operation) -> bool:
+        """Whether Python evaluates an operation for it."""
+        return self.computes and (operation in COMPUTATIONS or self.name_function(operation) is not None)
+
     def print(self, statement: exp.Expression, pretty: bool = False) -> str:
         """The statement in the dialect's spelling."""
         # sqlglot would print every function in capitals; Spark's and DuckDB's own spelling is what people look up.
+        self.prepare(statement)
         how = {"pretty": pretty, "normalize_functions": False, "comments": False}
         # Without a copy, which is as dear as the printing: a statement is printed once and never read again.
         text: str = statement.sql(dialect=self.prints_as, copy=False, **how)

@@ -28,7 +28,6 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import CASELESS_TESTS
 from harness.detection.plan.passes.long_lists import LONG, merge_equalities
 from harness.detection.plan.schema import joint_kind, kind_of
-from harness.detection.plan.value import COMPUTATIONS
 from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames, SqlDialect
 from harness.diagnostics import HarnessError
@@ -141,6 +140,7 @@ class Printer:
         self.pieces: dict[int, exp.Expression] = {}
         self.inner = 0
         self.aggregation: Callable[[Aggregation], exp.Expression] | None = None
+        self.group_keys: tuple[exp.Expression, ...] = ()
         self.evaluate_on_dimension: Callable[[Expression], exp.Expression | None] = lambda _: None
         self.gather: Callable[[Sequence[Expression], Operation], Sequence[Expression]] = lambda members, _: members
 
@@ -231,7 +231,7 @@ class Printer:
                 made = spelling(*ready)
         if made is not None:
             return made
-        if operation not in COMPUTATIONS or self.compute is None:
+        if self.compute is None or not dialect.can_compute(operation):
             return dialect.spelling(operation, partly=spelling is not None)(*arguments)
         return self.compute(expression, arguments)
 

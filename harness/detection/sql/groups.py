@@ -32,6 +32,7 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
     bench = c.over(below)
     own = c.shape(node)
     keys, codes = compile_keys(c, bench, node)
+    bench.printer.group_keys = tuple(keys.values())
     made: dict[str, exp.Expression] = {}
     known: dict[str, str] = {}
     found: dict[int, str] = {}

@@ -10,6 +10,7 @@ DUCKDB = SqlDialect(
     prints_as="duckdb",
     computes=True,
     merges=True,
+    materializes=True,
     # One number type: DuckDB's integers and decimals raise on overflow, and neither product has types of numbers.
     types={
         Kind.TEXT: "TEXT",

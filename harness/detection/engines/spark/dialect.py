@@ -1,17 +1,60 @@
-"""Spark SQL's table of primitives: what has one meaning there too; the rest is refused with the reason.
-
-The session's time zone has to be UTC, as `compile` says above the statement.
-"""
+"""Spark SQL's table of primitives, its types, and what a statement needs before it is printed."""
 
 from __future__ import annotations
 
-from harness.detection.plan import operations as ops
+from sqlglot import expressions as exp
+from sqlglot.dialects.spark import Spark as SparkOfSqlglot
+
+from harness.detection.engines.spark.functions import name_spark_function
 from harness.detection.plan.expressions import Kind
+from harness.detection.sql import build as b
+from harness.detection.sql.build import SQL
 from harness.detection.sql.dialect import SqlDialect, spell_shared
+
+class SparkSQL(SparkOfSqlglot):
+    """Spark SQL as sqlglot prints it, but for casts that may fail."""
+
+    class Generator(SparkOfSqlglot.Generator):
+        """The same with TRY_CAST, which sqlglot prints as CAST for Spark: that raises in Spark 4."""
+
+        TRANSFORMS = {
+            **SparkOfSqlglot.Generator.TRANSFORMS,
+            exp.TryCast: lambda self, e: f"TRY_CAST({self.sql(e, 'this')} AS {self.sql(e, 'to')})",
+        }
+
+
+def prepare_spark_statement(statement: exp.Expression) -> None:
+    """Changes a statement where Spark wants more than SQL does."""
+    for window in statement.find_all(exp.Window):
+        # "Window function row_number() requires window to be ordered"; any order will do where the plan has none.
+        if isinstance(window.this, exp.Anonymous) and window.this.name in NUMBERING and not window.args.get("order"):
+            window.set("order", exp.Order(expressions=[exp.Ordered(this=b.sql_integer(1), nulls_first=True)]))
+    for node in statement.find_all(exp.Table, exp.Subquery):
+        name = node.args.get("alias")
+        if isinstance(name, exp.TableAlias) and isinstance(name.this, exp.Identifier):
+            name.set("this", name_spark_table(name.this.name))
+    for column in statement.find_all(exp.Column):
+        if isinstance(column.args.get("table"), exp.Identifier):
+            column.set("table", name_spark_table(column.args["table"].name))
+
+
+NUMBERING = ("row_number", "lag", "lead")
+
+
+def name_spark_table(name: str) -> exp.Expression:
+    """A short name of a relation that no column has."""
+    # In a subquery Spark takes `l.host` for the field of a column called l, if the events have one.
+    return exp.to_identifier(name if name.startswith("~") else "~" + name, quoted=True)
+
 
 SPARK = SqlDialect(
     name="spark",
-    prints_as="spark",
+    prints_as=SparkSQL,
+    prepare=prepare_spark_statement,
+    name_function=name_spark_function,
+    orders=False,
+    moves_frames=False,
+    computes=True,
     types={
         Kind.TEXT: "TEXT",
         Kind.NUMBER: "DOUBLE",
@@ -23,72 +66,17 @@ SPARK = SqlDialect(
     },
 )
 spell_shared(SPARK)
-# Spark has no table of distinct values on which Python could compute; a wrong row would be worse than this error.
-SPARK.refuse(
-    "Spark SQL has no function for it; DuckDB computes it in Python on distinct values",
-    *[
-        ops.regex_extract_all,
-        ops.regex_pairs,
-        ops.regex_replace,
-        ops.regex_split,
-        ops.url_decode,
-        ops.url_encode,
-        ops.base64_decode,
-        ops.hex_decode,
-        ops.entropy,
-        ops.from_base,
-    ],
-    *[
-        ops.to_base,
-        ops.format_number,
-        ops.group_digits,
-        ops.parse_time,
-        ops.calendar_add,
-        ops.cidr_contains,
-        ops.ip_text,
-        ops.community_id,
-        ops.ip_network,
-        ops.list_range,
-    ],
-    *[
-        ops.json_list,
-        ops.json_keys,
-        ops.json_paths,
-        ops.xml_paths,
-        ops.json_valid,
-        ops.json_object,
-        ops.json_array,
-        ops.to_json,
-        ops.xml_text,
-        ops.xpath_text,
-        ops.key_value,
-        ops.record_fields,
-        ops.round,
-        ops.log,
-    ],
-    *[
-        ops.json_value,
-        ops.json_inferred,
-        ops.json_native,
-        ops.json_part,
-        ops.json_elements,
-        ops.json_set,
-        ops.json_append,
-    ],
-    *[ops.json_extend, ops.json_delete, ops.json_entries, ops.json_nested, ops.format_text],
-)
-SPARK.refuse(
-    "Spark's aggregates give no promise about the order of rows",
-    *[ops.collect, ops.first, ops.last, ops.least_by, ops.greatest_by, ops.mode],
-)
-# Folds run in Python over an engine's own rows; a text that somebody else runs has no place for them.
-SPARK.refuse("it needs rows in order, one after the other", ops.session_of, ops.series_of, ops.smoothed)
-SPARK.refuse(
-    "not needed by a rule so far",
-    *[ops.list_zip, ops.list_ordered, ops.list_index, ops.list_map, ops.fill, ops.pad_start, ops.list_statistic],
-)
-SPARK.refuse(
-    "not needed by a rule so far",
-    *[ops.glob_payloads, ops.list_mode, ops.percentile_rank, ops.percentile_below, ops.sketch_value],
-    *[ops.table_rows, ops.moved_time],
-)
+
+
+def spark_place(value: SQL) -> SQL:
+    """A number used as a place or a count: an integer literal where it is one, else rounded towards zero."""
+    if b.is_literal(value) and b.read_literal(value) is not None:
+        return b.sql_integer(int(b.read_literal(value)))
+    # Spark's cast of a double cuts, and its `trunc` is of dates.
+    return b.try_cast(value, "BIGINT")
+
+
+def find_spark_text(value: SQL) -> str | None:
+    """The text of a literal, None for anything else."""
+    found = b.read_literal(value) if b.is_literal(value) else None
+    return found if isinstance(found, str) else None
