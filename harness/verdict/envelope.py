@@ -109,7 +109,7 @@ def judge_envelope(
     check_size(len(x) * len(y) * tries)
     cells = list(product(range(len(x)), range(len(y)))) * tries
     # A host of its own for each variant, or rules would group their events together.
-    variants = [build_cell_variant(scenario, x, y, cell, f"WS{n:05d}", lasting) for n, cell in enumerate(cells)]
+    variants = [build_cell_variant(scenario, x, y, cell, f"{n:05d}", lasting) for n, cell in enumerate(cells)]
     caught, events = judge_variants(subject, variants, [merge_cell_conditions(subject, x, y, c) for c in cells], seed)
     rates = np.zeros((len(x), len(y)))
     # add.at and not +=, which counts a cell once that stands there often.
@@ -148,11 +148,15 @@ def require_varied_scenario(subject: LabelledTrial) -> Scenario:
 def build_cell_variant(
     scenario: Scenario, x: Axis, y: Axis, cell: tuple[int, int], host: str | None, going_on: timedelta | None
 ) -> Variant:
-    """The variant of one cell; `start` is a delay after the scenario's start, `lasting` makes the number of times."""
+    """The variant of one cell; `start` is a delay after the scenario's start, `lasting` makes the number of times.
+
+    Where it is varied how often something happens, the scenario's steps take turns: so many processes of a list.
+    """
     given: dict[str, object] = {}
     later = timedelta(0)
     lasting = going_on
-    repeats, apart = 1, timedelta(0)
+    in_turn = any(axis.sort in (AxisType.REPEATS, AxisType.APART) for axis in (x, y))
+    repeats, apart = len(scenario.body.simulate) if in_turn else 1, None
     for axis, place in zip((x, y), cell, strict=True):
         value = axis.values[place]
         if axis.sort is AxisType.PARAMETER:
@@ -167,7 +171,9 @@ def build_cell_variant(
             repeats = value
     if lasting is not None:
         given["times"] = count_repetitions(scenario, given, lasting)
-    return Variant(scenario=scenario, given=given, later=later, host=host, repeats=repeats, apart=apart)
+    return Variant(
+        scenario=scenario, given=given, later=later, host=host, repeats=repeats, apart=apart, in_turn=in_turn
+    )
 
 
 def count_repetitions(scenario: Scenario, given: Mapping[str, object], lasting: timedelta) -> int:

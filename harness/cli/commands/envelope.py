@@ -76,8 +76,8 @@ def command(
     r"""Simulates every combination of two axes and judges all of them in one run of RULE.
 
     An axis is a parameter of the behaviour (LOW..HIGH:COUNT, :log behind it for even ratios, or a list), `start` (a
-    delay), `lasting`, `repeats` and `apart` (it all is done so often), or `condition:NAME`. What SCENARIO does in its
-    first step is varied, else --behaviour, under the conditions that scenarios beside the rule have for it.
+    delay), `lasting`, `repeats` and `apart` (so many of the steps in turn), or `condition:NAME`. What SCENARIO does in
+    its first step is varied, else --behaviour, under the conditions that scenarios beside the rule have for it.
 
     \b
     detlab envelope server.spl                                   interval by jitter
@@ -176,7 +176,34 @@ def build_subject(
         return trials[0]
     shares = [measure_visibility(t) for t in trials]
     plain = next((t for t, share in zip(trials, shares, strict=True) if share >= PLAINLY_SEEN), None)
-    return plain or trials[shares.index(max(shares))]
+    usual = plain or trials[shares.index(max(shares))]
+    # A rule on net.exe sees every process and still fires on none that is not net.exe.
+    written = None if given or fires(bench, rule, usual) else find_own_attack(rule)
+    if written is None:
+        return usual
+    usually = find_behaviour(usual).name
+    click.echo(f"note: {written.path} is varied: the rule does not fire on a {usually} as it comes", err=True)
+    return set_rule_against(bench, rule, written)
+
+
+def fires(bench: Bench, rule: Path, subject: LabelledTrial) -> bool:
+    """Whether the rule alerts on what is varied as it stands."""
+    # Anew: the engine holds the events of the last trial.
+    trial = set_rule_against(bench, rule, require_varied_scenario(subject)).trial
+    return bool(trial.alerts(trial.plan()))
+
+
+def find_own_attack(rule: Path) -> Scenario | None:
+    """The first scenario beside a rule that simulates something on which the rule is expected to fire."""
+    try:
+        scenarios = study_subjects.find_rule_scenarios(rule, [], on_request=False)
+    except HarnessError:
+        return None
+    for scenario in scenarios:
+        outcomes = [e.outcome for e in study_subjects.expectations(scenario, rule)]
+        if scenario.body.simulate and Outcome.TRUE_POSITIVE in outcomes:
+            return scenario
+    return None
 
 
 def set_rule_against(bench: Bench, rule: Path, scenario: Scenario) -> LabelledTrial:

@@ -102,6 +102,30 @@ def drop_covered(parts: Sequence[Expression]) -> list[Expression]:
     ]
 
 
+PLAIN = re.compile(r"(?:[\w \-]|\\[.\-/])+")
+ALTERNATIVES = re.compile(r"(?P<flags>\(\?i\))?\((?:\?:)?(?P<words>[^()\[\]]+)\)(?P<tail>.*)", re.DOTALL)
+
+
+def drop_covered_alternatives(pattern: str, *, folded: bool) -> str:
+    r"""A pattern that begins with a choice of plain words, without those that others are the end of.
+
+    Nothing holds the left side, so `(adfind|find)\.exe` is `(find)\.exe`; with nothing behind it a word covers those
+    that begin with it too. Only for tests: what a group would capture is another text.
+    """
+    found = ALTERNATIVES.fullmatch(pattern)
+    words = found["words"].split("|") if found else []
+    if not found or not all(PLAIN.fullmatch(w) for w in words):
+        return pattern
+    same = str.lower if folded or found["flags"] else str
+
+    def covers(wide: str, narrow: str) -> bool:
+        one, other = same(wide), same(narrow)
+        return one != other and (other.endswith(one) if found and found["tail"] else one in other)
+
+    kept = [w for w in words if not any(covers(v, w) for v in words)]
+    return f"{found['flags'] or ''}({'|'.join(dict.fromkeys(map(same, kept)))}){found['tail']}"
+
+
 def as_glob(operation: Operation, text: str) -> tuple[str, bool] | None:
     """A test as a pattern with `ANY` for any run, and whether case is no matter; nothing for other tests."""
     folded = operation in CASELESS_TESTS.values()
@@ -218,6 +242,9 @@ def simplify_call(e: Call, known: KnownBounds, *, grouped: bool) -> Expression:
             ops.less | ops.less_equal | ops.greater | ops.greater_equal, (left, Literal(int() | float() as value))
         ):
             return simplify_comparison(e.operation, left, float(value), bound_expression(left, known, grouped=grouped))
+        case Call(ops.regex_found, (subject, Literal(str() as pattern), *rest)):
+            folded = any(isinstance(r, Literal) and "i" in str(r.value) for r in rest)
+            return Call(e.operation, (subject, Literal(drop_covered_alternatives(pattern, folded=folded)), *rest))
         case Call(ops.if_, (condition, yes, no)):
             return yes if condition == TRUE else no if condition == FALSE_LITERAL else e
         case Call(ops.and_, parts):

@@ -24,6 +24,7 @@ from harness.verdict.study.isolation import rebuild_on_sources
 WHOLE_FILTER = "filter"
 # No text of a search says that events need not be of its data model.
 MODEL = re.compile(r"`[^`]*\bdatamodel\s*=?\s*[\w.]+`", re.IGNORECASE)
+LISTED = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
 BOUNDARY = re.compile(r"(?:> becomes >=|>= becomes >|< becomes <=|<= becomes <) ")
 
 
@@ -73,7 +74,7 @@ def mutants(root: Node) -> tuple[Mutant, ...]:
     Not changed are the order of rows and limits on their number: neither is part of a verdict.
     """
     # SPL's groupings stand on a filter of their own, which nobody wrote.
-    below = {id(n.source) for n in walk_nodes(root) if isinstance(n, Aggregate)}
+    below = {id(n.source) for n in walk_nodes(root) if isinstance(n, Aggregate | Window)}
     found: dict[tuple[str, str, int, int], Mutant] = {}
     for node in walk_nodes(root):
         for kind, what, place, made in mutate_node(node, keyed=id(node) in below):
@@ -159,7 +160,7 @@ def of_aggregate(node: Aggregate) -> Iterator[BrokenNode]:
                 "key",
                 f"`{name}` dropped from the keys",
                 place,
-                replace(node, keys=rest, source=drop_grouping_key(node, expression)),
+                replace(node, keys=rest, source=drop_grouping_key(node.source, expression)),
             )
         for change in mutate_expression(expression, node.span):
             new = (*node.keys[:i], (name, change.made), *node.keys[i + 1 :])
@@ -168,9 +169,8 @@ def of_aggregate(node: Aggregate) -> Iterator[BrokenNode]:
         yield from of_measure(node, i, measure)
 
 
-def drop_grouping_key(node: Aggregate, key: Expression) -> Node:
+def drop_grouping_key(source: Node, key: Expression) -> Node:
     """The source of a grouping that does not ask for a key any more."""
-    source = node.source
     if not isinstance(source, Filter) or not presence(source):
         return source
     names = columns_read(key)
@@ -184,6 +184,9 @@ def of_measure(node: Aggregate | Window, i: int, measure: Named) -> Iterator[Bro
     place = find_name_span(node.span, name, last=False)
     shown = f"`{name}`" if not name.startswith("@") or node.span is None else shorten_text(f"`{node.span.text}`")
     for what, made in aggregates_replaced(expression):
+        # CQL's `collect` has no other form that keeps repetitions.
+        if what.startswith(REPETITION) and not (node.span and LISTED.search(node.span.text)):
+            continue
         new = (*node.measures[:i], (name, made), *node.measures[i + 1 :])
         yield "aggregate", f"{what} in {shown}", place, replace(node, measures=new)
     for change in mutate_inner_parts(expression, node.span):
@@ -202,7 +205,8 @@ def mutate_window(node: Window) -> Iterator[BrokenNode]:
         rest = (*node.partition[:i], *node.partition[i + 1 :])
         name = next(iter(sorted(columns_read(expression))), "")
         place = find_name_span(node.span, name, last=True)
-        yield "key", f"`{name}` dropped from the partition", place, replace(node, partition=rest)
+        below = drop_grouping_key(node.source, expression)
+        yield "key", f"`{name}` dropped from the partition", place, replace(node, partition=rest, source=below)
     if node.rows is not None:
         # By one, as numbers are; a range of time is halved and doubled, since a second more would change nothing.
         for rows in (node.rows + 1, max(1, node.rows - 1)):

@@ -26,6 +26,8 @@ MOST_ALTERNATIVES = 200
 WITH_REPETITIONS = "all values with repetitions"
 REPETITION = f"values becomes {WITH_REPETITIONS}"
 UNWRITTEN = "a part that the text does not hold"
+CONTENT_CALL = re.compile(r"\s*(?:`[^`]+`|\$(?:\"[^\"]*\"|[\w:/.-]+)\([^|]*\))\s*")
+"""A macro of SPL or a saved query of CQL where it is called: what it holds is written elsewhere."""
 
 
 def broken_regexes(pattern: str) -> Iterator[tuple[str, str]]:
@@ -155,7 +157,8 @@ def mutate_expression(expression: Expression, within: Span | None = None) -> Ite
     place = span_of(expression) or within
     if isinstance(expression, Call):
         # What has no place was added by the front end; breaking it would be no change of the text.
-        if expression.span is not None or expression.operation in (ops.and_, ops.or_):
+        written = expression.span is not None or expression.operation in (ops.and_, ops.or_)
+        if written and not is_content_call(place):
             yield from of_call(expression, place)
         for i, argument in enumerate(expression.arguments):
             for change in mutate_expression(argument, place):
@@ -167,8 +170,13 @@ def mutate_expression(expression: Expression, within: Span | None = None) -> Ite
             yield ExpressionChange(
                 change.kind, change.what, change.place, Lambda(expression.parameter, change.made, expression.span)
             )
-    elif isinstance(expression, Literal) and expression.span:
+    elif isinstance(expression, Literal) and expression.span and not is_content_call(expression.span):
         yield from of_number(expression, expression.span)
+
+
+def is_content_call(place: Span | None) -> bool:
+    """Whether a place is the call of a macro or saved query, which can only be dropped as a whole."""
+    return place is not None and CONTENT_CALL.fullmatch(place.text) is not None
 
 
 def with_argument(expression: Call, place: int, made: Expression) -> Call:
@@ -193,7 +201,8 @@ def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
         yield ExpressionChange("comparison", f"{print_broken_expression(e)} turned around", place, opposite)
     elif operation in ANCHORS and isinstance(e.arguments[1], Literal):
         made = Call(ANCHORS[operation], e.arguments, e.span)
-        yield ExpressionChange("pattern", f"{print_broken_expression(e)} without a wildcard", place, made)
+        end = "last" if operation in (ops.starts_with, ops.starts_with_ci) else "first"
+        yield ExpressionChange("pattern", f"{print_broken_expression(e)} without its {end} wildcard", place, made)
     elif operation in (ops.glob, ops.glob_ci) and isinstance(e.arguments[1], Literal):
         yield from of_glob(e, place)
     elif operation in MEMBERSHIP_OPERATIONS:
@@ -271,10 +280,10 @@ def of_number(literal: Literal, place: Span | None) -> Iterator[ExpressionChange
 def of_glob(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """The wildcard at either end of a pattern taken away."""
     pattern = str(e.arguments[1].value) if isinstance(e.arguments[1], Literal) else ""
-    for other in dict.fromkeys((pattern.removeprefix("*"), pattern.removesuffix("*"))):
+    for end, other in (("first", pattern.removeprefix("*")), ("last", pattern.removesuffix("*"))):
         if other != pattern:
             made = with_argument(e, 1, Literal(other, span_of(e.arguments[1])))
-            yield ExpressionChange("pattern", f"{print_broken_expression(e)} without a wildcard", place, made)
+            yield ExpressionChange("pattern", f"{print_broken_expression(e)} without its {end} wildcard", place, made)
 
 
 def mutate_regex(e: Call, place: Span | None) -> Iterator[ExpressionChange]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -159,12 +160,17 @@ def is_noticed(subject: LabelledTrial, alerts: tuple[Alert, ...]) -> bool:
     return bool(wanted) and all(any(True for _ in describe_field_differences(a, wanted)) for a in alerts)
 
 
+LETTERS = re.compile(r"[A-Za-z]+")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """What differs from a scenario: parameters of one of its steps, how much later it all begins, and on which host.
 
-    `again`, if given, is the same step done once more, with these parameters and, if named, on this other host.
-    `repeats` is how often the step is done in all, each `apart` from the last; `alone` leaves the other steps out.
+    `host` is a number for hosts of its own, as many as the scenario has and of the same kinds. `again`, if given,
+    is the same step done once more, with these parameters and, if named, on this other host. `repeats` is how often the
+    step is done in all, each `apart` from the last; `alone` leaves the other steps out. With `in_turn` it is how many
+    of the scenario's steps are done, one after the other and from the first again, each `apart` from the last if given.
     """
 
     scenario: Scenario
@@ -175,12 +181,13 @@ class Variant:
     again: Mapping[str, object] | None = None
     other_host: str | None = None
     repeats: int = 1
-    apart: timedelta = timedelta(0)
+    apart: timedelta | None = None
     alone: bool = False
+    in_turn: bool = False
 
     def steps(self, behaviours: Behaviours) -> list[ScheduledAction]:
         """The steps of this variant. Raises HarnessError for parameters that cannot be."""
-        found = []
+        written = []
         for number in range(len(self.scenario.body.simulate)):
             if self.alone and number != self.step:
                 continue
@@ -189,15 +196,39 @@ class Variant:
                 made = replace(made, given={**made.given, **self.given})
                 # Checked here, so that a variant that cannot be is told before anything is simulated.
                 behaviours[made.behaviour].arguments(made.given)
-            moved = replace(made, at=made.at + self.later, host=self.host or made.host)
-            times = self.repeats if number == self.step else 1
-            found += [replace(moved, at=moved.at + n * self.apart) for n in range(times)]
+            written.append((number == self.step, replace(made, at=made.at + self.later)))
+        found = self.place(self.deal([s for _, s in written]) if self.in_turn else self.repeat(written))
         if self.again is not None:
             first = found[self.step]
             once_more = replace(first, given={**first.given, **self.again}, host=self.other_host or first.host)
             behaviours[once_more.behaviour].arguments(once_more.given)
             found.append(once_more)
         return found
+
+    def repeat(self, written: Sequence[tuple[bool, ScheduledAction]]) -> list[ScheduledAction]:
+        """The steps, the one that is varied as often as it is done."""
+        apart = self.apart or timedelta(0)
+        return [
+            replace(made, at=made.at + n * apart) for own, made in written for n in range(self.repeats if own else 1)
+        ]
+
+    def deal(self, written: Sequence[ScheduledAction]) -> list[ScheduledAction]:
+        """As many steps as are done, taken in turn."""
+        found = []
+        for n in range(self.repeats):
+            made = written[n % len(written)]
+            found.append(made if self.apart is None else replace(made, at=written[0].at + n * self.apart))
+        return found
+
+    def place(self, steps: list[ScheduledAction]) -> list[ScheduledAction]:
+        """The steps on this variant's own hosts, as many of them as the scenario has."""
+        if self.host is None:
+            return steps
+        # By the letters of a name it is a server's or a workstation's, and so is whoever sits there.
+        known = dict.fromkeys((self.scenario.body.simulate[self.step].host, *(s.host for s in steps)))
+        kinds = [(LETTERS.match(h) or ["WS"])[0] + self.host for h in known]
+        own = {h: name if not n else f"{name}-{n + 1}" for n, (h, name) in enumerate(zip(known, kinds, strict=True))}
+        return [replace(s, host=own[s.host]) for s in steps]
 
 
 def keep_possible(variants: Sequence[Variant]) -> list[Variant]:

@@ -8,10 +8,19 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import Aggregation, Call, Expression, Literal
-from harness.detection.plan.nodes import Node, list_sources, walk_nodes
+from harness.detection.plan.expressions import (
+    Aggregation,
+    Call,
+    Column,
+    Expression,
+    Literal,
+    span_of,
+    walk_expressions,
+)
+from harness.detection.plan.nodes import Derive, Filter, Node, list_sources, walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Edit, HarnessError, Source, Span, mend
+from harness.verdict.mutate.marks import is_mark
 from harness.verdict.tune.thresholds import THRESHOLD_SIGNS, number_in_rule
 
 # Longer units first, or `min` would be read as `m`.
@@ -141,8 +150,24 @@ def tell_role(
             # `x > 0` and `if(..., 1, 0)` are guards and marks.
             return None
         roles = [role_of(d, unit) for d in plan_differences(root, changed)]
-        return min(roles, key=list(Role).index) if roles else None
+        role = min(roles, key=list(Role).index) if roles else None
+        return None if role is Role.WEIGHT and is_in_mark(root, place) else role
     return None
+
+
+def is_in_mark(root: Node, place: Span) -> bool:
+    """Whether a number only marks rows for a filter: the 1 of `hit=if(n > 20, 1, 0)` where `hit=1` is asked."""
+    nodes = list(walk_nodes(root))
+    asked = {
+        part.arguments[0]
+        for node in nodes
+        if isinstance(node, Filter)
+        for part in walk_expressions(node.condition)
+        if isinstance(part, Call) and part.operation in NAMES
+    }
+    names = {a.name for a in asked if isinstance(a, Column)}
+    columns = [c for node in nodes if isinstance(node, Derive) for c in node.columns if c[0] in names]
+    return any(is_mark(e) and any(span_of(part) == place for part in walk_expressions(e)) for _, e in columns)
 
 
 def plan_differences(ours: Node, theirs: Node) -> Iterator[Difference]:
