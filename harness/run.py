@@ -168,9 +168,12 @@ class Bench:
             raise SourceError("nothing-to-judge", message, scenario.place("title"), help=hint)
         check_scenario_conditions(scenario)
         check_scenario_switches(scenario)
+        began = perf_counter()
         store = self.store(scenario)
         telemetry = store.telemetry({**scenario.body.conditions, **self.options.conditions})
-        seen: list[ScenarioResult] = [measure_signal(scenario, s, telemetry) for s in scenario.body.telemetry]
+        measured = [measure_signal(scenario, s, telemetry) for s in scenario.body.telemetry]
+        seconds = (perf_counter() - began) / max(1, len(measured))
+        seen: list[ScenarioResult] = [replace(m, seconds=seconds) for m in measured]
         cases: list[tuple[int, ExpectedCase]] = []
         broken: list[ScenarioResult] = []
         for number, expectation in enumerate(scenario.body.expect):
@@ -191,8 +194,12 @@ class Bench:
         labels = [case.scenario.body.activity for case in cases]
         try:
             with self.unit(at, cases[0].number):
-                findings = list(TrialSet(self.engine, [case.trial for case in cases], labels).findings())
-                return [verdict(c, f, self.engine.name) for c, f in zip(cases, findings, strict=True)]
+                began = perf_counter()
+                trials = [case.trial for case in cases]
+                findings = list(TrialSet(self.engine, trials, labels, detailed=self.options.detailed).findings())
+                seconds = (perf_counter() - began) / len(cases)
+                pairs = zip(cases, findings, strict=True)
+                return [replace(verdict(c, f, self.engine.name), seconds=seconds) for c, f in pairs]
         except Interruption:
             raise
         except BaseException as error:

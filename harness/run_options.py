@@ -24,7 +24,8 @@ class RunOptions:
 
     `rules`, if given, are judged in place of those that scenarios name. `attack_data` is a folder with the data sets of
     security_content's tests. `plain` says what files of plain text are; without it they are no events. `sigma` says how
-    Sigma rules are converted. `jobs` processes share the work, one for each processor unless given.
+    Sigma rules are converted. `jobs` processes share the work, one for each processor unless given. `detailed` is
+    whether verdicts carry what a page shows of them.
     """
 
     engine: str = "duckdb"
@@ -39,3 +40,4 @@ class RunOptions:
     limits: Limits = DEFAULT_LIMITS
     sigma: SigmaChoice = DEFAULT_CHOICE
     jobs: int | None = None
+    detailed: bool = False

@@ -49,6 +49,7 @@ def verdict(case: ExpectedCase, finding: TrialResult, engine_name: str) -> Verdi
         absent=finding.absent,
         flips=finding.flips,
         damages=telemetry.damages,
+        detail=finding.detail,
     )
     complaints = tuple(list_expectation_faults(found))
     missed = finding.observed is Outcome.FALSE_NEGATIVE

@@ -20,6 +20,7 @@ from harness.verdict.alerts import Alert, describe_field_differences
 from harness.verdict.explain import Explanation
 
 if TYPE_CHECKING:
+    from harness.verdict.evidence import VerdictDetail
     from harness.verdict.sigma.opinion import SigmaOpinion
 
 
@@ -37,7 +38,8 @@ class Flip:
 class Verdict:
     """What one rule said of one scenario. `findings` are deviations of lenient reading and remarks on the schema.
 
-    `opinion` is what the Sigma rule behind one that missed an attack finds by its own text.
+    `opinion` is what the Sigma rule behind one that missed an attack finds by its own text, `detail` what a page shows.
+    `seconds` is an equal share of the time that its rule took on all scenarios that were judged with it.
     """
 
     scenario: Scenario
@@ -57,6 +59,8 @@ class Verdict:
     damages: tuple[Damage, ...] = ()
     complaints: tuple[str, ...] = ()
     opinion: SigmaOpinion | None = None
+    detail: VerdictDetail | None = None
+    seconds: float = 0.0
 
     @property
     def as_expected(self) -> bool:
@@ -69,12 +73,14 @@ class Visibility:
     """Whether a host recorded what it should have, apart from whether a rule flagged it.
 
     `pauses` are the fewest and the most seconds from one event to the next; None of fewer than two with times.
+    `seconds` is an equal share of the time that recording its scenario's telemetry took.
     """
 
     scenario: Scenario
     signal: Signal
     counted: int
     pauses: tuple[float, float] | None = None
+    seconds: float = 0.0
 
     @property
     def as_expected(self) -> bool:

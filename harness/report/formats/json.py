@@ -10,12 +10,12 @@ from typing import Any
 from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import Span
 from harness.report.json_document import VERSION, dumps
-from harness.report.query_steps import Evidence
 from harness.report.report import Report, chapter_title
 from harness.report.sigma_opinion import encode_opinion
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Scenario
 from harness.verdict.alerts import Alert
+from harness.verdict.evidence import Evidence
 from harness.verdict.explain import Clause, Explanation, Miss
 from harness.verdict.verdict import Broken, Verdict, Visibility
 
