@@ -69,12 +69,19 @@ PUBLISHED, BENIGN = "Published atomic tests", "Benign software"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A run's outcomes, and under which engine and choices they came about."""
+    """A run's outcomes, and under which engine and choices they came about.
+
+    `began` is when, in UTC as ISO 8601 writes it, or nothing; `seed` what was chosen for all scenarios. `pictures` are
+    plots of studies that a page shows, each a name and a `data:` address.
+    """
 
     outcomes: Outcomes
     engine: str = "duckdb"
     chosen: tuple[tuple[str, str], ...] = ()
     version: str = __version__
+    began: str = ""
+    seed: int | None = None
+    pictures: tuple[tuple[str, str], ...] = ()
 
     @property
     def differing(self) -> tuple[Verdict, ...]:

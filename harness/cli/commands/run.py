@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from harness.run_options import RunOptions
 from harness.verdict.verdict import Outcomes
 
 TO_STDOUT = ("terminal", "json")
+PICTURE_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
 def written_reports(command: Decorated) -> Decorated:
@@ -56,6 +60,9 @@ def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
 @options.jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
+@click.option(
+    "--picture", "pictures", multiple=True, type=PATH, metavar="FILE", help="A study's plot for the html report."
+)
 @add_rule_options
 def command(
     paths: tuple[Path, ...],
@@ -65,6 +72,7 @@ def command(
     attack_data: Path | None,
     jobs: int | None,
     quiet: bool,
+    pictures: tuple[Path, ...],
     chosen: RunOptions,
     as_json: bool,
     verbose: bool,
@@ -89,14 +97,45 @@ def command(
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
         return on_events(events, paths, chosen, as_json=as_json, verbose=verbose)
-    outcomes = judge(paths, chosen)
+    began = read_run_time()
+    # Steps of what is seen and the events behind alerts are for the page alone.
+    outcomes = judge(paths, replace(chosen, detailed=files.get("html") is not None))
     unbound = (("limits", "not hard"),) if chosen.limits.unbound else ()
     said = (*chosen.conditions.items(), *chosen.switches.items(), *unbound)
-    report = Report(outcomes=outcomes, engine=chosen.engine, chosen=said)
+    report = Report(
+        outcomes=outcomes,
+        engine=chosen.engine,
+        chosen=said,
+        began=began,
+        seed=chosen.seed,
+        pictures=read_pictures(pictures),
+    )
     write_reports(report, files)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))
     return choose_exit_code(outcomes)
+
+
+def read_run_time() -> str:
+    """When the run begins, in UTC; SOURCE_DATE_EPOCH, as reproducible builds set it, stands for the clock."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(given), UTC) if given.isdecimal() else datetime.now(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_pictures(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """Plots as a page embeds them: as images, in which no script runs."""
+    found = []
+    for path in paths:
+        kind = PICTURE_TYPES.get(path.suffix.lower())
+        if kind is None:
+            raise HarnessError("unknown-format", f"{path} is neither SVG nor PNG", help="draw it with --plot FILE.svg")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise HarnessError("unreadable", f"{path}: {(error.strerror or str(error)).lower()}") from error
+        found.append((path.stem, f"data:{kind};base64,{b64encode(content).decode('ascii')}"))
+    return tuple(found)
 
 
 def choose_exit_code(outcomes: Outcomes) -> int:
