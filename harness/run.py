@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -350,6 +351,10 @@ def run_scenarios(
     found, left_out = (
         (find_scenarios(paths, has_tests), []) if paths else split_on_request(find_scenarios(paths, has_tests))
     )
+    every = len(found)
+    if options and (options.since or options.shard):
+        # Imported by name: git is asked only by who wants it.
+        found = import_module("harness.scenario.selection").select_scenarios(found, options.since, options.shard)
     workers = workers_for(len(found), options.jobs if options else None)
     # Here, so that it is said once and not by each child.
     for folder in list_generators(found):
@@ -370,4 +375,5 @@ def run_scenarios(
         seconds=perf_counter() - began,
         scenarios=sum(count_scenarios(part) for part in judged),
         left_out=tuple(str(folder) for folder in left_out),
+        unselected=every - len(found),
     )

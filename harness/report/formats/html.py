@@ -44,7 +44,7 @@ class Html:
     def write(self, report: Report) -> str:
         """The whole page."""
         every = build_page_chapters(report)
-        style, script = read_part("page.css"), read_part("page.js")
+        style, script = read_page_part("page.css"), read_page_part("page.js")
         return render_page(
             "run.html.j2",
             report=report,
@@ -111,7 +111,7 @@ def hash_part(text: str) -> str:
 
 
 @cache
-def read_part(name: str) -> str:
+def read_page_part(name: str) -> str:
     """A style or script of the page."""
     return "\n" + (TEMPLATES / name).read_text("utf-8")
 

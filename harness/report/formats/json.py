@@ -47,6 +47,8 @@ def run_document(report: Report) -> dict[str, Any]:
         "summary": {
             "scenarios": outcomes.scenarios,
             "left_out": list(outcomes.left_out),
+            "unselected": outcomes.unselected,
+            "began": report.began,
             "same_telemetry": outcomes.list_same_telemetry(),
             "verdicts": len(outcomes.verdicts),
             "verdicts_differing": len(report.differing),
@@ -58,6 +60,7 @@ def run_document(report: Report) -> dict[str, Any]:
         "verdicts": [verdict_object(v) for v in outcomes.verdicts],
         "signals": [signal_object(v) for v in outcomes.visibilities],
         "broken": [broken_object(b) for b in outcomes.broken],
+        "gates": [{"rule": str(g.rule), "gate": g.gate, "message": g.message} for g in report.gates],
     }
 
 

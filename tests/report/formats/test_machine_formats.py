@@ -44,6 +44,8 @@ def test_json_is_one_document_with_stable_names(report):
         "summary": {
             "scenarios": 4,
             "left_out": [],
+            "unselected": 0,
+            "began": "",
             "same_telemetry": [],
             "verdicts": 6,
             "verdicts_differing": 0,
