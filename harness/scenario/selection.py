@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from harness.diagnostics import HarnessError
+from harness.scenario.pack import looks_like_scenario
 from harness.scenario.scenario import Scenario, read_scenario
 
 # Chosen: a large repository answers in seconds.
 GIT_SECONDS = 60
-# What people read changes no verdict.
-DOCUMENTATION = frozenset({".md", ".rst", ".png", ".svg", ".html", ".pdf"})
+# What rules may refer to without naming the file: tables, configuration, settings.
+CONTENT = frozenset({".conf", ".csv", ".gz", ".json", ".yaml", ".yml"})
 GENERATORS = "generators"
 
 
@@ -33,18 +34,27 @@ def select_scenarios(found: Sequence[Path], since: str | None, shard: tuple[int,
 def is_touched(path: Path, named: Collection[Path], changed: Collection[Path], known: Collection[Path]) -> bool:
     """Whether a change may give a scenario another verdict; where that cannot be told, it may.
 
-    A file that some scenario names touches those alone. Any other file, such as a lookup table or settings, touches all
-    scenarios beside it and below, and a behaviour touches every scenario.
+    A file that some scenario names touches those alone, another scenario none. A lookup table, settings and the like
+    touch all scenarios beside them and below, a behaviour touches every scenario.
     """
     folder = path.resolve().parent
     for file in changed:
         if file in named or any(file.is_relative_to(own) for own in named):
             return True
-        if file in known or file.suffix.lower() in DOCUMENTATION:
+        if file in known or is_other_scenario(file):
             continue
-        if GENERATORS in file.parts or folder.is_relative_to(file.parent):
+        beside = file.suffix.lower() in CONTENT and folder.is_relative_to(file.parent)
+        if beside or (GENERATORS in file.parts and file.suffix == ".py"):
             return True
     return False
+
+
+def is_other_scenario(path: Path) -> bool:
+    """Whether a file is a scenario; one that is gone touches nobody else either."""
+    try:
+        return path.suffix in (".yaml", ".yml") and looks_like_scenario(path)
+    except OSError:
+        return False
 
 
 def list_named_files(path: Path) -> set[Path]:

@@ -46,7 +46,7 @@ def encode_sarif(annotations: Sequence[Annotation], version: str = __version__) 
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "originalUriBaseIds": {"SRCROOT": {"description": {"text": "the folder in which detlab was run"}}},
+        "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "the folder in which detlab was run"}}},
         "results": [result_object(a, codes.index(a.code)) for a in annotations],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
@@ -90,7 +90,7 @@ def artifact_object(path: str) -> dict[str, Any]:
         return {"uri": f"file://{quote(shown, errors='replace')}"}
     # A relative address must not begin with what looks like a scheme.
     address = quote(shown, errors="replace")
-    return {"uri": f"./{address}" if ":" in address.partition("/")[0] else address, "uriBaseId": "SRCROOT"}
+    return {"uri": f"./{address}" if ":" in address.partition("/")[0] else address, "uriBaseId": "%SRCROOT%"}
 
 
 def region_object(place: FilePlace) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def with_title(report: Report, title: str) -> Report:
 
 
 def test_every_format_is_found_by_its_file():
-    assert list_report_formats() == ("html", "json", "junit", "navigator", "terminal")
+    assert list_report_formats() == ("html", "json", "junit", "markdown", "navigator", "sarif", "terminal")
     with pytest.raises(HarnessError, match="no report format is called `jnuit`") as error:
         format("jnuit")
     assert error.value.help == "did you mean `junit`?"
