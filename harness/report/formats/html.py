@@ -92,6 +92,13 @@ def list_run_facts(report: Report) -> list[str]:
     ]
 
 
+def render_study(**facts: Any) -> str:
+    """A study's plot and table as a page of its own."""
+    style = read_page_part("page.css")
+    policy = f"default-src 'none'; style-src '{hash_part(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    return render_page("study.html.j2", style=Markup(style), policy=policy, **facts)
+
+
 def list_cells(every: list[PageChapter]) -> list[tuple[Any, Any]]:
     """Every row with each of its cells that has a verdict."""
     return [(row, cell) for chapter in every for row in chapter.rows for cell in row.cells if cell]
