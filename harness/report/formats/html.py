@@ -95,8 +95,12 @@ def list_run_facts(report: Report) -> list[str]:
 def render_study(**facts: Any) -> str:
     """A study's plot and table as a page of its own."""
     style = read_page_part("page.css")
-    policy = f"default-src 'none'; style-src '{hash_part(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
-    return render_page("study.html.j2", style=Markup(style), policy=policy, **facts)
+    return render_page("study.html.j2", style=Markup(style), policy=build_static_policy(style), **facts)
+
+
+def build_static_policy(style: str) -> str:
+    """The same for a page without a script."""
+    return f"default-src 'none'; style-src '{hash_part(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def list_cells(every: list[PageChapter]) -> list[tuple[Any, Any]]:

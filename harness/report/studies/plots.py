@@ -18,7 +18,7 @@ from harness.report.studies.tune import list_point_rows
 
 PLOT_SUFFIXES = (".svg", ".png", ".html")
 StudyTable = tuple[Sequence[str], Sequence[Sequence[str]]]
-TABLES: dict[str, tuple[str, Callable[[Any], StudyTable]]] = {
+STUDY_TABLES: dict[str, tuple[str, Callable[[Any], StudyTable]]] = {
     "tuning": ("What the numbers of a rule catch and cost", list_point_rows),
     "envelope": ("Which variants a rule sees", list_edge_rows),
     "mutation": ("Which changes of a rule its tests notice", list_survivor_rows),
@@ -52,7 +52,7 @@ def plot_study(kind: str, found: Any, path: Path) -> None:
 
 def write_study_page(kind: str, found: Any, drawing: Any) -> str:
     """The plot of a study and its table on one page without anything from elsewhere."""
-    title, list_rows = TABLES[kind]
+    title, list_rows = STUDY_TABLES[kind]
     head, rows = list_rows(found)
     with TemporaryDirectory() as folder:
         picture = Path(folder) / "plot.svg"
