@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -171,9 +172,12 @@ class Bench:
             raise SourceError("nothing-to-judge", message, scenario.place("title"), help=hint)
         check_scenario_conditions(scenario)
         check_scenario_switches(scenario)
+        began = perf_counter()
         store = self.store(scenario)
         telemetry = store.telemetry({**self.options.usual, **scenario.body.conditions, **self.options.conditions})
-        seen: list[ScenarioResult] = [measure_signal(scenario, s, telemetry) for s in scenario.body.telemetry]
+        measured = [measure_signal(scenario, s, telemetry) for s in scenario.body.telemetry]
+        seconds = (perf_counter() - began) / max(1, len(measured))
+        seen: list[ScenarioResult] = [replace(m, seconds=seconds) for m in measured]
         cases: list[tuple[int, ExpectedCase]] = []
         broken: list[ScenarioResult] = []
         for number, expectation in enumerate(scenario.body.expect):
@@ -194,8 +198,12 @@ class Bench:
         labels = [case.scenario.body.activity for case in cases]
         try:
             with self.unit(at, cases[0].number):
-                findings = list(TrialSet(self.engine, [case.trial for case in cases], labels).findings())
-                return [verdict(c, f, self.engine.name) for c, f in zip(cases, findings, strict=True)]
+                began = perf_counter()
+                trials = [case.trial for case in cases]
+                findings = list(TrialSet(self.engine, trials, labels, detailed=self.options.detailed).findings())
+                seconds = (perf_counter() - began) / len(cases)
+                pairs = zip(cases, findings, strict=True)
+                return [replace(verdict(c, f, self.engine.name), seconds=seconds) for c, f in pairs]
         except Interruption:
             raise
         except BaseException as error:
@@ -346,7 +354,11 @@ def run_scenarios(
     found, left_out = (
         (find_scenarios(paths, has_tests), []) if paths else split_on_request(find_scenarios(paths, has_tests))
     )
+    every = len(found)
     options = options or RunOptions()
+    if options.since or options.shard:
+        # Imported by name: git is asked only by who wants it.
+        found = import_module("harness.scenario.selection").select_scenarios(found, options.since, options.shard)
     workers = workers_for(len(found), most_processes(options.engine) or options.jobs)
     # Here, so that it is said once and not by each child.
     for folder in list_generators(found):
@@ -367,4 +379,5 @@ def run_scenarios(
         seconds=perf_counter() - began,
         scenarios=sum(count_scenarios(part) for part in judged),
         left_out=tuple(str(folder) for folder in left_out),
+        unselected=every - len(found),
     )

@@ -129,8 +129,9 @@ def surrounded(arguments, folder, surroundings):
     )
     assert ran.returncode == 0, ran.stderr
     document = json.loads(ran.stdout)
-    # How long it took is no part of what it found out.
-    document.get("summary", {}).pop("seconds", None)
+    # When it ran and how long it took is no part of what it found out.
+    for name in ("seconds", "began"):
+        document.get("summary", {}).pop(name, None)
     return json.dumps(document)
 
 

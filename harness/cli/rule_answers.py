@@ -20,7 +20,7 @@ from harness.late_module import LateModule
 from harness.report.console import Paper, escape_controls, format_count, one_line
 from harness.report.formats.json import broken_object, explanation_object, row_objects, rule_object
 from harness.report.json_document import VERSION, dumps
-from harness.report.query_steps import alert_lines, collect_evidence, steps_table
+from harness.report.query_steps import alert_lines, steps_table
 from harness.report.sentences import fault, lenient, locate_finding, reads_absent, why_missed
 from harness.report.sigma_opinion import describe_opinion, encode_opinion
 from harness.run import Answer, Bench
@@ -35,6 +35,7 @@ from harness.telemetry.events.time_text import UNIX_EPOCH
 from harness.telemetry.platform import UNITS_PER_SECOND, platform
 from harness.telemetry.scenario_telemetry import replay
 from harness.telemetry.store.manifest import is_store
+from harness.verdict.evidence import collect_evidence
 from harness.verdict.explain import Explanation, explain, format_value
 from harness.verdict.rows_behind import Labels
 from harness.verdict.sigma.opinion import SigmaOpinion

@@ -88,7 +88,7 @@ def plot(command: options.Decorated) -> options.Decorated:
         "--plot",
         type=options.PATH,
         metavar="FILE",
-        help="Also draw it: FILE.svg, or FILE.png; needs the extra `plots`.",
+        help="Also draw it: FILE.svg, FILE.png, or FILE.html with its table; needs the extra `plots`.",
     )(command)
 
 

@@ -13,6 +13,7 @@ from harness.diagnostics import HarnessError, did_you_mean
 from harness.report.console import clip_line
 from harness.report.report_formats import list_report_formats
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
+from harness.verdict.gates import GateFailure
 from harness.verdict.verdict import Outcomes, Verdict, Visibility
 
 
@@ -69,12 +70,20 @@ PUBLISHED, BENIGN = "Published atomic tests", "Benign software"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A run's outcomes, and under which engine and choices they came about."""
+    """A run's outcomes, and under which engine and choices they came about.
+
+    `began` is when, in UTC as ISO 8601 writes it, or nothing; `seed` what was chosen for all scenarios. `pictures` are
+    plots of studies that a page shows, each a name and a `data:` address; `gates` are those that rules do not reach.
+    """
 
     outcomes: Outcomes
     engine: str = "duckdb"
     chosen: tuple[tuple[str, str], ...] = ()
     version: str = __version__
+    began: str = ""
+    seed: int | None = None
+    pictures: tuple[tuple[str, str], ...] = ()
+    gates: tuple[GateFailure, ...] = ()
 
     @property
     def differing(self) -> tuple[Verdict, ...]:

@@ -11,7 +11,7 @@ from harness.scenario.scenario import Expectation, Outcome, Scenario
 from harness.telemetry.platform import platform
 from harness.verdict.judge import Trial, TrialResult
 from harness.verdict.sigma.opinion import SigmaOpinion
-from harness.verdict.verdict import Broken, Verdict, list_expectation_faults
+from harness.verdict.verdict import Broken, Verdict, list_expectation_faults, measure_days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,8 @@ def verdict(case: ExpectedCase, finding: TrialResult, engine_name: str) -> Verdi
         absent=finding.absent,
         flips=finding.flips,
         damages=telemetry.damages,
+        detail=finding.detail,
+        days=measure_days(telemetry),
     )
     complaints = tuple(list_expectation_faults(found))
     missed = finding.observed is Outcome.FALSE_NEGATIVE

@@ -28,6 +28,7 @@ from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label, Outcome
 from harness.supervisor import unit_of_work
 from harness.verdict.alerts import Alert, alerts_of
+from harness.verdict.evidence import EventLog, VerdictDetail
 from harness.verdict.explain import Explanation, Inquiry, explain
 from harness.verdict.plan_differences import no_effect
 from harness.verdict.reached_limits import may_cut
@@ -129,6 +130,7 @@ class TrialResult:
     flips: tuple[Flip, ...]
     absent: tuple[str, ...]
     explanation: Explanation | None
+    detail: VerdictDetail | None = None
 
 
 def count_from(alert: Alert, first: int) -> Alert:
@@ -148,10 +150,15 @@ MOST_MEANINGS = 4
 
 
 class TrialSet:
-    """Trials of one query, whose telemetry an engine holds together; `labels` says of each whether it is an attack."""
+    """Trials of one query, whose telemetry an engine holds together; `labels` says of each whether it is an attack.
 
-    def __init__(self, engine: Engine, trials: Sequence[Trial], labels: Sequence[Label]) -> None:
-        self.engine, self.trials, self.labels = engine, tuple(trials), tuple(labels)
+    With `detailed` each result has what a page shows: every step, the events in time, those behind alerts.
+    """
+
+    def __init__(
+        self, engine: Engine, trials: Sequence[Trial], labels: Sequence[Label], *, detailed: bool = False
+    ) -> None:
+        self.engine, self.trials, self.labels, self.detailed = engine, tuple(trials), tuple(labels), detailed
         first = trials[0]
         platform = language(first.rule.language).platform
         lots = [Lot(telemetry=t.store.telemetry(t.conditions), conditions=t.conditions) for t in trials]
@@ -242,7 +249,8 @@ class TrialSet:
         alerts = {i: said[place][0][i] for place, (_, numbers) in enumerate(meanings) for i in numbers}
         observed = {i: outcome(self.labels[i], own) for i, own in alerts.items()}
         explanations, passed = self.followed(meanings, alerts, observed)
-        flips = self.flips(meanings, observed, explanations)
+        missed = {i: e for i, e in explanations.items() if observed[i] is Outcome.FALSE_NEGATIVE}
+        flips = self.flips(meanings, observed, missed)
         for (plan, numbers), (_, ties) in zip(meanings, said, strict=True):
             meant = self.cut(plan, {i: len(alerts[i]) for i in numbers})
             expected = collect_expected_fields(plan)
@@ -255,9 +263,17 @@ class TrialSet:
                     observed=observed[i],
                     flips=tuple(flips[i]),
                     absent=find_absent_fields(missing, behind, self.batch.views),
-                    explanation=explanations.get(i),
+                    explanation=missed.get(i),
+                    detail=self.log.detail(self.cases[i], alerts[i], plan.reads, explanations.get(i))
+                    if self.log
+                    else None,
                 )
                 yield i, result
+
+    @cached_property
+    def log(self) -> EventLog | None:
+        """The times and fields of all events, where results are detailed."""
+        return EventLog(self.batch.views) if self.detailed else None
 
     def said(self, meanings: Sequence[Meaning]) -> list[RuleSaid]:
         """For each meaning the alerts of each case, and what to tell of ties."""
@@ -288,7 +304,9 @@ class TrialSet:
 
         Of these the attack's only, if there are some: background events have other fields.
         """
-        missed = [[i for i in numbers if observed[i] is Outcome.FALSE_NEGATIVE] for _, numbers in meanings]
+        missed = [
+            [i for i in numbers if self.detailed or observed[i] is Outcome.FALSE_NEGATIVE] for _, numbers in meanings
+        ]
         quiet = [[i for i in numbers if not alerts[i]] for _, numbers in meanings]
         shortened = []
         for (plan, _), lost, silent in zip(meanings, missed, quiet, strict=True):

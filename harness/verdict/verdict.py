@@ -20,6 +20,7 @@ from harness.verdict.alerts import Alert, describe_field_differences
 from harness.verdict.explain import Explanation
 
 if TYPE_CHECKING:
+    from harness.verdict.evidence import VerdictDetail
     from harness.verdict.sigma.opinion import SigmaOpinion
 
 
@@ -37,7 +38,9 @@ class Flip:
 class Verdict:
     """What one rule said of one scenario. `findings` are deviations of lenient reading and remarks on the schema.
 
-    `opinion` is what the Sigma rule behind one that missed an attack finds by its own text.
+    `opinion` is what the Sigma rule behind one that missed an attack finds by its own text, `detail` what a page shows.
+    `seconds` is an equal share of the time that its rule took on all scenarios that were judged with it, `days` how
+    long its telemetry is from the first event to the last.
     """
 
     scenario: Scenario
@@ -57,6 +60,9 @@ class Verdict:
     damages: tuple[Damage, ...] = ()
     complaints: tuple[str, ...] = ()
     opinion: SigmaOpinion | None = None
+    detail: VerdictDetail | None = None
+    seconds: float = 0.0
+    days: float = 0.0
 
     @property
     def as_expected(self) -> bool:
@@ -69,12 +75,14 @@ class Visibility:
     """Whether a host recorded what it should have, apart from whether a rule flagged it.
 
     `pauses` are the fewest and the most seconds from one event to the next; None of fewer than two with times.
+    `seconds` is an equal share of the time that recording its scenario's telemetry took.
     """
 
     scenario: Scenario
     signal: Signal
     counted: int
     pauses: tuple[float, float] | None = None
+    seconds: float = 0.0
 
     @property
     def as_expected(self) -> bool:
@@ -108,7 +116,10 @@ class Broken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Everything a run found out; `left_out` are folders that are judged only when they are named."""
+    """Everything a run found out; `left_out` are folders that are judged only when they are named.
+
+    `unselected` files were left to other shards, or are not touched by what changed.
+    """
 
     verdicts: tuple[Verdict, ...] = ()
     visibilities: tuple[Visibility, ...] = ()
@@ -116,6 +127,7 @@ class Outcomes:
     seconds: float = 0.0
     scenarios: int = 0
     left_out: tuple[str, ...] = ()
+    unselected: int = 0
 
     @property
     def as_expected(self) -> bool:
@@ -194,6 +206,18 @@ def find_pauses(telemetry: Telemetry, signal: Signal) -> tuple[float, float] | N
     micros = np.sort(np.concatenate([np.empty(0, np.int64), *(m.cast(pa.int64()).to_numpy() for m in moments)]))
     pauses = np.diff(micros) / 1e6
     return (float(pauses.min()), float(pauses.max())) if len(pauses) else None
+
+
+MICROSECONDS_A_DAY = 86_400e6
+
+
+def measure_days(telemetry: Telemetry) -> float:
+    """The days from the first event to the last; 0 of fewer than two events with times."""
+    # As numbers, since not every moment that a file can hold is one that Python has.
+    bounds = [pc.min_max(e.columns.column(TIME).cast(pa.int64())).as_py() for e in telemetry.events if len(e)]
+    known = [(b["min"], b["max"]) for b in bounds if b["min"] is not None]
+    days: float = (max(b for _, b in known) - min(a for a, _ in known)) / MICROSECONDS_A_DAY if known else 0.0
+    return days
 
 
 def matches_fields(events: Events, where: Mapping[str, Any]) -> BooleanArray:

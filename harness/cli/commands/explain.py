@@ -19,13 +19,14 @@ from harness.diagnostics import HarnessError
 from harness.report.console import Paper, one_line
 from harness.report.formats.json import evidence_object, verdict_object
 from harness.report.json_document import VERSION, dumps
-from harness.report.query_steps import Evidence, collect_evidence, verdict_lines
+from harness.report.query_steps import verdict_lines
 from harness.run import Bench
 from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import list_published
 from harness.scenario.foreign_tests import expand_expectations, scenarios_of
 from harness.scenario.pack import find_scenarios
 from harness.scenario.scenario import Scenario, judged_by, read_scenario
+from harness.verdict.evidence import Evidence, collect_evidence
 from harness.verdict.judge import Trial
 from harness.verdict.verdict import Verdict
 

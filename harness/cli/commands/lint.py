@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from harness.cli import options
 from harness.cli.project_settings import is_strict_project
 from harness.cli.rule_argument import add_rule_argument
+from harness.cli.review_options import ReviewChoice, add_review_options
 from harness.cli.rule_options import build_settings, complete, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import add_sigma_options, expand_rules
@@ -53,6 +56,7 @@ class Linted:
 @click.option("--strict", is_flag=True, default=is_strict_project, help="Warnings fail as well as errors.")
 @contents
 @add_sigma_options
+@add_review_options
 @options.add_limits
 @options.json_option
 def command(
@@ -61,6 +65,7 @@ def command(
     sigma: SigmaChoice,
     fix: bool,
     strict: bool,
+    review: ReviewChoice,
     limits: Limits,
     as_json: bool,
 ) -> int:
@@ -72,7 +77,9 @@ def command(
     code = options.in_child(limits, whole=False)
     if code is not None:
         return code
-    tried = [each for path in rules for each in try_rules(path, content, limits, sigma, fix=fix)]
+    by_path = [(path, each) for path in rules for each in try_rules(path, content, limits, sigma, fix=fix)]
+    review.write(annotate_linted(by_path) if review else [])
+    tried = [each for _, each in by_path]
     linted = [each for each in tried if isinstance(each, Linted)]
     errors = [each for each in tried if isinstance(each, HarnessError)]
     # One alone is the command's own failure.
@@ -87,6 +94,19 @@ def command(
             out(format_findings(each, sheet) if isinstance(each, Linted) else escape_controls(each.render()))
     differs = DIFFERS if any(each.fails(strict=strict) for each in linted) else 0
     return max((each.exit_code for each in errors), default=differs)
+
+
+def annotate_linted(tried: Iterable[tuple[Path, Linted | HarnessError]]) -> list[Any]:
+    """What is left in each rule, as code review shows it."""
+    # Imported by name: it knows everything that is ever told at a line.
+    annotation = import_module("harness.report.annotation")
+    found: list[Any] = []
+    for path, each in tried:
+        if isinstance(each, Linted):
+            found += annotation.annotate_findings(each.left, each.rule)
+        else:
+            found.append(annotation.annotate_error(each, path))
+    return found
 
 
 def try_rules(

@@ -12,11 +12,13 @@ from harness.cli import study_subjects
 from harness.cli.options import PATH
 from harness.cli.options import verbose as verbose_option
 from harness.cli.project_settings import default_of_gate
+from harness.cli.review_options import ReviewChoice, add_review_options
 from harness.cli.screen import DIFFERS, ProgressLine, paper
 from harness.cli.sigma_options import Studied, show_studies
 from harness.cli.study_subjects import RecordedEvents
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
+from harness.report.annotation import Annotation, annotate_mutation
 from harness.report.studies.mutate import encode_mutation, format_mutation
 from harness.report.studies.plots import plot_study
 from harness.run import Bench
@@ -40,12 +42,15 @@ from harness.verdict.mutate.mutate import DEFAULT_SECONDS, Mutation, mutate
 @click.option(
     # Chosen, no source: the pack's own rule reaches 98.3 %.
     "--least",
+    "--min-mutation-score",
+    "least",
     type=click.FloatRange(0, 100),
     default=default_of_gate("min_mutation_score", 95.0),
     show_default="95",
     help="Percentage that is enough.",
 )
 @study_subjects.plot
+@add_review_options
 @verbose_option
 @study_subjects.add_study_options
 def command(
@@ -57,6 +62,7 @@ def command(
     write: Path | None,
     least: float,
     plot: Path | None,
+    review: ReviewChoice,
     chosen: RunOptions,
     as_json: bool,
     verbose: bool,
@@ -72,20 +78,21 @@ def command(
     detlab mutate server.spl scenarios/T1583.004 --write scenarios/T1583.004/mutants
     """
     judged = partial(judge_mutants, paths=paths, recorded=recorded, seconds=0.0 if fast else seconds, chosen=chosen)
+    remarks: list[Annotation] = []
 
     def study(own: Path) -> Studied:
         found = judged(own)
-        if write:
-            write_killers(found, write)
-        if plot:
-            plot_study("mutation", found, plot)
+        remarks.extend(annotate_mutation(found, own))
+        write_results(found, write, plot)
         return Studied(
             document=encode_mutation(found),
             lines=lambda: format_mutation(found, paper(), verbose=verbose),
             code=0 if 100 * found.score >= least else DIFFERS,
         )
 
-    return show_studies(rule, chosen, study, as_json=as_json)
+    code = show_studies(rule, chosen, study, as_json=as_json)
+    review.write(remarks)
+    return code
 
 
 def judge_mutants(
@@ -102,6 +109,14 @@ def judge_mutants(
             return mutate(trials, search=seconds, progress=progress)
     finally:
         progress.done()
+
+
+def write_results(found: Mutation, folder: Path | None, plot: Path | None) -> None:
+    """Writes killers and a plot where they are wanted."""
+    if folder:
+        write_killers(found, folder)
+    if plot:
+        plot_study("mutation", found, plot)
 
 
 def write_killers(found: Mutation, folder: Path) -> None:

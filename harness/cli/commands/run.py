@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
 from harness.cli import options
-from harness.cli.options import PATH, Decorated, in_child
+from harness.cli.options import PATH, in_child
+from harness.cli.report_options import ReportChoice, add_report_options, write_reports
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.cli.sigma_options import expand_rules
 from harness.diagnostics import HarnessError
-from harness.output_file import write_file
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
-from harness.report.report_formats import list_report_formats
 from harness.run import run_scenarios
 from harness.run_options import RunOptions
 from harness.verdict.verdict import Outcomes
-
-TO_STDOUT = ("terminal", "json")
-
-
-def written_reports(command: Decorated) -> Decorated:
-    """Adds the options; their values arrive as keyword arguments by the format's name."""
-    for name in reversed([n for n in list_report_formats() if n not in TO_STDOUT]):
-        kind = click.Path(dir_okay=False, path_type=Path)
-        command = click.option(f"--{name}", type=kind, metavar="FILE", help=f"Also write the report as {name}.")(
-            command
-        )
-    return command
-
-
-def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
-    """Writes each report that was asked for."""
-    for name, path in files.items():
-        if path is not None:
-            # As bytes, so line feeds on every system: reports are compared and hashed.
-            write_file(path, format(name).write(report).encode("utf-8"))
 
 
 @click.command("run")
@@ -55,7 +32,7 @@ def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
 @click.option("--attack-data", type=PATH, metavar="FOLDER", help="The events of security_content's tests.")
 @options.jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
-@written_reports
+@add_report_options
 @add_rule_options
 def command(
     paths: tuple[Path, ...],
@@ -65,10 +42,10 @@ def command(
     attack_data: Path | None,
     jobs: int | None,
     quiet: bool,
+    told: ReportChoice,
     chosen: RunOptions,
     as_json: bool,
     verbose: bool,
-    **files: Any,
 ) -> int:
     r"""Judges scenarios and says which rule sees what, and why not.
 
@@ -79,30 +56,29 @@ def command(
     detlab run                                         the pack
     detlab run --rule my.spl                           does my rule see the pack's attacks?
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
+    detlab run --html page.html --junit tests.xml      for a browser, for a build server
     """
     # On events the rules are told one by one, those without a query too.
     judged = rules if events else expand_rules(rules, chosen.sigma)
-    chosen = replace(chosen, rules=judged, attack_data=attack_data, jobs=jobs)
+    chosen = replace(chosen, rules=judged, attack_data=attack_data, jobs=jobs, since=told.since, shard=told.shard)
     if replay:
         # Imported by name: a run on simulation needs nothing of the lab.
         recorded = import_module("harness.cli.commands.detonate")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
     if events:
         return on_events(events, paths, chosen, as_json=as_json, verbose=verbose)
-    outcomes = judge(paths, chosen)
-    unbound = (("limits", "not hard"),) if chosen.limits.unbound else ()
-    said = (*chosen.conditions.items(), *chosen.switches.items(), *unbound)
-    report = Report(outcomes=outcomes, engine=chosen.engine, chosen=said)
-    write_reports(report, files)
+    # Steps of what is seen and the events behind alerts are for the page alone.
+    report = told.report(judge(paths, replace(chosen, detailed="html" in told.files)), chosen)
+    write_reports(report, told)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))
-    return choose_exit_code(outcomes)
+    return choose_exit_code(report)
 
 
-def choose_exit_code(outcomes: Outcomes) -> int:
+def choose_exit_code(report: Report) -> int:
     """What the command ends with: what could not be judged counts more than what differs, as it may hide anything."""
-    broken = max((b.error.exit_code for b in outcomes.broken), default=0)
-    return broken or (0 if outcomes.as_expected else DIFFERS)
+    broken = max((b.error.exit_code for b in report.outcomes.broken), default=0)
+    return broken or (0 if report.outcomes.as_expected and not report.gates else DIFFERS)
 
 
 def on_events(
@@ -132,7 +108,7 @@ def judge(paths: tuple[Path, ...], chosen: RunOptions) -> Outcomes:
         outcomes = run_scenarios(paths, chosen, progress)
     finally:
         progress.done()
-    if not outcomes.scenarios:
+    if not outcomes.scenarios and not outcomes.unselected:
         where = ", ".join(str(p) for p in paths) or "scenarios"
         raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="`detlab run --help`")
     return outcomes

@@ -10,12 +10,12 @@ from typing import Any
 from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import Span
 from harness.report.json_document import VERSION, dumps
-from harness.report.query_steps import Evidence
 from harness.report.report import Report, chapter_title
 from harness.report.sigma_opinion import encode_opinion
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Scenario
 from harness.verdict.alerts import Alert
+from harness.verdict.evidence import Evidence
 from harness.verdict.explain import Clause, Explanation, Miss
 from harness.verdict.verdict import Broken, Verdict, Visibility
 
@@ -47,6 +47,8 @@ def run_document(report: Report) -> dict[str, Any]:
         "summary": {
             "scenarios": outcomes.scenarios,
             "left_out": list(outcomes.left_out),
+            "unselected": outcomes.unselected,
+            "began": report.began,
             "same_telemetry": outcomes.list_same_telemetry(),
             "verdicts": len(outcomes.verdicts),
             "verdicts_differing": len(report.differing),
@@ -58,6 +60,7 @@ def run_document(report: Report) -> dict[str, Any]:
         "verdicts": [verdict_object(v) for v in outcomes.verdicts],
         "signals": [signal_object(v) for v in outcomes.visibilities],
         "broken": [broken_object(b) for b in outcomes.broken],
+        "gates": [{"rule": str(g.rule), "gate": g.gate, "message": g.message} for g in report.gates],
     }
 
 

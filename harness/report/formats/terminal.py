@@ -90,6 +90,11 @@ class Terminal:
                 yield self.paper.paint(line, "bad")
             yield from fault(broken).splitlines()
 
+        for failure in report.gates:
+            yield ""
+            for line in self.paper.paragraph(f"gate {failure.gate}: {failure.message}"):
+                yield self.paper.paint(line, "bad")
+
     def heading(self, scenario: Scenario) -> Iterator[str]:
         """File and title of a scenario."""
         for line in self.paper.paragraph(f"{scenario.path}: {scenario.body.title}"):
@@ -105,9 +110,13 @@ class Terminal:
             text += f"; {format_count(len(outcomes.visibilities) - unseen, 'signal')} as expected, {unseen} differ"
         if outcomes.broken:
             text += f"; {len(outcomes.broken)} broken"
+        if report.gates:
+            text += f"; {format_count(len(report.gates), 'gate')} not reached"
+        if outcomes.unselected:
+            text += f"; {format_count(outcomes.unselected, 'file')} not selected"
         yield ""
         for line in self.paper.paragraph(f"{text}; {outcomes.seconds:.1f} s"):
-            yield self.paper.paint(line, "good" if outcomes.as_expected else "bad")
+            yield self.paper.paint(line, "good" if outcomes.as_expected and not report.gates else "bad")
         for paths in outcomes.list_same_telemetry():
             yield from self.paper.paragraph(f"the same telemetry for the same rules: {', '.join(paths)}")
         if outcomes.left_out:

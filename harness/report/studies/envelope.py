@@ -93,6 +93,13 @@ def describe_cell(found: Envelope, cell: tuple[int, int]) -> str:
     return f"{found.x.name} {found.x.labels[cell[0]]}, {found.y.name} {found.y.labels[cell[1]]}"
 
 
+def list_edge_rows(found: Envelope) -> tuple[list[str], list[list[str]]]:
+    """The extremes that are still caught, and the variants beside the edge with their reasons."""
+    rows = [[what, describe_cell(found, cell), ""] for what, cell in found.extremes()]
+    rows += [["caught" if r.caught else "missed", describe_cell(found, r.cell), why(r)] for r in found.reasons]
+    return ["", "variant", "why"], rows
+
+
 def why(reason: Reason) -> str:
     """Why a variant is caught, by the numbers of its alert, or missed, by where it is lost."""
     if reason.caught:

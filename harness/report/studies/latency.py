@@ -27,8 +27,7 @@ def format_latency(found: Latency, paper: Paper) -> Iterator[str]:
     what = "attack" if found.recorded else "scenario"
     yield f"{format_count(len(found.delays), what)}, {begun}; {found.seconds:.1f} s"
     yield ""
-    rows = [format_delay_row(d) for d in found.delays]
-    head = [what, "caught", "without window", *(f"{word}" for _, word in SHOWN)]
+    head, rows = list_latency_rows(found)
     yield from paper.table(head, rows, right=frozenset({1, 2, 3, 4, 5}))
     yield paper.paint("time from an attack's first event to the first alert; caught is the share of its starts", "dim")
     for delay in found.delays:
@@ -39,6 +38,17 @@ def format_latency(found: Latency, paper: Paper) -> Iterator[str]:
     for text in (*gaps(found), *found.remarks):
         yield ""
         yield from paper.paragraph(text)
+
+
+def list_latency_rows(found: Latency) -> tuple[list[str], list[list[str]]]:
+    """A row a scenario: first what the window loses, then what is seen, the slowest first, what is never seen last."""
+    head = ["attack" if found.recorded else "scenario", "caught", "without window", *(word for _, word in SHOWN)]
+    return head, [format_delay_row(d) for d in sorted(found.delays, key=rank_delay)]
+
+
+def rank_delay(delay: Delay) -> tuple[int, bool, float, str]:
+    """Where a scenario stands among others."""
+    return delay.caught - delay.unlimited, not delay.caught, -(delay.quantile(0.5) or 1e18), delay.name
 
 
 def format_delay_row(delay: Delay) -> list[str]:

@@ -72,6 +72,12 @@ def format_survivor_row(trialled: JudgedMutant) -> list[str]:
     return [str(trialled.mutant.line), shorten_line(trialled.mutant.what, 70), killer]
 
 
+def list_survivor_rows(found: Mutation) -> tuple[list[str], list[list[str]]]:
+    """The survivors as a table; those that a scenario is known to kill come first, since they are soonest mended."""
+    order = sorted(found.survivors, key=lambda t: (t.killer is None, t.mutant.line))
+    return ["line", "survivor", "a scenario that kills it"], [format_survivor_row(t) for t in order]
+
+
 def encode_mutation(found: Mutation) -> dict[str, Any]:
     """The study for machines."""
     return {

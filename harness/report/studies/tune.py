@@ -133,8 +133,8 @@ def describe_role(knob: Knob) -> str:
     return f"{knob.role}" if isinstance(knob, NumberInText) else ""
 
 
-def points_table(tuning: Tuning, paper: Paper) -> Iterator[str]:
-    """The published point, the chosen one on both parts, and the front; below, what each changes."""
+def list_point_rows(tuning: Tuning) -> tuple[list[str], list[list[str]]]:
+    """The published point, the chosen one on both parts, and the front."""
     rows = [point_row("published", tuning.published)]
     choice = tuning.choice
     if choice is not None and tuning.recommended is not None:
@@ -144,8 +144,13 @@ def points_table(tuning: Tuning, paper: Paper) -> Iterator[str]:
         rows.append(point_row("chosen, on all", tuning.recommended))
     for number, point in enumerate(tuning.front, 1):
         rows.append(point_row(f"front {number}{', knee' if tuning.knee == number - 1 else ''}", point))
+    return ["point", "caught", "false alerts", "precision", "recall", "false/day/1000 hosts"], rows
+
+
+def points_table(tuning: Tuning, paper: Paper) -> Iterator[str]:
+    """The same for people, and below what each changes."""
+    head, rows = list_point_rows(tuning)
     days = short_number(tuning.population.host_days)
-    head = ["point", "caught", "false alerts", "precision", "recall", "false/day/1000 hosts"]
     yield from paper.table(head, rows, right=frozenset({1, 2}))
     sure = f"{100 * tuning.confidence:.0f} %"
     about = f"in brackets: where the truth lies in {sure} of cases, from resampling hosts"

@@ -91,7 +91,7 @@ def test_envelope_draws_the_edge_and_names_the_slowest(pack):
     assert re.search(r"slowest still caught: every 60m, times 10", ran.out)
     assert re.search(r"missed, line 5: Total 5, needs >= 10", ran.out)
     root = ElementTree.parse("edge.svg").getroot()
-    assert root.tag.endswith("svg") and "hatched missed" in Path("edge.svg").read_text()
+    assert root.tag.endswith("svg") and "Which variants of" in Path("edge.svg").read_text()
 
 
 def test_a_picture_is_the_same_each_time(pack):
@@ -117,7 +117,15 @@ def test_every_study_that_draws_gives_a_png(pack, command, arguments):
 
 def test_a_picture_of_another_kind_is_refused(pack):
     ran = detlab("latency", "rule.spl", "slow.yaml", "--starts", "1", "--plot", "picture.gif")
-    assert ran.code == 2 and "error[unknown-format]: picture.gif is neither SVG nor PNG" in ran.err
+    assert ran.code == 2 and "error[unknown-format]: picture.gif is neither SVG, PNG nor HTML" in ran.err
+
+
+def test_a_plot_as_a_page_has_its_table_beside_it(pack):
+    ran = detlab("mutate", "rule.spl", "--fast", "--least", "0", "--plot", "picture.html")
+    assert ran.code == 0, ran.err
+    page = Path("picture.html").read_text()
+    assert "data:image/svg+xml;base64," in page and "<script" not in page
+    assert re.search(r"<th scope=\"col\">survivor</th>", page) and str(Path.cwd()) not in page
 
 
 def test_mutate_saves_what_would_kill_survivors_and_then_they_are_killed(pack):

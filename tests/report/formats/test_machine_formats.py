@@ -2,10 +2,10 @@ import json
 import re
 import xml.etree.ElementTree as etree
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import msgspec
 import pytest
+import yaml
 
 from harness.diagnostics import HarnessError
 from harness.report.formats.json import encode_json_value
@@ -29,7 +29,8 @@ def with_title(report: Report, title: str) -> Report:
 
 
 def test_every_format_is_found_by_its_file():
-    assert list_report_formats() == ("html", "json", "junit", "navigator", "terminal")
+    named = "attire dettect html json junit markdown navigator navigator_visibility sarif terminal"
+    assert " ".join(list_report_formats()) == named
     with pytest.raises(HarnessError, match="no report format is called `jnuit`") as error:
         format("jnuit")
     assert error.value.help == "did you mean `junit`?"
@@ -45,6 +46,8 @@ def test_json_is_one_document_with_stable_names(report):
         "summary": {
             "scenarios": 4,
             "left_out": [],
+            "unselected": 0,
+            "began": "",
             "same_telemetry": [],
             "verdicts": 6,
             "verdicts_differing": 0,
@@ -146,48 +149,17 @@ def test_a_junit_failure_is_the_explanation(report):
     assert next(root.iter("error")).text == "error[yaml]: Renamed"
 
 
-@pytest.mark.parametrize("name", ["json", "junit", "navigator", "html"])
+MACHINE = {"attire": json.loads, "dettect": yaml.safe_load, "json": json.loads, "navigator": json.loads}
+MACHINE |= {"navigator_visibility": json.loads, "sarif": json.loads, "junit": etree.fromstring}
+
+
+@pytest.mark.parametrize("name", [*MACHINE, "html", "markdown"])
 def test_text_of_strangers_harms_no_format(report, name):
     written = format(name).write(with_title(report, EVIL))
-    assert "<script>" not in written or name in ("json", "navigator")
+    assert "<script>alert" not in written or name in MACHINE.keys() - {"junit"}
     assert not re.search("[\x00\x1b\ud800\u202e]", written)
     written.encode("utf-8")
-    {"json": json.loads, "navigator": json.loads, "junit": etree.fromstring, "html": str}[name](written)
-
-
-class Tags(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: set[str] = set()
-        self.links: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.add(tag)
-        self.links += [value for name, value in attrs if name in ("src", "href", "action", "data")]
-        if tag not in ("meta", "br", "link", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def test_html_is_one_page_without_anything_from_elsewhere(report):
-    page = format("html").write(report)
-    tags = Tags()
-    tags.feed(page)
-    assert tags.open == []
-    assert tags.links == []
-    assert tags.seen.isdisjoint({"script", "link", "img", "iframe"})
-    assert "url(" not in page and "@import" not in page
-    assert "default-src &#x27;none&#x27;" in page or "default-src 'none'" in page
-
-
-def test_html_shows_each_row_with_its_reason(report):
-    page = format("html").write(report)
-    assert "server.spl:15 DestinationIp=&quot;127.*&quot; excludes 127.0.0.1" in page
-    assert "6 verdicts as expected, 0 differ" in page
-    assert "Monitoring and telemetry agents that check in with cloud back ends" in page
+    MACHINE.get(name, str)(written)
 
 
 def test_the_navigator_layer_scores_a_technique_by_the_attacks_seen(report):
@@ -198,3 +170,35 @@ def test_the_navigator_layer_scores_a_technique_by_the_attacks_seen(report):
     assert (technique["techniqueID"], technique["score"]) == ("T1583.004", 40)
     assert technique["comment"] == "2 of 5 attack verdicts seen; 1 false positive"
     assert {"name": "A call a minute for three hours: server.spl", "value": "seen"} in technique["metadata"]
+
+
+def test_visibility_is_a_layer_of_its_own(report):
+    layer = json.loads(format("navigator_visibility").write(report))
+    (technique,) = layer["techniques"]
+    assert (technique["techniqueID"], technique["score"]) == ("T1583.004", 100)
+    assert technique["comment"] == "1 of 1 kinds of events are recorded"
+    assert technique["metadata"] == [{"name": "Beacon as published: sysmon 3", "value": "10 recorded"}]
+
+
+def test_vectr_gets_a_procedure_for_each_attack_with_what_each_rule_said(report):
+    log = json.loads(format("attire").write(replace(report, began="2026-12-01T05:00:00Z")))
+    assert log["attire-version"] == "1.1"
+    assert log["execution-data"]["time-generated"] == "2026-12-01T05:00:00.000Z"
+    assert [p["order"] for p in log["procedures"]] == [1, 2, 3]
+    beacon = log["procedures"][0]
+    assert (beacon["mitre-technique-id"], beacon["procedure-name"]) == ("T1583.004", "Beacon as published")
+    (step,) = beacon["steps"]
+    assert (step["time-start"], step["command"]) == ("2026-03-03T09:12:00.000Z", "beacon on WS01")
+    assert step["output"][0]["content"] == 'server.spl missed: DestinationIp="127.*" excludes 127.0.0.1'
+
+
+def test_dettect_has_a_score_of_detection_and_one_of_visibility(report):
+    document = yaml.safe_load(format("dettect").write(replace(report, began="2026-12-01T05:00:00Z")))
+    assert (document["version"], document["file_type"]) == (1.2, "technique-administration")
+    (technique,) = document["techniques"]
+    detection, visibility = technique["detection"][0], technique["visibility"][0]
+    assert detection["location"] == ["server.spl", "server.cql"]
+    # Two of five attack verdicts: 1 + 2 * 4 // 5.
+    assert detection["score_logbook"][0]["score"] == 2
+    assert visibility["score_logbook"][0]["score"] == 4
+    assert "2 of 5 attack verdicts seen" in detection["score_logbook"][0]["comment"]
