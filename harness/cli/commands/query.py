@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from harness.cli.options import PATH, in_child
+from harness.cli.options import PATH, add_product_options, in_child, list_chosen_engines
 from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
@@ -173,12 +174,15 @@ def query_one(rule: Path, events: Sequence[Path], options: RunOptions, *, explai
 )
 @click.option("--by", type=click.Choice(["cause"]), help="Count alerts by what caused the events, where that is known.")
 @click.option("--every", metavar="DURATION", help="With --by on a world: run the rule on each such stretch alone.")
+@add_product_options
 @add_rule_options
 def command(
     rule: Path,
     events: tuple[Path, ...],
     by: str | None,
     every: str | None,
+    ca: Path | None,
+    repository: str,
     chosen: RunOptions,
     as_json: bool,
     verbose: bool,
@@ -193,7 +197,14 @@ def command(
     detlab query my.spl --events capture.evtx
     detlab query my.spl --events world/ --by cause --every 1d
     detlab query my.cql --events fdr/ --json | jq .rows
+    detlab query my.spl --events capture.evtx --engine splunk
     """
+    if list_chosen_engines() != (chosen.engine,):
+        # Imported by name: few queries leave this machine.
+        products = import_module("harness.cli.product_answers")
+        choice = products.ProductChoice(ca=ca, repository=repository)
+        own = expand_rule(rule, chosen.sigma)[0]
+        return int(products.query_there(own, events, chosen, choice, as_json=as_json, counted=bool(by or every)))
     # Each stretch is a unit of work of its own; inquire makes one of each of several rules.
     code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every))
     if code is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from harness.cli import options
-from harness.cli.options import PATH, Decorated, in_child
+from harness.cli.options import PATH, Decorated, in_child, list_chosen_engines
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.cli.sigma_options import expand_rules
@@ -53,6 +53,7 @@ def write_reports(report: Report, files: Mapping[str, Path | None]) -> None:
 @click.option("--events", multiple=True, type=PATH, metavar="PATH", help="Run rules on recorded events, not scenarios.")
 @click.option("--replay", type=PATH, metavar="RECORDING", help="Judge on what lab hosts recorded, not on simulation.")
 @click.option("--attack-data", type=PATH, metavar="FOLDER", help="The events of security_content's tests.")
+@options.add_product_options
 @options.jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @written_reports
@@ -63,6 +64,8 @@ def command(
     events: tuple[Path, ...],
     replay: Path | None,
     attack_data: Path | None,
+    ca: Path | None,
+    repository: str,
     jobs: int | None,
     quiet: bool,
     chosen: RunOptions,
@@ -79,6 +82,7 @@ def command(
     detlab run                                         the pack
     detlab run --rule my.spl                           does my rule see the pack's attacks?
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
+    detlab run --engine duckdb --engine splunk         does my Splunk say the same?
     """
     # On events the rules are told one by one, those without a query too.
     judged = rules if events else expand_rules(rules, chosen.sigma)
@@ -87,6 +91,12 @@ def command(
         # Imported by name: a run on simulation needs nothing of the lab.
         recorded = import_module("harness.cli.commands.detonate")
         return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
+    if list_chosen_engines() != (chosen.engine,):
+        # Imported by name: few runs leave this machine.
+        products = import_module("harness.cli.product_answers")
+        how = products.Shown(as_json=as_json, verbose=verbose, quiet=quiet, files=files)
+        choice = products.ProductChoice(ca=ca, repository=repository)
+        return int(products.judge_on_engines(paths, chosen, choice, how, elsewhere=bool(events)))
     if events:
         return on_events(events, paths, chosen, as_json=as_json, verbose=verbose)
     outcomes = judge(paths, chosen)

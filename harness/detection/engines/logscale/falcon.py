@@ -1,0 +1,113 @@
+"""Falcon Next-Gen SIEM by CrowdStrike's SDK: its query jobs, and a data connector of the person's own for events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from os import environ
+from typing import Any
+from urllib.parse import urlsplit
+
+from falconpy import NGSIEM
+
+from harness.detection.remote_engine import (
+    LOOPBACK,
+    PRODUCT_PATIENCE,
+    ProductChoice,
+    RejectedByProductError,
+    Server,
+    server,
+)
+from harness.diagnostics import HarnessError, UnreachableError
+
+CLIENT_ID, CLIENT_SECRET, BASE_URL = "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET", "FALCON_BASE_URL"
+INGEST_URL, INGEST_TOKEN, REPOSITORY = "FALCON_INGEST_URL", "FALCON_INGEST_TOKEN", "FALCON_REPOSITORY"
+DEFAULT_ADDRESS = "https://api.crowdstrike.com"
+# The view of everything that a customer has (NG-SIEM, Advanced event search).
+EVERYTHING = "search-all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FalconService:
+    """A tenant: queries by the SDK, events to the connector's address, which has a token of its own."""
+
+    sdk: NGSIEM
+    address: str
+    repository: str
+    connector: Server
+    secrets: tuple[str, ...]
+
+    def version(self) -> str:
+        """The product's name; it has no version that its API tells."""
+        return "Falcon Next-Gen SIEM"
+
+    def check(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the SDK gives, as what was asked for. Raises the error that its status means."""
+        status, body = int(answer.get("status_code") or 0), answer.get("body") or {}
+        if 200 <= status < 300:
+            found = body.get("resources", body) if isinstance(body, Mapping) else body
+            return found if isinstance(found, Mapping) else {}
+        said = json.dumps(body.get("errors", body) if isinstance(body, Mapping) else str(body))[:2000]
+        for secret in self.secrets:
+            said = said.replace(secret, "***")
+        if status in (401, 403):
+            raise UnreachableError("refused", f"Falcon refuses the client ({status}): {said}")
+        # 207 is what the SDK gives where no answer came at all.
+        if status >= 500 or status in (0, 429):
+            raise UnreachableError("unreachable", f"Falcon answers with {status}: {said}")
+        raise RejectedByProductError("rejected", said)
+
+    def start(self, text: str, begin: int, end: int) -> str:
+        """The number of a new query job."""
+        asked = {"queryString": text, "start": begin, "end": end, "isLive": False}
+        return str(self.check(self.sdk.start_search(repository=self.repository, body=asked))["id"])
+
+    def poll(self, job: str) -> Mapping[str, Any]:
+        """The state of a job."""
+        return self.check(self.sdk.get_search_status(repository=self.repository, search_id=job))
+
+    def stop(self, job: str) -> None:
+        """Ends a job."""
+        self.sdk.stop_search(repository=self.repository, id=job)
+
+    def ingest(self, batch: Sequence[Mapping[str, Any]]) -> None:
+        """Sends events to the connector, as its HTTP Event Collector takes them; tags are fields that begin with #."""
+        lines = []
+        for part in batch:
+            tags = {f"#{name}": value for name, value in part["tags"].items()}
+            for event in part["events"]:
+                seconds = datetime.fromisoformat(event["timestamp"]).timestamp()
+                lines.append(json.dumps({"time": seconds, "event": event["attributes"], "fields": tags}))
+        self.connector.send("POST", "", "\n".join(lines), {"Content-Type": "application/json"})
+
+    def redact(self, query: str, end: int) -> None:
+        """Refused: Next-Gen SIEM lets nobody remove single events by its API."""
+        raise HarnessError("stays-there", f"events stay in Falcon until its retention ends: {query}")
+
+    def list_files(self) -> list[str]:
+        """Refused: the API gives a lookup file by its name only, and lists none."""
+        raise HarnessError("cannot-supply", "Falcon's API does not say which lookup files there are")
+
+
+def open_falcon(choice: ProductChoice) -> FalconService:
+    """The tenant that environment variables name."""
+    client, secret = (environ.get(name, "").strip() for name in (CLIENT_ID, CLIENT_SECRET))
+    if not secret:
+        message = f"the environment variable {CLIENT_SECRET} is not set"
+        raise HarnessError("no-connection", message, help=f"export {CLIENT_SECRET}=...")
+    address = environ.get(BASE_URL, "").strip() or DEFAULT_ADDRESS
+    parts = urlsplit(address)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise HarnessError("not-safe", f"{BASE_URL} is no https address", help="a secret is sent over TLS only")
+    # The SDK's own word for "verify": a file of certificates, or the system's.
+    verify: Any = str(choice.ca) if choice.ca else True
+    sdk = NGSIEM(client_id=client, client_secret=secret, base_url=address, ssl_verify=verify, timeout=PRODUCT_PATIENCE)
+    return FalconService(
+        sdk=sdk,
+        address=address,
+        repository=choice.repository or environ.get(REPOSITORY, "").strip() or EVERYTHING,
+        connector=server("Falcon's data connector", INGEST_URL, INGEST_TOKEN, choice),
+        secrets=(client, secret),
+    )
