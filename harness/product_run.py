@@ -13,12 +13,20 @@ from time import perf_counter
 
 from harness.detection.enclosure import Enclosure
 from harness.detection.engine import ResultRows
-from harness.detection.language import Language, Plan, Query, Settings, Step, Strictness, find_product_language
+from harness.detection.language import (
+    Language,
+    Plan,
+    Query,
+    Settings,
+    Step,
+    Strictness,
+    find_product_language,
+    language,
+)
 from harness.detection.plan.nodes import Scan
-from harness.detection.plan.schema import columns_of
 from harness.detection.product_journal import MadeThere, forget_made, note_made
 from harness.detection.remote_engine import ProductAnswer, ProductChoice, ProductStore
-from harness.diagnostics import Finding, HarnessError, Severity, Source, UnreachableError, explain_failure
+from harness.diagnostics import Finding, HarnessError, Severity, Source, SourceError, UnreachableError, explain_failure
 from harness.run import Bench, ScenarioResult
 from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import expand_expectations, has_tests, scenarios_of
@@ -29,7 +37,7 @@ from harness.telemetry.simulation.world.simulate_world import ProgressCallback
 from harness.verdict.engine_differences import EngineDifference
 from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
 from harness.verdict.judge import Trial, TrialResult
-from harness.verdict.parting_step import find_compared_names, find_explaining_switches, find_parting_step, has_rows
+from harness.verdict.parting_step import Prefix, find_compared_names, find_explaining_switches, find_parting_step
 from harness.verdict.product_alerts import BENIGN, SentParts, build_alerts, is_row_by_row, split_by_cause
 from harness.verdict.row_keys import build_row_keys
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, outcome
@@ -115,8 +123,7 @@ class ProductBench:
         text = trial.query.sent_text()
         settings = replace(trial.settings, macros={}, ask=trial.store.ask)
         source = Source(trial.rule.query.name, text)
-        dialect = getattr(trial.query, "dialect", Strictness.LENIENT)
-        query = self.language.parse(source, dialect, settings)
+        query = self.language.parse(source, trial_dialect(trial), settings)
         used = [name for name in settings.lookups if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w])", text)]
         missing = self.store.name_missing_content(used) if used else []
         if missing:
@@ -182,8 +189,7 @@ def collect_parts(trial: Trial) -> SentParts:
 
 def trial_platform(trial: Trial) -> str:
     """The name of the platform that shows events as a trial's rule sees them."""
-    found: str = import_module(f"harness.detection.languages.{trial.rule.language}").LANGUAGE.platform
-    return found
+    return language(trial.rule.language).platform
 
 
 Local = dict[tuple[str, str], Verdict]
@@ -234,7 +240,7 @@ def read_scenarios(path: Path, options: RunOptions, run: ProductRun) -> list[Sce
 
 
 def judge_scenario(there: ProductBench, scenario: Scenario, local: Local | None) -> None:
-    """Judges what a scenario expects of rules in the product's language; its events are sent once a set of conditions."""
+    """Judges what a scenario expects of rules in the product's language; events are sent once for equal conditions."""
     there.run.scenarios += 1
     try:
         seen, cases = there.local.prepared(scenario, there.run.scenarios)
@@ -299,31 +305,34 @@ def explain_difference(
     difference: EngineDifference, sent: SentQuery, trial: Trial, there: Callable[[Step], ResultRows]
 ) -> EngineDifference:
     """The difference with the step at which rows part, and the switches whose other values explain it."""
-    plan = sent.plan or EMPTY_PLAN
-    seen: dict[int, ResultRows] = {}
-
-    def ask(step: Step) -> ResultRows:
-        seen[id(step)] = there(step)
-        return seen[id(step)]
-
-    def here(step: Step) -> ResultRows:
-        return trial.engine.run(step.node).select(tuple(columns_of(step.node)))
-
-    steps = [step for step in plan.steps if step.span.source.name == sent.query.source.name]
-    parting = find_parting_step(steps, here, ask, plan)
-    if parting is None:
+    found = find_parting_step(list_prefixes(sent, trial), trial.engine.run, there)
+    if found is None:
         return difference
-    names = find_compared_names(plan)
-    expected = build_row_keys(seen[id(steps[parting.number - 1])].records(), names)
-    own = replace(trial, query=sent.query, settings=sent.settings)
+    parting, prefix, expected = found
+    switches = language(trial.rule.language).switches
+    explained = find_explaining_switches(prefix, sent.settings, switches, trial.engine.run, expected)
+    return replace(difference, parting=parting, switches=tuple(tuple(chosen.items()) for chosen in explained))
 
-    def is_explained(other: Plan) -> bool:
-        at = parting.number - 1
-        return at < len(other.steps) and has_rows(trial.engine.run, other.steps[at].node, expected, names)
 
-    switches = import_module(f"harness.detection.languages.{trial.rule.language}").LANGUAGE.switches
-    found = find_explaining_switches(own.plan, sent.settings, plan, switches, is_explained)
-    return replace(difference, parting=parting, switches=tuple(tuple(chosen.items()) for chosen in found))
+def list_prefixes(sent: SentQuery, trial: Trial) -> Iterator[Prefix]:
+    """The beginnings of a query, each up to the end of a step; one that is no query by itself is left out."""
+    source = sent.query.source
+    spoken = language(trial.rule.language)
+    for step in (sent.plan or EMPTY_PLAN).steps:
+        if step.span.source is not source:
+            continue
+        text = Source(source.name, source.text[: step.span.end])
+        try:
+            query = spoken.parse(text, trial_dialect(trial), sent.settings)
+            own = replace(trial, query=query, settings=sent.settings)
+            yield Prefix(step=step, plan=own.plan(), replan=own.plan)
+        except SourceError:
+            continue
+
+
+def trial_dialect(trial: Trial) -> Strictness:
+    """How a trial's rule is read."""
+    return getattr(trial.query, "dialect", Strictness.LENIENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
-"""Where the rows of two engines part: the first step of a query after which they differ, and a switch that explains it."""
+"""Where the rows of two engines part: the first step after which they differ, and a switch that explains it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 
@@ -39,19 +39,37 @@ def find_compared_names(plan: Plan) -> frozenset[str]:
     return frozenset(plan.reads | made)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefix:
+    """A query up to the end of one of its steps: what that means here, and the same under other settings."""
+
+    step: Step
+    plan: Plan
+    replan: Callable[[Settings], Plan]
+
+
 def find_parting_step(
-    steps: Sequence[Step], here: Callable[[Step], ResultRows], there: Callable[[Step], ResultRows], plan: Plan
-) -> PartingStep | None:
-    """The first of these steps whose rows are not the same on both; None if all are."""
-    wanted = find_compared_names(plan)
-    for number, step in enumerate(steps, 1):
-        own, other = here(step), there(step)
+    prefixes: Iterable[Prefix], run: Callable[[Node], ResultRows], there: Callable[[Step], ResultRows]
+) -> tuple[PartingStep, Prefix, RowKeys] | None:
+    """The first step whose rows are not the same on both, with its prefix and the other engine's rows; None if all are.
+
+    The beginnings of the text are run on both, so that neither knows what follows.
+    """
+    for number, prefix in enumerate(prefixes, 1):
+        wanted = find_compared_names(prefix.plan)
+        own = run(prefix.plan.node).select(tuple(columns_of(prefix.plan.node)))
+        other = there(prefix.step)
         left, right = (build_row_keys(rows.records(), wanted) for rows in (own, other))
         if left != right:
-            rows = (len(own), len(other))
-            return PartingStep(
-                number=number, span=step.span, name=step.name, rows=rows, only=list_unshared_rows(left, right)
+            only = list_unshared_rows(left, right)
+            found = PartingStep(
+                number=number,
+                span=prefix.step.span,
+                name=prefix.step.name,
+                rows=(len(own), len(other)),
+                only=only,
             )
+            return found, prefix, right
     return None
 
 
@@ -65,21 +83,25 @@ def list_unshared_rows(left: RowKeys, right: RowKeys) -> tuple[tuple[str, ...], 
 
 
 def find_explaining_switches(
-    replan: Callable[[Settings], Plan],
+    prefix: Prefix,
     settings: Settings,
-    plan: Plan,
     switches: Sequence[Switch],
-    is_explained: Callable[[Plan], bool],
+    run: Callable[[Node], ResultRows],
+    expected: RowKeys,
 ) -> list[Mapping[str, str]]:
-    """Other values of the switches that the plan depends on under which the rows are the other engine's.
+    """Other values of the switches that a query depends on under which its rows are the other engine's.
 
     One switch is tried first, then two at once.
     """
+    names = find_compared_names(prefix.plan)
+
+    def is_explained(chosen: Mapping[str, str]) -> bool:
+        plan = prefix.replan(replace(settings, switches={**settings.switches, **chosen}))
+        return has_rows(run, plan.node, expected, names)
+
     for several in (1, 2):
-        found = [
-            chosen
-            for chosen in list_other_values(plan, switches, several)
-            if is_explained(replan(replace(settings, switches={**settings.switches, **chosen})))
+        found: list[Mapping[str, str]] = [
+            chosen for chosen in list_other_values(prefix.plan, switches, several) if is_explained(chosen)
         ]
         if found:
             return found

@@ -28,6 +28,7 @@ from harness.telemetry.platform import View
 
 TRIAL, PART, OWN_REPOSITORY = f"#{MARK}_trial", f"#{MARK}_part", f"#{MARK}_repo"
 REPOSITORY, VIEW, INGEST_TOKEN = "LOGSCALE_REPOSITORY", "LOGSCALE_VIEW", "LOGSCALE_INGEST_TOKEN"
+INGEST = "/api/v1/ingest/humio-structured"
 # What LogScale adds to an event by itself.
 OWN_FIELDS = frozenset(
     {"@id", "@ingesttimestamp", "@timestamp.nanos", "@timezone", "#repo", "#error", "@error", TRIAL, PART}
@@ -42,7 +43,9 @@ HIDDEN_COLUMNS = frozenset({"@event", "@cause", "@timestamp", "@rawstring"})
 class QueryService(Protocol):
     """What runs query jobs: LogScale's own API, or that of Falcon Next-Gen SIEM."""
 
-    address: str
+    @property
+    def address(self) -> str:
+        """Where it answers."""
 
     def version(self) -> str:
         """The product's name and version."""
@@ -116,7 +119,10 @@ class LogScaleService:
     def ingest(self, batch: Sequence[Mapping[str, Any]]) -> None:
         """Takes events."""
         headers = {"Content-Type": "application/json"}
-        self.ingesting.send("POST", "/api/v1/ingest/humio-structured", json.dumps(list(batch)), headers)
+        # An ingest token knows its repository; a person's own token is told it.
+        own = self.ingesting.token == self.server.token
+        path = f"/api/v1/dataspaces/{quote(self.repository, safe='')}/ingest" if own else INGEST
+        self.ingesting.send("POST", path, json.dumps(list(batch)), headers)
 
     def ask_graphql(self, text: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a GraphQL request gives. Raises RejectedByProductError for its errors."""

@@ -1,0 +1,138 @@
+"""What a server keeps for LogScale's clients: query jobs, files and saved queries of repositories."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from secrets import token_urlsafe
+
+from harness.serve.access import hash_token
+from harness.serve.service import Service
+
+from harness.detection.language import Lookup, Settings
+from harness.serve.logscale.call import LogScaleError, make_id
+from harness.serve.logscale.query_job import QueryJob
+
+FILES, SAVED, INGEST_TOKENS = "logscale-files", "logscale-saved-queries", "logscale-ingest-tokens"
+# LogScale forgets jobs that nobody polls for 90 seconds; here the oldest go when there are many; chosen.
+MOST_JOBS = 1_000
+# The most bytes of an uploaded file (LogScale, MAX_FILEUPLOAD_SIZE is 100 MB); chosen, below.
+LARGEST_FILE = 16 << 20
+MOST_ROWS_OF_FILE = 1_000_000
+
+
+class LogScaleState:
+    """One server's state beside events."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.jobs: OrderedDict[str, QueryJob] = OrderedDict()
+
+    def keep_job(self, job: QueryJob) -> None:
+        """Keeps a job to be polled; the oldest of too many ends."""
+        while len(self.jobs) >= MOST_JOBS:
+            self.jobs.popitem(last=False)[1].run.close()
+        self.jobs[job.id] = job
+
+    def find_job(self, name: str) -> QueryJob:
+        """A job. Raises LogScaleError where there is none."""
+        if name not in self.jobs:
+            raise LogScaleError(404, f"No query job {name[:60]}")
+        return self.jobs[name]
+
+    def drop_job(self, name: str) -> None:
+        """Ends a job."""
+        self.find_job(name).run.close()
+        del self.jobs[name]
+
+    def settings(self, repository: str, arguments: Mapping[str, str]) -> Settings:
+        """What a query of a repository means beside its text: its files, saved queries and the query's arguments."""
+        given = self.service.settings
+        files = {name: self.read_table(text) for name, text in self.list_files(repository)}
+        saved = {query["name"]: query["queryString"] for query in self.list_saved(repository)}
+        return replace(
+            given,
+            lookups={**given.lookups, **files},
+            saved={**given.saved, **saved},
+            parameters={**given.parameters, **arguments},
+        )
+
+    def list_files(self, repository: str) -> Iterator[tuple[str, str]]:
+        """Names and texts of the files of a repository."""
+        for _, held in self.service.documents.list(FILES):
+            if held["repository"] == repository:
+                yield str(held["name"]), str(held["text"])
+
+    def read_file(self, repository: str, name: str) -> str:
+        """The text of a file. Raises LogScaleError where there is none."""
+        held = self.service.documents.read(FILES, make_id(f"{repository}/{name}"))
+        if held is None:
+            raise LogScaleError(404, f"No file {name[:60]} in {repository[:60]}")
+        return str(held["text"])
+
+    def write_file(self, repository: str, name: str, text: str) -> None:
+        """Keeps a file. Raises LogScaleError for one that is none."""
+        if not name or "/" in name or len(text) > LARGEST_FILE:
+            raise LogScaleError(400, "A file has a name without slashes, and at most 16 MiB")
+        self.read_table(text)
+        document = {"repository": repository, "name": name, "text": text}
+        self.service.documents.write(FILES, make_id(f"{repository}/{name}"), document)
+
+    def remove_file(self, repository: str, name: str) -> None:
+        """Removes a file. Raises LogScaleError where there is none."""
+        self.read_file(repository, name)
+        self.service.documents.remove(FILES, make_id(f"{repository}/{name}"))
+
+    @staticmethod
+    def read_table(text: str) -> Lookup:
+        """A file as a table; its first line has the names. Raises LogScaleError for what is no CSV."""
+        try:
+            lines = list(csv.reader(io.StringIO(text)))
+        except csv.Error as error:
+            raise LogScaleError(400, f"The file is no CSV: {error}") from error
+        if len(lines) > MOST_ROWS_OF_FILE:
+            raise LogScaleError(400, f"A file has at most {MOST_ROWS_OF_FILE} lines")
+        columns = tuple(lines[0]) if lines else ()
+        rows = tuple(tuple((*line, *[""] * len(columns))[: len(columns)]) for line in lines[1:] if line)
+        return Lookup(columns=columns, rows=rows)
+
+    def list_saved(self, repository: str) -> list[dict[str, str]]:
+        """The saved queries of a repository: `id`, `name` and `queryString`."""
+        return [
+            {"id": key, "name": str(held["name"]), "queryString": str(held["queryString"])}
+            for key, held in self.service.documents.list(SAVED)
+            if held["repository"] == repository
+        ]
+
+    def write_saved(self, repository: str, key: str, name: str, text: str) -> None:
+        """Keeps a saved query."""
+        document = {"repository": repository, "name": name, "queryString": text}
+        self.service.documents.write(SAVED, key, document)
+
+    def remove_saved(self, repository: str, key: str) -> None:
+        """Removes a saved query. Raises LogScaleError where the repository has none of that number."""
+        held = self.service.documents.read(SAVED, key)
+        if held is None or held["repository"] != repository:
+            raise LogScaleError(404, f"No saved query {key[:60]}")
+        self.service.documents.remove(SAVED, key)
+
+    def add_ingest_token(self, repository: str, name: str) -> str:
+        """A new token that takes events for a repository and opens nothing else."""
+        made = token_urlsafe(24)
+        document = {"repository": repository, "name": name}
+        self.service.documents.write(INGEST_TOKENS, hash_token(made), document)
+        return made
+
+    def find_ingest_repository(self, secret: str) -> str:
+        """The repository of an ingest token, "" of what is none."""
+        held = self.service.documents.read(INGEST_TOKENS, hash_token(secret)) if secret else None
+        return "" if held is None else str(held["repository"])
+
+    def list_repositories(self) -> list[str]:
+        """Repositories that have a file or a saved query; events make one by being sent."""
+        documents = self.service.documents
+        found = {str(held["repository"]) for kind in (FILES, SAVED) for _, held in documents.list(kind)}
+        return sorted(found)

@@ -1,0 +1,41 @@
+"""Events that came as fields, turned into columns: nothing is read out of their text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+from harness.serve.received import FieldGroup
+
+from harness.telemetry.events.event import CAUSE, TEXT_TYPE, TIME, TIME_TYPE, UNLABELLED, Events
+
+SENSOR, KIND = "logscale", "structured"
+INDEX, TEXT, REPOSITORY_TAG, KIND_TAG = "index", "@rawstring", "#repo", "#event_simpleName"
+
+
+def build_field_events(groups: Iterable[FieldGroup]) -> Iterator[Events]:
+    """The events of many groups: one table for each repository and kind, its tags and fields as columns."""
+    # Not one for each combination of tags: each table is a file that every search opens.
+    by_kind: dict[tuple[str, str], list[FieldGroup]] = {}
+    for group in groups:
+        kind = group.tags.get(KIND_TAG, KIND)
+        by_kind.setdefault((group.repository, kind), []).append(group)
+    for (repository, kind), own in by_kind.items():
+        constants = {INDEX: repository, REPOSITORY_TAG: repository, **({KIND_TAG: kind} if kind != KIND else {})}
+        yield Events(sensor=SENSOR, kind=kind, constants=constants, columns=build_columns(own, constants))
+
+
+def build_columns(groups: Iterable[FieldGroup], constants: Mapping[str, str]) -> pa.Table:
+    """The columns of events of one kind; a field that an event lacks is null there."""
+    times = [moment for group in groups for moment in group.times]
+    fields = [{**group.tags, **each} for group in groups for each in group.fields]
+    columns: dict[str, pa.Array] = {
+        TIME: pa.array(times, pa.int64()).cast(TIME_TYPE),
+        CAUSE: pa.array(np.full(len(times), UNLABELLED), pa.int32()),
+        TEXT: pa.array([text for group in groups for text in group.texts], pa.string()).cast(TEXT_TYPE),
+    }
+    for name in dict.fromkeys(name for each in fields for name in each):
+        if name not in columns and name not in constants:
+            columns[name] = pa.array([each.get(name) for each in fields], pa.string()).cast(TEXT_TYPE)
+    return pa.table(columns)
