@@ -49,6 +49,7 @@ CONTRACT_NAMES: Mapping[str, frozenset[str]] = {
         ("harness/detection/languages", "LANGUAGE"),
         ("harness/report/formats", "FORMAT"),
         ("harness/scenario/foreign_rules", "recognises read"),
+        ("harness/serve/splunk", "ENDPOINTS"),
         ("harness/telemetry/formats", "recognises read write SUFFIX list_records event_texts"),
         ("harness/telemetry/lab", "connect"),
         ("harness/telemetry/platforms", "PLATFORM"),
