@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
-from harness.serve.received import FieldGroup
 
+from harness.serve.journal_record import ReceivedFields
 from harness.telemetry.events.event import CAUSE, TEXT_TYPE, TIME, TIME_TYPE, UNLABELLED, Events
 
 SENSOR, KIND = "logscale", "structured"
 INDEX, TEXT, REPOSITORY_TAG, KIND_TAG = "index", "@rawstring", "#repo", "#event_simpleName"
 
 
-def build_field_events(groups: Iterable[FieldGroup]) -> Iterator[Events]:
+def build_field_events(groups: Iterable[ReceivedFields]) -> Iterator[Events]:
     """The events of many groups: one table for each repository and kind, its tags and fields as columns."""
     # Not one for each combination of tags: each table is a file that every search opens.
-    by_kind: dict[tuple[str, str], list[FieldGroup]] = {}
+    by_kind: dict[tuple[str, str], list[ReceivedFields]] = {}
     for group in groups:
         kind = group.tags.get(KIND_TAG, KIND)
         by_kind.setdefault((group.repository, kind), []).append(group)
@@ -26,7 +26,7 @@ def build_field_events(groups: Iterable[FieldGroup]) -> Iterator[Events]:
         yield Events(sensor=SENSOR, kind=kind, constants=constants, columns=build_columns(own, constants))
 
 
-def build_columns(groups: Iterable[FieldGroup], constants: Mapping[str, str]) -> pa.Table:
+def build_columns(groups: Iterable[ReceivedFields], constants: Mapping[str, str]) -> pa.Table:
     """The columns of events of one kind; a field that an event lacks is null there."""
     times = [moment for group in groups for moment in group.times]
     fields = [{**group.tags, **each} for group in groups for each in group.fields]

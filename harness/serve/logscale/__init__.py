@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from harness.serve.logscale.endpoints import list_routes
 
 if TYPE_CHECKING:
-    from harness.serve.service import Service
     from starlette.routing import BaseRoute
+
+    from harness.serve.backend import Backend
 
 
 class LogScale:
@@ -18,9 +19,9 @@ class LogScale:
     name = "logscale"
     ports = ("logscale",)
 
-    def routes(self, service: Service) -> Mapping[str, Sequence[BaseRoute]]:
+    def routes(self, backend: Backend) -> Mapping[str, Sequence[BaseRoute]]:
         """The routes of the port."""
-        return {"logscale": list_routes(service)}
+        return {"logscale": list_routes(backend)}
 
 
 FAMILY = LogScale()

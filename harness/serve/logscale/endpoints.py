@@ -29,7 +29,7 @@ from harness.serve.logscale.query_job import QueryJob, build_request, list_rows
 from harness.serve.logscale.state import LogScaleState
 
 if TYPE_CHECKING:
-    from harness.serve.service import Service
+    from harness.serve.backend import Backend
 
 Handler = Callable[[LogScaleCall], Awaitable[Response]]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -81,9 +81,9 @@ def list_endpoints() -> list[Endpoint]:
     return found
 
 
-def list_routes(service: Service) -> list[BaseRoute]:
+def list_routes(backend: Backend) -> list[BaseRoute]:
     """The routes of the port; the last one answers everything that there is not."""
-    state = LogScaleState(service)
+    state = LogScaleState(backend)
     routes: list[BaseRoute] = [
         Route(prefix + endpoint.path, build_response(state, endpoint), methods=list(endpoint.methods))
         for endpoint in list_endpoints()
@@ -91,7 +91,7 @@ def list_routes(service: Service) -> list[BaseRoute]:
     ]
 
     async def refuse(request: Request) -> Response:
-        service.log(f"not supported: {request.method} {request.url.path}")
+        backend.log(f"not supported: {request.method} {request.url.path}")
         return respond_text("The requested resource could not be found.", 404)
 
     return [*routes, Route("/{path:path}", refuse, methods=METHODS)]
@@ -113,7 +113,7 @@ def build_response(state: LogScaleState, endpoint: Endpoint) -> Callable[[Reques
             return Response(status_code=400)
         except Exception as error:
             failure = explain_failure(error)
-            state.service.log(f"{request.method} {request.url.path}: {failure.code}: {failure.message}")
+            state.backend.log(f"{request.method} {request.url.path}: {failure.code}: {failure.message}")
             return respond_text(failure.message, 500)
 
     return respond
@@ -122,7 +122,7 @@ def build_response(state: LogScaleState, endpoint: Endpoint) -> Callable[[Reques
 def authenticate(state: LogScaleState, request: Request, *, ingest: bool) -> str:
     """Who asks. Raises LogScaleError where nobody may."""
     secret = find_bearer(request)
-    user = state.service.access.find_user(secret) if secret else None
+    user = state.backend.access.find_user(secret) if secret else None
     if user is not None:
         return user
     if ingest and state.find_ingest_repository(secret):
@@ -144,7 +144,7 @@ async def give_token(call: LogScaleCall) -> Response:
     """Falcon's login: the client's secret is the server's token."""
     form = parse_qs(call.body.decode("utf-8", "replace"))
     secret = (form.get("client_secret") or [""])[0]
-    access = call.state.service.access
+    access = call.state.backend.access
     made = access.log_in(access.user, secret)
     if made is None:
         errors = [{"code": 403, "message": "access denied, invalid client"}]
@@ -155,7 +155,7 @@ async def give_token(call: LogScaleCall) -> Response:
 async def revoke_token(call: LogScaleCall) -> Response:
     """Ends what a login gave."""
     form = parse_qs(call.body.decode("utf-8", "replace"))
-    call.state.service.access.log_out((form.get("token") or [""])[0])
+    call.state.backend.access.log_out((form.get("token") or [""])[0])
     return respond_json({})
 
 
@@ -172,7 +172,7 @@ async def begin_job(call: LogScaleCall) -> QueryJob:
     if not isinstance(asked, dict):
         raise LogScaleError(400, "The body is no object")
     request = build_request(asked, call.repository(), call.state)
-    run = await call.state.service.begin_search(request)
+    run = await call.state.backend.begin_search(request)
     await asyncio.wait({run.done}, timeout=PLANNED_SECONDS)
     if run.done.done() and run.done.result().error:
         run.close()

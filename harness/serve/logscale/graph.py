@@ -31,7 +31,7 @@ async def respond_graphql(call: LogScaleCall) -> Response:
             raise GraphQLError("variables is no object")
         return respond_json({"data": await answer_request(asked["query"], variables, graph.queries, graph.mutations)})
     except (GraphQLError, LogScaleError) as error:
-        call.state.service.log(f"GraphQL: {error}")
+        call.state.backend.log(f"GraphQL: {error}")
         return respond_json({"data": None, "errors": [{"message": str(error)}]})
 
 
@@ -177,12 +177,12 @@ class Graph:
         made = read_input(given)
         asked = {"queryString": made.get("query"), "start": 0, "end": 4_000_000_000_000}
         request = build_request(asked, str(made.get("repositoryName")), self.state, traced=True)
-        run = await self.state.service.begin_search(request)
+        run = await self.state.backend.begin_search(request)
         done = await run.done
         run.close()
         if done.error:
             raise GraphQLError(done.error)
-        await self.state.service.drop_events(done.events)
+        await self.state.backend.drop_events(done.events)
         return True
 
     async def create_repository(self, given: Arguments) -> dict[str, Any]:

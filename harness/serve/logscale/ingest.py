@@ -10,9 +10,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from harness.serve.received import FieldGroup, Received
 from starlette.responses import Response
 
+from harness.serve.journal_record import Received, ReceivedFields
 from harness.serve.logscale.call import LogScaleCall, LogScaleError, find_bearer, respond_json
 
 # Where events go that come with the server's own token, which opens all repositories: LogScale's name for a first one.
@@ -53,7 +53,7 @@ async def keep_events(call: LogScaleCall, groups: Sequence[Received]) -> None:
     if not groups:
         return
     try:
-        await call.state.service.add_events(list(groups))
+        await call.state.backend.add_events(list(groups))
     except BufferError:
         raise LogScaleError(429, "Too many events are waiting") from None
     except OSError as error:
@@ -72,7 +72,7 @@ def read_list(found: Any) -> list[Mapping[str, Any]]:
     return found
 
 
-def read_field_group(part: Mapping[str, Any], repository: str) -> FieldGroup:
+def read_field_group(part: Mapping[str, Any], repository: str) -> ReceivedFields:
     """Events of the same tags, each with its fields. Raises LogScaleError."""
     events = read_list(part.get("events") or [])
     if len(events) > MOST_EVENTS:
@@ -81,7 +81,7 @@ def read_field_group(part: Mapping[str, Any], repository: str) -> FieldGroup:
     taken = sorted({name for each in fields for name in each if name in TAKEN_NAMES})
     if taken:
         raise LogScaleError(400, f"An attribute called {taken[0]} is not supported")
-    return FieldGroup(
+    return ReceivedFields(
         repository=repository,
         arrived=time.time_ns() // 1000,
         tags=read_tags(part.get("tags"), repository),
@@ -97,14 +97,14 @@ def print_text(event: Mapping[str, Any]) -> str:
     return msgspec.json.encode(event.get("attributes") or {}).decode() if text is None else str(text)
 
 
-def read_message_group(part: Mapping[str, Any], repository: str) -> FieldGroup:
+def read_message_group(part: Mapping[str, Any], repository: str) -> ReceivedFields:
     """Texts that were sent for a parser, with fields and tags that are the same in all."""
     messages = [str(text) for text in part.get("messages") or []]
     parser = str(part.get("type") or "kv")
     given = dict(flatten_fields(part.get("fields") or {}))
     now = time.time_ns() // 1000
     parsed = [{**parse_message(text), **given} for text in messages]
-    return FieldGroup(
+    return ReceivedFields(
         repository=repository,
         arrived=now,
         tags={**read_tags(part.get("tags"), repository), "#type": parser},
@@ -114,7 +114,7 @@ def read_message_group(part: Mapping[str, Any], repository: str) -> FieldGroup:
     )
 
 
-def read_collector_events(body: bytes, repository: str) -> Iterator[FieldGroup]:
+def read_collector_events(body: bytes, repository: str) -> Iterator[ReceivedFields]:
     """The groups of a collector's objects; an event that is an object has its fields, a text those of its pairs."""
     now = time.time_ns() // 1000
     groups: dict[tuple[tuple[str, str], ...], list[tuple[int, str, dict[str, str]]]] = {}
@@ -130,7 +130,7 @@ def read_collector_events(body: bytes, repository: str) -> Iterator[FieldGroup]:
         moment = find_message_time(fields, now) if found.get("time") is None else read_time(found["time"], None)
         groups.setdefault(tuple(sorted(tags.items())), []).append((moment, text, fields))
     for own, events in groups.items():
-        yield FieldGroup(
+        yield ReceivedFields(
             repository=repository,
             arrived=now,
             tags=dict(own),

@@ -8,15 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.serve.search import SearchDone, SearchRequest
-from harness.serve.service import SearchRun
-
 from harness.detection.engine import CellValue
 from harness.detection.language import Settings
 from harness.detection.languages.cql import functions
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.values.numbers import print_shortest_number
+from harness.serve.backend import SearchRun
 from harness.serve.logscale.call import LogScaleError
+from harness.serve.search import SearchDone, SearchRequest
 
 # Of events a job shows the latest 200; all of them come by the streaming endpoint or tail().
 EVENTS_SHOWN = 200

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from secrets import token_urlsafe
 
-from harness.serve.access import hash_token
-from harness.serve.service import Service
-
 from harness.detection.language import Lookup, Settings
+from harness.serve.access import hash_token
+from harness.serve.backend import Backend
 from harness.serve.logscale.call import LogScaleError, make_id
 from harness.serve.logscale.query_job import QueryJob
 
@@ -27,8 +26,8 @@ MOST_ROWS_OF_FILE = 1_000_000
 class LogScaleState:
     """One server's state beside events."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
         self.jobs: OrderedDict[str, QueryJob] = OrderedDict()
 
     def keep_job(self, job: QueryJob) -> None:
@@ -50,7 +49,7 @@ class LogScaleState:
 
     def settings(self, repository: str, arguments: Mapping[str, str]) -> Settings:
         """What a query of a repository means beside its text: its files, saved queries and the query's arguments."""
-        given = self.service.settings
+        given = self.backend.settings
         files = {name: self.read_table(text) for name, text in self.list_files(repository)}
         saved = {query["name"]: query["queryString"] for query in self.list_saved(repository)}
         return replace(
@@ -62,13 +61,13 @@ class LogScaleState:
 
     def list_files(self, repository: str) -> Iterator[tuple[str, str]]:
         """Names and texts of the files of a repository."""
-        for _, held in self.service.documents.list(FILES):
+        for _, held in self.backend.documents.list(FILES):
             if held["repository"] == repository:
                 yield str(held["name"]), str(held["text"])
 
     def read_file(self, repository: str, name: str) -> str:
         """The text of a file. Raises LogScaleError where there is none."""
-        held = self.service.documents.read(FILES, make_id(f"{repository}/{name}"))
+        held = self.backend.documents.read(FILES, make_id(f"{repository}/{name}"))
         if held is None:
             raise LogScaleError(404, f"No file {name[:60]} in {repository[:60]}")
         return str(held["text"])
@@ -79,12 +78,12 @@ class LogScaleState:
             raise LogScaleError(400, "A file has a name without slashes, and at most 16 MiB")
         self.read_table(text)
         document = {"repository": repository, "name": name, "text": text}
-        self.service.documents.write(FILES, make_id(f"{repository}/{name}"), document)
+        self.backend.documents.write(FILES, make_id(f"{repository}/{name}"), document)
 
     def remove_file(self, repository: str, name: str) -> None:
         """Removes a file. Raises LogScaleError where there is none."""
         self.read_file(repository, name)
-        self.service.documents.remove(FILES, make_id(f"{repository}/{name}"))
+        self.backend.documents.remove(FILES, make_id(f"{repository}/{name}"))
 
     @staticmethod
     def read_table(text: str) -> Lookup:
@@ -103,36 +102,36 @@ class LogScaleState:
         """The saved queries of a repository: `id`, `name` and `queryString`."""
         return [
             {"id": key, "name": str(held["name"]), "queryString": str(held["queryString"])}
-            for key, held in self.service.documents.list(SAVED)
+            for key, held in self.backend.documents.list(SAVED)
             if held["repository"] == repository
         ]
 
     def write_saved(self, repository: str, key: str, name: str, text: str) -> None:
         """Keeps a saved query."""
         document = {"repository": repository, "name": name, "queryString": text}
-        self.service.documents.write(SAVED, key, document)
+        self.backend.documents.write(SAVED, key, document)
 
     def remove_saved(self, repository: str, key: str) -> None:
         """Removes a saved query. Raises LogScaleError where the repository has none of that number."""
-        held = self.service.documents.read(SAVED, key)
+        held = self.backend.documents.read(SAVED, key)
         if held is None or held["repository"] != repository:
             raise LogScaleError(404, f"No saved query {key[:60]}")
-        self.service.documents.remove(SAVED, key)
+        self.backend.documents.remove(SAVED, key)
 
     def add_ingest_token(self, repository: str, name: str) -> str:
         """A new token that takes events for a repository and opens nothing else."""
         made = token_urlsafe(24)
         document = {"repository": repository, "name": name}
-        self.service.documents.write(INGEST_TOKENS, hash_token(made), document)
+        self.backend.documents.write(INGEST_TOKENS, hash_token(made), document)
         return made
 
     def find_ingest_repository(self, secret: str) -> str:
         """The repository of an ingest token, "" of what is none."""
-        held = self.service.documents.read(INGEST_TOKENS, hash_token(secret)) if secret else None
+        held = self.backend.documents.read(INGEST_TOKENS, hash_token(secret)) if secret else None
         return "" if held is None else str(held["repository"])
 
     def list_repositories(self) -> list[str]:
         """Repositories that have a file or a saved query; events make one by being sent."""
-        documents = self.service.documents
+        documents = self.backend.documents
         found = {str(held["repository"]) for kind in (FILES, SAVED) for _, held in documents.list(kind)}
         return sorted(found)
