@@ -10,6 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
 from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+import pyarrow.compute as pc
 
 from harness.detection.enclosure import Enclosure
 from harness.detection.engine import ResultRows
@@ -32,6 +36,7 @@ from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, split_on_request
 from harness.scenario.scenario import Scenario, judged_by, read_scenario
+from harness.telemetry.events.event import TIME
 from harness.telemetry.platform import platform
 from harness.telemetry.simulation.world.simulate_world import ProgressCallback
 from harness.verdict.engine_differences import EngineDifference
@@ -42,18 +47,25 @@ from harness.verdict.product_alerts import BENIGN, SentParts, build_alerts, is_r
 from harness.verdict.row_keys import build_row_keys
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, outcome
 
+# Epoch seconds in the year 2096, which both products take.
+END_OF_TIME = 4e9
 EMPTY_PLAN = Plan(node=Scan(columns={}), steps=())
 
 
 @dataclass(slots=True, kw_only=True)
 class ProductRun:
-    """What a run on a product found out: outcomes, rules of other languages left out, what is still to be told."""
+    """What a run on a product found out: outcomes, what they differ in, what is still to be told.
+
+    `left_out` expectations are of rules in other languages; `chosen` ones ask for a meaning by `switches:`, and a
+    product has its own.
+    """
 
     product: str
     results: list[ScenarioResult] = field(default_factory=list)
     differences: list[EngineDifference] = field(default_factory=list)
     compared: int = 0
     left_out: int = 0
+    chosen: int = 0
     remarks: dict[str, None] = field(default_factory=dict)
     scenarios: int = 0
     seconds: float = 0.0
@@ -93,30 +105,41 @@ class ProductBench:
         self.name = f"detlab_{token_hex(5)}"
         self.sent = 0
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.sent:
+            self.remove()
+
     @contextmanager
     def deposit(self, parts: SentParts) -> Iterator[Enclosure]:
-        """A trial's events on the product while the block runs; a note on the disk outlives any crash."""
+        """A trial's events on the product, for the block at least; a note on the disk outlives any crash."""
+        if not self.sent:
+            self.note()
         self.sent += 1
         made = Enclosure(name=f"{self.name}_{self.sent}")
-        place = MadeThere(engine=self.engine, address=self.store.address, name=made.name, repository=self.repository)
-        note_made(place)
-        try:
-            for part, views in parts.views.items():
-                self.store.send(made.only(part), views)
-            yield made
-        finally:
-            self.remove(made.name)
+        count = sum(self.store.send(made.only(part), views) for part, views in parts.views.items())
+        if count:
+            self.store.wait(made, count)
+        yield made
+        if self.store.removes_each:
+            self.store.remove(f"{made.name}-")
 
-    def remove(self, name: str) -> None:
+    def note(self) -> None:
+        """Notes that something will be made there."""
+        note_made(MadeThere(engine=self.engine, address=self.store.address, name=self.name, repository=self.repository))
+
+    def remove(self) -> None:
         """Takes away what was made; what could not be is told and stays noted."""
         try:
-            self.store.remove(name)
+            self.store.remove(f"{self.name}_")
         except HarnessError as error:
             if error.code != "stays-there":
-                self.run.remarks[f"{name} is not removed ({error.message}): `detlab cleanup` does"] = None
+                self.run.remarks[f"{self.name} is not removed ({error.message}): `detlab cleanup` does"] = None
                 return
             self.run.remarks[error.message] = None
-        forget_made(name)
+        forget_made(self.name)
 
     def prepare(self, trial: Trial) -> SentQuery:
         """A trial's rule as it is sent. Raises HarnessError where the product lacks what the rule needs."""
@@ -141,7 +164,7 @@ class ProductBench:
         """The rows of a rule, or of its text up to a place, on the events of an enclosure."""
         text = sent.query.confine(enclosure, until)
         # All of the trial's events, whatever of them a rule's own time bounds leave.
-        answer = self.store.search(text, 0.0, trial.now or 4e9)
+        answer = self.store.search(text, find_first_second(trial), trial.now or END_OF_TIME)
         for remark in answer.remarks:
             self.run.remarks[f"{trial.rule.name}: {remark}"] = None
         return answer
@@ -187,6 +210,14 @@ def collect_parts(trial: Trial) -> SentParts:
     return split_by_cause(views, telemetry.causes)
 
 
+def find_first_second(trial: Trial) -> float:
+    """The whole second of a trial's first event in epoch seconds."""
+    tables = trial.store.telemetry(trial.conditions).events
+    firsts = [pc.min(events.columns.column(TIME)).cast("int64").as_py() for events in tables if len(events)]
+    known = [first for first in firsts if first is not None]
+    return float(min(known) // 1_000_000) if known else 0.0
+
+
 def trial_platform(trial: Trial) -> str:
     """The name of the platform that shows events as a trial's rule sees them."""
     return language(trial.rule.language).platform
@@ -215,8 +246,7 @@ def run_on_product(
     """
     began = perf_counter()
     found = find_scenarios(paths, has_tests) if paths else split_on_request(find_scenarios(paths, has_tests))[0]
-    with Bench(options) as bench:
-        there = ProductBench(engine, bench, choice)
+    with Bench(options) as bench, ProductBench(engine, bench, choice) as there:
         for number, path in enumerate(found):
             for scenario in read_scenarios(path, options, there.run):
                 judge_scenario(there, scenario, local)
@@ -250,21 +280,26 @@ def judge_scenario(there: ProductBench, scenario: Scenario, local: Local | None)
     there.run.results += seen
     grouped: dict[str, list[ExpectedCase]] = {}
     for _, case in cases:
-        if case.trial.rule.language == there.language.name:
-            grouped.setdefault(str(sorted(case.trial.conditions.items())), []).append(case)
-        else:
+        if case.trial.rule.language != there.language.name:
             there.run.left_out += 1
+        elif case.expectation.switches:
+            there.run.chosen += 1
+        else:
+            grouped.setdefault(str(sorted(case.trial.conditions.items())), []).append(case)
     for members in grouped.values():
-        with there.deposit(collect_parts(members[0].trial)) as enclosure:
+        parts = collect_parts(members[0].trial)
+        with there.deposit(parts) as enclosure:
             for case in members:
-                judge_case(there, case, enclosure, local)
+                judge_case(there, case, parts, enclosure, local)
 
 
-def judge_case(there: ProductBench, case: ExpectedCase, enclosure: Enclosure, local: Local | None) -> None:
+def judge_case(
+    there: ProductBench, case: ExpectedCase, parts: SentParts, enclosure: Enclosure, local: Local | None
+) -> None:
     """One verdict there, and what differs from the one here."""
     try:
         sent = there.prepare(case.trial)
-        found = there.judge(case, collect_parts(case.trial), enclosure, sent)
+        found = there.judge(case, parts, enclosure, sent)
     except UnreachableError:
         raise
     except HarnessError as error:
@@ -350,8 +385,7 @@ def query_product(
     rule: Path, events: Sequence[Path], options: RunOptions, engine: str, choice: ProductChoice
 ) -> ProductRows:
     """Sends recorded events, searches them by the rule's text, and takes them away again."""
-    with Bench(options) as bench:
-        there = ProductBench(engine, bench, choice)
+    with Bench(options) as bench, ProductBench(engine, bench, choice) as there:
         store = bench.stored(events)
         if store.streamed:
             message = f"a store of events is not sent to {there.store.product}"
@@ -363,10 +397,12 @@ def query_product(
         sent = there.prepare(trial)
         with there.deposit(collect_parts(trial)) as enclosure:
             answer = there.search(sent, enclosure, trial)
-        return ProductRows(
-            rule=rule,
-            product=there.run.product,
-            rows=answer.rows,
-            events=store.size(trial.conditions),
-            remarks=tuple(there.run.remarks),
-        )
+        size = store.size(trial.conditions)
+    # After the events are removed, which there may be something to tell of.
+    return ProductRows(
+        rule=rule,
+        product=there.run.product,
+        rows=answer.rows,
+        events=size,
+        remarks=tuple(there.run.remarks),
+    )

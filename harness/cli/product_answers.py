@@ -114,6 +114,9 @@ def format_product_run(run: ProductRun, first: str, sheet: Paper, *, compared: b
     if run.left_out:
         left_out = format_count(run.left_out, "expectation")
         yield from sheet.paragraph(f"{left_out} of rules in other languages are not for {run.product}")
+    if run.chosen:
+        chosen = format_count(run.chosen, "expectation")
+        yield from sheet.paragraph(f"{chosen} with `switches:` ask for one meaning, and {run.product} has its own")
     if compared:
         same = run.compared - len(run.differences)
         said = f"{first} and {run.product}: {format_count(run.compared, 'verdict')} compared with their rows, "
@@ -165,6 +168,7 @@ def encode_comparison(engines: Sequence[str], reports: Sequence[Report], runs: S
                 "product": run.product,
                 "compared": run.compared,
                 "left_out": run.left_out,
+                "chosen": run.chosen,
                 "remarks": list(run.remarks),
                 "differences": [encode_difference(d) for d in run.differences],
             }

@@ -14,12 +14,12 @@ from harness.telemetry.lab.journal import state_folder
 FOLDER = "products"
 # A note is some hundred bytes.
 LARGEST_NOTE = 1 << 16
-NAME = re.compile(r"detlab_[a-z0-9]{1,32}_[0-9]{1,9}")
+NAME = re.compile(r"detlab_[a-z0-9]{1,32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeThere:
-    """Something that was made: by which engine, at which address (no token), under the name of an enclosure."""
+    """What a run makes: by which engine, at which address (no token), under which beginning of all its names."""
 
     engine: str
     address: str

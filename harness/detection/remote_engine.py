@@ -66,16 +66,24 @@ class ProductChoice:
 
 
 class ProductStore(Protocol):
-    """A product that holds the events of trials; `open_store(choice)` of a module `store` beside its engine."""
+    """A product that holds the events of trials; `open_store(choice)` of a module `store` beside its engine.
+
+
+    `removes_each` is whether what was made for one trial can be taken away cheaply, before the next one's is made.
+    """
 
     product: str
     address: str
+    removes_each: bool
 
     def version(self) -> str:
         """The product's name and version."""
 
-    def send(self, enclosure: Enclosure, views: Sequence[View]) -> None:
-        """Sends events to a place of their own and waits until all of them can be searched."""
+    def send(self, enclosure: Enclosure, views: Sequence[View]) -> int:
+        """Sends events to a place of their own; how many they were."""
+
+    def wait(self, enclosure: Enclosure, count: int) -> None:
+        """Waits until so many events can be searched there. Raises UnreachableError if they cannot in time."""
 
     def search(self, text: str, begin: float, end: float) -> ProductAnswer:
         """The rows of a text over the events from one moment up to another, in epoch seconds.
@@ -86,8 +94,8 @@ class ProductStore(Protocol):
     def name_missing_content(self, lookups: Iterable[str]) -> list[str]:
         """Those lookup tables of a rule that the product does not have."""
 
-    def remove(self, name: str) -> None:
-        """Takes away what was made for the enclosure of that name, so that nothing of it is left."""
+    def remove(self, beginning: str) -> None:
+        """Takes away what was made for enclosures whose names begin so, so that nothing of it is left."""
 
 
 class RejectedByProductError(HarnessError):

@@ -177,7 +177,7 @@ async def begin_job(call: LogScaleCall) -> QueryJob:
     if run.done.done() and run.done.result().error:
         run.close()
         raise LogScaleError(400, run.done.result().error)
-    begin, end = round((request.begin or 0) * 1000), round((request.end or 0) * 1000)
+    begin, end = (round(float(moment or 0) * 1000) for moment in (request.begin, request.end))
     return QueryJob(id=f"P1-{token_urlsafe(16)}", repository=call.repository(), run=run, begin=begin, end=end)
 
 

@@ -49,6 +49,7 @@ class SplunkStore:
     """A search head with its collector; `management` is where it is managed, `collector` where events go."""
 
     product = "Splunk"
+    removes_each = True
 
     def __init__(self, management: Server, collector: Server) -> None:
         self.management, self.collector = management, collector
@@ -117,8 +118,8 @@ class SplunkStore:
         entries = self.ask("GET", "/services/server/info").get("entry") or [{}]
         return f"Splunk {entries[0].get('content', {}).get('version', 'of unknown version')}"
 
-    def send(self, enclosure: Enclosure, views: Sequence[View]) -> None:
-        """Makes an index for each index of the events, sends them with acknowledgement and waits for their count."""
+    def send(self, enclosure: Enclosure, views: Sequence[View]) -> int:
+        """Makes an index for each index of the events and sends them, until Splunk has acknowledged all."""
         channel = str(uuid4())
         batches: list[int | None] = []
         made: set[str] = set()
@@ -129,8 +130,7 @@ class SplunkStore:
         acknowledged = [number for number in batches if number is not None]
         if acknowledged and wait_for(lambda: self.find_acknowledged(acknowledged, channel)) is None:
             raise UnreachableError("not-indexed", f"Splunk acknowledges {count} events not in time")
-        if count:
-            self.wait_for_count(enclosure, count)
+        return count
 
     def make_index(self, name: str) -> None:
         """A new index."""
@@ -155,7 +155,7 @@ class SplunkStore:
         acks = json.loads(self.collector.send("POST", path, json.dumps({"acks": list(numbers)}), headers)).get("acks")
         return True if acks and all(acks.get(str(number)) for number in numbers) else None
 
-    def wait_for_count(self, enclosure: Enclosure, count: int) -> None:
+    def wait(self, enclosure: Enclosure, count: int) -> None:
         """Waits until a search sees as many events as were sent."""
         counted = f"search index={enclosure.index_of('*')} | stats count"
         seen = 0
@@ -231,10 +231,10 @@ class SplunkStore:
                 missing.append(name)
         return missing
 
-    def remove(self, name: str) -> None:
-        """Deletes the indexes of an enclosure, and all events in them."""
-        entries = self.ask("GET", "/services/data/indexes", count=0, search=f"name={name}-*").get("entry") or ()
-        for index in [e["name"] for e in entries if str(e.get("name", "")).startswith(f"{name}-")]:
+    def remove(self, beginning: str) -> None:
+        """Deletes the indexes whose names begin so, and all events in them."""
+        entries = self.ask("GET", "/services/data/indexes", count=0, search=f"name={beginning}*").get("entry") or ()
+        for index in [e["name"] for e in entries if str(e.get("name", "")).startswith(beginning)]:
             self.ask("DELETE", f"/services/data/indexes/{quote(index, safe='')}")
 
 
