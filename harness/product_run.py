@@ -98,7 +98,7 @@ class ProductBench:
         """Connects. Raises HarnessError for a connection that is not named, UnreachableError for one that is dead."""
         module = import_module(f"harness.detection.engines.{engine}.store")
         self.engine, self.local = engine, local
-        self.repository = choice.repository
+        self.choice = choice
         self.store: ProductStore = module.open_store(choice)
         self.language: Language = find_product_language(engine)
         self.run = ProductRun(product=self.store.version())
@@ -128,7 +128,14 @@ class ProductBench:
 
     def note(self) -> None:
         """Notes that something will be made there."""
-        note_made(MadeThere(engine=self.engine, address=self.store.address, name=self.name, repository=self.repository))
+        made = MadeThere(
+            engine=self.engine,
+            address=self.store.address,
+            name=self.name,
+            repository=self.choice.repository,
+            ca=str(self.choice.ca.resolve()) if self.choice.ca else "",
+        )
+        note_made(made)
 
     def remove(self) -> None:
         """Takes away what was made; what could not be is told and stays noted."""

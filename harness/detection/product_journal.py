@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.detection.engine import list_engines
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 from harness.telemetry.lab.journal import state_folder
@@ -25,6 +26,7 @@ class MadeThere:
     address: str
     name: str
     repository: str = ""
+    ca: str = ""
 
 
 def note_made(made: MadeThere) -> None:
@@ -62,4 +64,4 @@ def read_note(path: Path) -> MadeThere | None:
     except (OSError, ValueError, TypeError, AttributeError):
         return None
     # The name goes into a search and into addresses that are deleted.
-    return made if NAME.fullmatch(made.name) and path.stem == made.name else None
+    return made if NAME.fullmatch(made.name) and path.stem == made.name and made.engine in list_engines() else None
