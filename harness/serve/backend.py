@@ -173,13 +173,13 @@ class Backend:
                     answer.set_exception(HarnessError("no-engine", "the process that runs searches is gone"))
             return
         kind, number, found = message
-        answer = self.waiting.pop(number) if number in self.waiting else None
-        if answer is None or answer.done():
+        asked = self.waiting.pop(number, None)
+        if asked is None or asked.done():
             return
         if kind == "failed":
-            answer.set_exception(found)
+            asked.set_exception(found)
         else:
-            answer.set_result(found)
+            asked.set_result(found)
 
     def log(self, message: str) -> None:
         """Tells whoever runs the server."""

@@ -20,6 +20,7 @@ from harness.serve.engine_room import open_engine_room
 from harness.serve.event_files import read_event_files
 from harness.serve.family import list_families, open_family
 from harness.serve.options import ServeOptions
+from harness.serve.port_protocol import PortProtocol
 from harness.supervisor import can_supervise
 
 # Chosen, no source: twice the 200 clients of the load that it is made for.
@@ -115,6 +116,8 @@ def open_port(routes: list[BaseRoute], files: tuple[Path, Path] | None) -> PortS
     """The server of one port."""
     chosen = uvicorn.Config(
         Starlette(routes=routes),
+        http=PortProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -141,6 +141,11 @@ class Feed:
         }
 
 
+def respond_entry(mode: str, entry: Entry, title: str, status: int = 200) -> Response:
+    """One entity as the answer."""
+    return Feed(title=title, path=entry.path, entries=[entry], status=status).respond(mode)
+
+
 def entry_xml(entry: Entry, spaces: str = "") -> str:
     """An entity as an Atom entry."""
     attributes = {
@@ -193,7 +198,8 @@ def respond_message(status: int, text: str, kind: str, mode: str) -> Response:
     """A message as the answer."""
     if mode.startswith("json"):
         return Response(json.dumps({"messages": [{"type": kind, "text": text}]}), status, media_type=JSON)
-    body = f'{XML_HEAD}<response>\n  <messages>\n    <msg type="{kind}">{clean_xml(text)}</msg>\n  </messages>\n</response>\n'
+    told = f'<msg type="{kind}">{clean_xml(text)}</msg>'
+    body = f"{XML_HEAD}<response>\n  <messages>\n    {told}\n  </messages>\n</response>\n"
     return Response(body, status, media_type=XML)
 
 

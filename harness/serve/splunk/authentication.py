@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from harness.serve.access import SESSION_SECONDS, TOKENS, USERS, hash_token, keep_password
-from harness.serve.splunk.atom import Entry, Feed, respond_values
+from harness.serve.splunk.atom import Entry, Feed, respond_entry, respond_values
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.endpoints import Endpoints
 from harness.serve.splunk.entity_page import respond_page
@@ -45,7 +45,7 @@ async def show_context(call: RestCall) -> Response:
         "tz": "",
     }
     entry = Entry(name="context", path="authentication/current-context", content=content, removable=False)
-    return Feed(title="current-context", path="authentication/current-context", entries=[entry]).respond(call.mode)
+    return respond_entry(call.mode, entry, "current-context")
 
 
 @ENDPOINTS.answer("authentication/httpauth-tokens(?:/(?P<name>[^/]+))?", "GET", "DELETE")
@@ -66,7 +66,7 @@ async def create_token(call: RestCall) -> Response:
     document = {"id": number, "user": user, "audience": call.one("audience"), "status": "enabled", "made": time.time()}
     call.state.backend.documents.write(TOKENS, hash_token(secret), document)
     entry = token_entry(document, {"token": secret, "id": number})
-    return Feed(title="tokens", path="authorization/tokens", entries=[entry], status=201).respond(call.mode)
+    return respond_entry(call.mode, entry, "tokens", 201)
 
 
 @ENDPOINTS.answer("authorization/tokens", "GET")
@@ -150,7 +150,7 @@ async def change_user(call: RestCall) -> Response:
             raise SplunkError(400, "You may not delete yourself.")
         call.state.backend.documents.remove(USERS, name)
         return respond_page(call, "users", "authentication/users", [*user_entries(call).values()])
-    return Feed(title="users", path="authentication/users", entries=[known[name]]).respond(call.mode)
+    return respond_entry(call.mode, known[name], "users")
 
 
 def write_user(call: RestCall, name: str, held: dict[str, Any], status: int) -> Response:
@@ -168,7 +168,7 @@ def write_user(call: RestCall, name: str, held: dict[str, Any], status: int) -> 
         held["password"] = keep_password(call.one("password"))
     call.state.backend.documents.write(USERS, name, held)
     entry = user_entry(call, name, held)
-    return Feed(title="users", path="authentication/users", entries=[entry], status=status).respond(call.mode)
+    return respond_entry(call.mode, entry, "users", status)
 
 
 @ENDPOINTS.answer("authorization/capabilities")
@@ -180,7 +180,7 @@ async def list_capabilities(call: RestCall) -> Response:
         content={"capabilities": list(CAPABILITIES)},
         removable=False,
     )
-    return Feed(title="capabilities", path="authorization/capabilities", entries=[entry]).respond(call.mode)
+    return respond_entry(call.mode, entry, "capabilities")
 
 
 LISTS = ("capabilities", "imported_roles", "srchIndexesAllowed", "srchIndexesDefault")
@@ -234,7 +234,7 @@ async def change_role(call: RestCall) -> Response:
         return respond_page(
             call, "roles", "authorization/roles", [role_entry(n, h) for n, h in known.items() if n != name]
         )
-    return Feed(title="roles", path="authorization/roles", entries=[role_entry(name, known[name])]).respond(call.mode)
+    return respond_entry(call.mode, role_entry(name, known[name]), "roles")
 
 
 def write_role(call: RestCall, name: str, held: dict[str, Any], status: int) -> Response:

@@ -30,6 +30,17 @@ PARTS = (
     "authentication",
     "server_status",
     "job_endpoints",
+    "job_statistics",
+    "search_parser",
+    "saved_searches",
+    "stanzas",
+    "properties",
+    "indexes",
+    "receivers",
+    "lookups",
+    "passwords",
+    "key_values",
+    "notes",
 )
 """The files with endpoints; of several that fit the first counts."""
 
@@ -126,5 +137,5 @@ async def answer_call(call: RestCall, endpoints: list[Endpoint]) -> Response:
         if fitting:
             raise SplunkError(405, "Method Not Allowed")
         raise SplunkError(404, "Not Found")
-    call.groups = {name: unquote(value) for name, value in row[1].groupdict().items()}
+    call.groups = {name: unquote(value) for name, value in row[1].groupdict().items() if value is not None}
     return await row[0].handler(call)

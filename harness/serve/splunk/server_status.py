@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from harness.serve.splunk.atom import Entry, Feed
+from harness.serve.splunk.atom import Entry, Feed, respond_entry
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.conf import ConfStanza, find_stanza, write_stanza
 from harness.serve.splunk.endpoints import Endpoints
@@ -49,7 +49,7 @@ async def show_info(call: RestCall) -> Response:
         "version": SPLUNK_VERSION,
     }
     entry = Entry(name="server-info", path="server/info", content=content, removable=False)
-    return Feed(title="server-info", path="server/info", entries=[entry]).respond(call.mode)
+    return respond_entry(call.mode, entry, "server-info")
 
 
 SETTINGS: dict[str, Any] = {
@@ -79,14 +79,14 @@ async def show_settings(call: RestCall) -> Response:
         write_stanza(backend, "server", held)
     own = {**SETTINGS, "SPLUNK_DB": str(backend.options.data), "mgmtHostPort": str(backend.options.ports.get("splunk"))}
     entry = Entry(name="settings", path="server/settings", content={**own, **held.settings}, removable=False)
-    return Feed(title="settings", path="server/settings", entries=[entry]).respond(call.mode)
+    return respond_entry(call.mode, entry, "settings")
 
 
 @ENDPOINTS.answer("server/health/(?:splunkd|splunkd/details)")
 async def show_health(call: RestCall) -> Response:
     """Whether all is well."""
     entry = Entry(name="splunkd", path="server/health", content={"health": "green", "disabled": False}, removable=False)
-    return Feed(title="server-health", path="server/health", entries=[entry]).respond(call.mode)
+    return respond_entry(call.mode, entry, "server-health")
 
 
 @ENDPOINTS.answer("server/control/restart", "POST")

@@ -19,6 +19,9 @@ class SplunkState:
         self.backend = backend
         self.jobs = Jobs(backend)
         self.notes: dict[str, dict[str, str]] = {}
+        self.alerts: dict[str, list[dict[str, str]]] = {}
+        self.suppressed: dict[str, float] = {}
+        self.passwords: dict[tuple[str, str], str] = {}
 
     @classmethod
     def of(cls, backend: Backend) -> SplunkState:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from harness.serve.backend import Backend
 from harness.serve.documents import Document
+from harness.serve.splunk.conf import list_stanzas
 
-HTTP_INPUTS = "splunk inputs http"
-"""Documents by name: what `data/inputs/http` has of each."""
+HTTP_INPUTS = "inputs http"
+"""The file whose stanzas `data/inputs/http` shows."""
 OWN_INPUT = "detlab"
 
 
@@ -33,9 +34,9 @@ def find_collector_input(backend: Backend, secret: str) -> CollectorInput | None
     own = backend.access.token
     if hmac.compare_digest(secret.encode(), own.encode()):
         return CollectorInput(name=OWN_INPUT, token=own)
-    for name, held in backend.documents.list(HTTP_INPUTS):
-        if hmac.compare_digest(str(held.get("token", "")).lower().encode(), secret.lower().encode()):
-            return read_input(name, held)
+    for stanza in list_stanzas(backend, HTTP_INPUTS):
+        if hmac.compare_digest(str(stanza.settings.get("token", "")).lower().encode(), secret.lower().encode()):
+            return read_input(stanza.name, stanza.settings)
     return None
 
 

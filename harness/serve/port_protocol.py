@@ -1,0 +1,48 @@
+"""HTTP as uvicorn speaks it, and what Splunk takes beside it: a body without an end, until the client is gone."""
+
+from __future__ import annotations
+
+import re
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+STREAMS = re.compile(rb"\r\nX-Splunk-Input-Mode:[ \t]*Streaming[ \t]*\r\n", re.I)
+HAS_LENGTH = re.compile(rb"\r\n(?:Content-Length|Transfer-Encoding):", re.I)
+HEADERS_END = b"\r\n\r\n"
+# More than any client sends before its body; h11 itself takes 64 KiB at most.
+MOST_HEADERS = 64 << 10
+
+
+class PortProtocol(H11Protocol):
+    """One connection; a body of streaming mode, which HTTP/1.1 has no word for, is handed on in chunks."""
+
+    head: bytes | None = b""
+    streams = False
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came."""
+        if self.streams:
+            super().data_received(b"%x\r\n%b\r\n" % (len(data), data))
+            return
+        if self.head is None:
+            super().data_received(data)
+            return
+        self.head += data
+        headers, end, body = self.head.partition(HEADERS_END)
+        if not end and len(self.head) <= MOST_HEADERS:
+            return
+        whole, self.head = self.head, None
+        self.streams = bool(STREAMS.search(headers + b"\r\n")) and not HAS_LENGTH.search(headers)
+        if not self.streams:
+            super().data_received(whole)
+            return
+        super().data_received(headers + b"\r\nTransfer-Encoding: chunked\r\nConnection: close" + HEADERS_END)
+        if body:
+            self.data_received(body)
+
+    def eof_received(self) -> None:
+        """Ends a body that had no end of its own."""
+        if self.streams:
+            self.streams = False
+            super().data_received(b"0\r\n\r\n")
+        super().eof_received()
