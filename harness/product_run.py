@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -19,18 +19,14 @@ from harness.detection.enclosure import Enclosure
 from harness.detection.engine import ResultRows
 from harness.detection.language import (
     Language,
-    Plan,
-    Query,
-    Settings,
     Step,
-    Strictness,
     find_product_language,
     language,
 )
-from harness.detection.plan.nodes import Scan
 from harness.detection.product_journal import MadeThere, forget_made, note_made
 from harness.detection.remote_engine import ProductAnswer, ProductChoice, ProductStore
-from harness.diagnostics import Finding, HarnessError, Severity, Source, SourceError, UnreachableError, explain_failure
+from harness.diagnostics import Finding, HarnessError, Severity, Source, UnreachableError, explain_failure
+from harness.product_comparison import EMPTY_PLAN, SentQuery, compare_verdicts, trial_dialect
 from harness.run import Bench, ScenarioResult
 from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import expand_expectations, has_tests, scenarios_of
@@ -42,14 +38,11 @@ from harness.telemetry.simulation.world.simulate_world import ProgressCallback
 from harness.verdict.engine_differences import EngineDifference
 from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
 from harness.verdict.judge import Trial, TrialResult
-from harness.verdict.parting_step import Prefix, find_compared_names, find_explaining_switches, find_parting_step
-from harness.verdict.product_alerts import BENIGN, SentParts, build_alerts, is_row_by_row, split_by_cause
-from harness.verdict.row_keys import build_row_keys
+from harness.verdict.product_alerts import BENIGN_PART, SentParts, build_alerts, is_row_by_row, split_by_cause
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, outcome
 
 # Epoch seconds in the year 2096, which both products take.
 END_OF_TIME = 4e9
-EMPTY_PLAN = Plan(node=Scan(columns={}), steps=())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,15 +75,6 @@ class ProductRun:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentQuery:
-    """A rule as it is sent: its query over the text without macros, and what that means here, if anything."""
-
-    query: Query
-    settings: Settings
-    plan: Plan | None
-
-
 class ProductBench:
     """A product, and what is sent to it and taken away again; `engine` is its name, `local` plans rules here."""
 
@@ -99,7 +83,7 @@ class ProductBench:
         module = import_module(f"harness.detection.engines.{engine}.store")
         self.engine, self.local = engine, local
         self.choice = choice
-        self.store: ProductStore = module.open_store(choice)
+        self.store: ProductStore = module.open_product_store(choice)
         self.language: Language = find_product_language(engine)
         self.run = ProductRun(product=self.store.version())
         self.name = f"detlab_{token_hex(5)}"
@@ -182,7 +166,7 @@ class ProductBench:
         answer = self.search(sent, enclosure, trial)
         alone = None
         if len(parts.views) > 1 and not is_row_by_row(sent.plan):
-            alone = self.search(sent, enclosure.only(BENIGN), trial).rows
+            alone = self.search(sent, enclosure.only(BENIGN_PART), trial).rows
         alerts = tuple(build_alerts(answer.rows, parts, alone, sent.plan))
         said = [describe_remark(remark, trial.rule.query) for remark in answer.remarks]
         finding = TrialResult(
@@ -316,65 +300,13 @@ def judge_case(
     own = local.get((str(case.scenario.path), str(case.expectation))) if local is not None else None
     if own is not None:
         there.run.compared += 1
-        difference = compare_verdicts(there, own, found, case.trial, sent, enclosure)
+
+        def ask(step: Step) -> ResultRows:
+            return there.search(sent, enclosure, case.trial, step.span.end).rows
+
+        difference = compare_verdicts(own, found, case.trial, sent, ask)
         if difference is not None:
             there.run.differences.append(difference)
-
-
-def compare_verdicts(
-    there: ProductBench, own: Verdict, found: Verdict, trial: Trial, sent: SentQuery, enclosure: Enclosure
-) -> EngineDifference | None:
-    """How what the product says differs from what an engine here says; None where outcomes and rows are the same."""
-    names = find_compared_names(sent.plan) if sent.plan else None
-    rows = [build_row_keys((a.fields for a in v.alerts), names) for v in (own, found)]
-    if own.observed == found.observed and rows[0] == rows[1]:
-        return None
-    difference = EngineDifference(
-        engines=(own.engine, found.engine),
-        scenario=str(own.scenario.path),
-        rule=own.rule.path,
-        outcomes=(own.observed, found.observed),
-        rows=(len(own.alerts), len(found.alerts)),
-    )
-    if sent.plan is None:
-        return difference
-    return explain_difference(
-        difference, sent, trial, lambda step: there.search(sent, enclosure, trial, step.span.end).rows
-    )
-
-
-def explain_difference(
-    difference: EngineDifference, sent: SentQuery, trial: Trial, there: Callable[[Step], ResultRows]
-) -> EngineDifference:
-    """The difference with the step at which rows part, and the switches whose other values explain it."""
-    found = find_parting_step(list_prefixes(sent, trial), trial.engine.run, there)
-    if found is None:
-        return difference
-    parting, prefix, expected = found
-    switches = language(trial.rule.language).switches
-    explained = find_explaining_switches(prefix, sent.settings, switches, trial.engine.run, expected)
-    return replace(difference, parting=parting, switches=tuple(tuple(chosen.items()) for chosen in explained))
-
-
-def list_prefixes(sent: SentQuery, trial: Trial) -> Iterator[Prefix]:
-    """The beginnings of a query, each up to the end of a step; one that is no query by itself is left out."""
-    source = sent.query.source
-    spoken = language(trial.rule.language)
-    for step in (sent.plan or EMPTY_PLAN).steps:
-        if step.span.source is not source:
-            continue
-        text = Source(source.name, source.text[: step.span.end])
-        try:
-            query = spoken.parse(text, trial_dialect(trial), sent.settings)
-            own = replace(trial, query=query, settings=sent.settings)
-            yield Prefix(step=step, plan=own.plan(), replan=own.plan)
-        except SourceError:
-            continue
-
-
-def trial_dialect(trial: Trial) -> Strictness:
-    """How a trial's rule is read."""
-    return getattr(trial.query, "dialect", Strictness.LENIENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,10 +95,16 @@ PRODUCT_OPTIONS = (
 
 
 def add_product_options(command: Decorated) -> Decorated:
-    """Adds what is said about a product; the command gets it as `ca` and `repository`."""
+    """Adds what is said about a product; the command gets a mapping `product` of `ca` and `repository`."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        product = {name: named.pop(name) for name in ("ca", "repository")}
+        return command(*arguments, product=product, **named)
+
     for option in reversed(PRODUCT_OPTIONS):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
 
 
 dialect = click.option(

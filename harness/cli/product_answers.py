@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.cli.commands.run import choose_exit_code, write_reports
+from harness.cli.commands.run import build_report, choose_exit_code, write_reports
 from harness.cli.options import is_product, list_chosen_engines
 from harness.cli.rule_answers import rows_table
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
+from harness.cli.sigma_options import expand_rule
 from harness.detection.remote_engine import ProductChoice
 from harness.diagnostics import HarnessError
 from harness.product_run import Local, ProductRun, index_verdicts, query_product, run_on_product
@@ -37,10 +38,10 @@ class Shown:
 
 
 def judge_on_engines(
-    paths: tuple[Path, ...], chosen: RunOptions, choice: ProductChoice, how: Shown, *, elsewhere: bool
+    paths: tuple[Path, ...], chosen: RunOptions, product: Mapping[str, Any], how: Shown, *, elsewhere: bool
 ) -> int:
     """`run` with a product, or with several engines: each judges the scenarios, and what differs is told."""
-    engines = list_chosen_engines()
+    engines, choice = list_chosen_engines(), ProductChoice(**product)
     if elsewhere:
         raise HarnessError(
             "usage", "recorded events are sent to a product by `detlab query`", help="leave out --events"
@@ -49,7 +50,7 @@ def judge_on_engines(
     reports = [judge_here(paths, replace(chosen, engine=name)) for name in here]
     local = index_verdicts(reports[0].outcomes) if reports else None
     runs = [judge_there(paths, chosen, name, choice, local) for name in engines if is_product(name)]
-    reports += [Report(outcomes=run.outcomes, engine=run.product, chosen=list_chosen(chosen)) for run in runs]
+    reports += [replace(build_report(run.outcomes, chosen), engine=run.product) for run in runs]
     if not any(report.outcomes.scenarios for report in reports):
         raise HarnessError("no-scenarios", "there is no scenario", help="`detlab run --help`")
     write_reports(reports[0], how.files)
@@ -63,11 +64,6 @@ def judge_on_engines(
     return code or (DIFFERS if differences else 0)
 
 
-def list_chosen(chosen: RunOptions) -> tuple[tuple[str, str], ...]:
-    """What a person chose for all scenarios."""
-    return (*chosen.conditions.items(), *chosen.switches.items())
-
-
 def judge_here(paths: Sequence[Path], chosen: RunOptions) -> Report:
     """The scenarios on an engine that runs plans."""
     progress = ProgressLine()
@@ -75,7 +71,7 @@ def judge_here(paths: Sequence[Path], chosen: RunOptions) -> Report:
         outcomes = run_scenarios(paths, chosen, progress)
     finally:
         progress.done()
-    return Report(outcomes=outcomes, engine=chosen.engine, chosen=list_chosen(chosen))
+    return build_report(outcomes, chosen)
 
 
 def judge_there(
@@ -204,14 +200,21 @@ def encode_difference(difference: EngineDifference) -> dict[str, Any]:
 
 
 def query_there(
-    rule: Path, events: tuple[Path, ...], chosen: RunOptions, choice: ProductChoice, *, as_json: bool, counted: bool
+    rule: Path,
+    events: tuple[Path, ...],
+    chosen: RunOptions,
+    product: Mapping[str, Any],
+    *,
+    as_json: bool,
+    counted: bool,
 ) -> int:
     """`query` on a product: its rows, and what it says about them."""
     engines = list_chosen_engines()
     if len(engines) > 1 or counted:
         message = "several engines are compared by `detlab run`" if len(engines) > 1 else "a product knows no causes"
         raise HarnessError("usage", message, help="name one engine, and leave out --by and --every")
-    found = query_product(rule, events, chosen, engines[0], choice)
+    own = expand_rule(rule, chosen.sigma)[0]
+    found = query_product(own, events, chosen, engines[0], ProductChoice(**product))
     if as_json:
         document = {"document": "query", "version": VERSION, "rule": str(rule), "engine": found.product}
         rows = {"events": found.events, "rows": row_objects(found.rows), "remarks": list(found.remarks)}

@@ -54,7 +54,7 @@ def clean_products(*, only_list: bool) -> Iterator[ProductCleanUp]:
 def remove_made(made: MadeThere) -> None:
     """Removes one run's leavings. Raises HarnessError where they stay."""
     choice = ProductChoice(ca=Path(made.ca) if made.ca else None, repository=made.repository)
-    store = import_module(f"harness.detection.engines.{made.engine}.store").open_store(choice)
+    store = import_module(f"harness.detection.engines.{made.engine}.store").open_product_store(choice)
     # A token is for one server, and the names are that one's.
     if store.address != made.address:
         message = f"the environment names {store.address}, and it was made at {made.address}"

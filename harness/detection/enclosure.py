@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.diagnostics import HarnessError, Span
 
-MARK = "detlab"
+NAME_MARK = "detlab"
 """What the names of all that is made on a product begin with."""
 
 
@@ -36,6 +36,10 @@ class Enclosure:
         return Enclosure(name=self.name, part=part)
 
 
+TextEdit = tuple[int, int, str]
+"""A stretch of a text from one place up to another, and what takes its place."""
+
+
 class CannotEncloseError(HarnessError):
     """A query that would read events from elsewhere than the trial's own."""
 
@@ -47,7 +51,7 @@ def refuse_to_enclose(what: str, place: Span) -> CannotEncloseError:
     return CannotEncloseError("cannot-supply", message, help="run it on an engine that runs plans, such as duckdb")
 
 
-def edit_text(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
+def edit_text(text: str, edits: Sequence[TextEdit]) -> str:
     """The text with stretches of it replaced; they do not overlap."""
     # From the end, so that places before stay right; of two at one place the later stands further on.
     for start, end, replacement in sorted(edits, key=lambda e: (e[0], e[1]), reverse=True):

@@ -15,7 +15,7 @@ from harness.telemetry.lab.journal import state_folder
 FOLDER = "products"
 # A note is some hundred bytes.
 LARGEST_NOTE = 1 << 16
-NAME = re.compile(r"detlab_[a-z0-9]{1,32}")
+RUN_NAME = re.compile(r"detlab_[a-z0-9]{1,32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,4 +64,4 @@ def read_note(path: Path) -> MadeThere | None:
     except (OSError, ValueError, TypeError, AttributeError):
         return None
     # The name goes into a search and into addresses that are deleted.
-    return made if NAME.fullmatch(made.name) and path.stem == made.name and made.engine in list_engines() else None
+    return made if RUN_NAME.fullmatch(made.name) and path.stem == made.name and made.engine in list_engines() else None

@@ -66,7 +66,7 @@ class ProductChoice:
 
 
 class ProductStore(Protocol):
-    """A product that holds the events of trials; `open_store(choice)` of a module `store` beside its engine.
+    """A product that holds the events of trials; `open_product_store(choice)` of a module `store` beside its engine.
 
 
     `removes_each` is whether what was made for one trial can be taken away cheaply, before the next one's is made.
@@ -164,12 +164,12 @@ def build_tls_context(ca: Path | None) -> ssl.SSLContext:
     return context
 
 
-Answered = TypeVar("Answered")
+Response = TypeVar("Response")
 # Chosen, no source: an indexer shows what it has acknowledged within seconds, a busy one within a minute or two.
 INDEXING_PATIENCE = 180.0
 
 
-def wait_for(ask: Callable[[], Answered | None], patience: float = INDEXING_PATIENCE) -> Answered | None:
+def ask_until(ask: Callable[[], Response | None], patience: float = INDEXING_PATIENCE) -> Response | None:
     """The first answer that is one, asked for again and again; None if none comes in time."""
     ends, pause = monotonic() + patience, 0.02
     while (found := ask()) is None:

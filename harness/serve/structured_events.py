@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from harness.serve.journal_record import ReceivedFields
 from harness.telemetry.events.event import CAUSE, TEXT_TYPE, TIME, TIME_TYPE, UNLABELLED, Events
+from harness.telemetry.platforms.logscale import RAW_STRING
 
-SENSOR, KIND = "logscale", "structured"
-INDEX, TEXT, REPOSITORY_TAG, KIND_TAG = "index", "@rawstring", "#repo", "#event_simpleName"
+STRUCTURED_SENSOR, STRUCTURED_KIND = "logscale", "structured"
+INDEX_CONSTANT, REPOSITORY_TAG, KIND_TAG = "index", "#repo", "#event_simpleName"
 
 
 def build_field_events(groups: Iterable[ReceivedFields]) -> Iterator[Events]:
@@ -19,21 +20,27 @@ def build_field_events(groups: Iterable[ReceivedFields]) -> Iterator[Events]:
     # Not one for each combination of tags: each table is a file that every search opens.
     by_kind: dict[tuple[str, str], list[ReceivedFields]] = {}
     for group in groups:
-        kind = group.tags.get(KIND_TAG, KIND)
+        kind = group.tags.get(KIND_TAG, STRUCTURED_KIND)
         by_kind.setdefault((group.repository, kind), []).append(group)
     for (repository, kind), own in by_kind.items():
-        constants = {INDEX: repository, REPOSITORY_TAG: repository, **({KIND_TAG: kind} if kind != KIND else {})}
-        yield Events(sensor=SENSOR, kind=kind, constants=constants, columns=build_columns(own, constants))
+        constants = {
+            INDEX_CONSTANT: repository,
+            REPOSITORY_TAG: repository,
+            **({KIND_TAG: kind} if kind != STRUCTURED_KIND else {}),
+        }
+        yield Events(
+            sensor=STRUCTURED_SENSOR, kind=kind, constants=constants, columns=build_field_columns(own, constants)
+        )
 
 
-def build_columns(groups: Iterable[ReceivedFields], constants: Mapping[str, str]) -> pa.Table:
+def build_field_columns(groups: Iterable[ReceivedFields], constants: Mapping[str, str]) -> pa.Table:
     """The columns of events of one kind; a field that an event lacks is null there."""
     times = [moment for group in groups for moment in group.times]
     fields = [{**group.tags, **each} for group in groups for each in group.fields]
     columns: dict[str, pa.Array] = {
         TIME: pa.array(times, pa.int64()).cast(TIME_TYPE),
         CAUSE: pa.array(np.full(len(times), UNLABELLED), pa.int32()),
-        TEXT: pa.array([text for group in groups for text in group.texts], pa.string()).cast(TEXT_TYPE),
+        RAW_STRING: pa.array([text for group in groups for text in group.texts], pa.string()).cast(TEXT_TYPE),
     }
     for name in dict.fromkeys(name for each in fields for name in each):
         if name not in columns and name not in constants:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.scenario.scenario import Outcome
-from harness.verdict.parting_step import PartingStep
+from harness.verdict.divergence import PartingStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,12 @@ from harness.detection.plan.nodes import Derive, Filter, Limit, Scan, Select, So
 from harness.telemetry.events.event import CAUSE, Cause
 from harness.telemetry.platform import View
 from harness.verdict.alerts import Alert
-from harness.verdict.row_keys import build_row_key, normalise_cell, normalise_time
+from harness.verdict.row_keys import make_row_key, normalise_time, normalise_value
 from harness.verdict.store import list_made_columns
 
-ATTACK, BENIGN = "attack", "benign"
+ATTACK_PART, BENIGN_PART = "attack", "benign"
 # A plan of these alone gives one row for one event.
-ROW_BY_ROW = (Scan, Filter, Derive, Select, Sort, Limit)
+EVENT_NODES = (Scan, Filter, Derive, Select, Sort, Limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def split_by_cause(views: Sequence[View], causes: tuple[Cause, ...]) -> SentPart
     found: dict[str, list[View]] = {}
     for view in views:
         bad = [n is not None and n >= 0 and causes[n].malicious for n in view.columns.column(CAUSE).to_pylist()]
-        for part, wanted in ((ATTACK, bad), (BENIGN, [not b for b in bad])):
+        for part, wanted in ((ATTACK_PART, bad), (BENIGN_PART, [not b for b in bad])):
             if any(wanted):
                 columns = view.columns.filter(wanted)
                 found.setdefault(part, []).append(View(constants=view.constants, columns=columns))
@@ -52,7 +52,7 @@ def split_by_cause(views: Sequence[View], causes: tuple[Cause, ...]) -> SentPart
 
 def is_row_by_row(plan: Plan | None) -> bool:
     """Whether each row of a query is one event; of a query that cannot be planned nobody knows."""
-    return plan is not None and all(isinstance(node, ROW_BY_ROW) for node in walk_nodes(plan.node))
+    return plan is not None and all(isinstance(node, EVENT_NODES) for node in walk_nodes(plan.node))
 
 
 def build_alerts(
@@ -61,17 +61,17 @@ def build_alerts(
     """Each row as an alert; `without_attack` are the rows of the benign part alone, None where rows are events."""
     records = list(rows.records())
     if len(parts.views) < 2:
-        causes = parts.causes_of(next(iter(parts.views), BENIGN))
+        causes = parts.causes_of(next(iter(parts.views), BENIGN_PART))
         return [Alert(fields=record, events=(), causes=causes) for record in records]
     if without_attack is None:
         return list(join_by_fields(records, parts, plan))
-    left = Counter(build_row_key(record) for record in without_attack.records())
+    left = Counter(make_row_key(record) for record in without_attack.records())
     alerts = []
     for record in records:
-        key = build_row_key(record)
+        key = make_row_key(record)
         there = left[key] > 0
         left[key] -= there
-        alerts.append(Alert(fields=record, events=(), causes=parts.causes_of(BENIGN if there else ATTACK)))
+        alerts.append(Alert(fields=record, events=(), causes=parts.causes_of(BENIGN_PART if there else ATTACK_PART)))
     return alerts
 
 
@@ -96,7 +96,7 @@ def is_held(fields: Mapping[str, str], asked: Mapping[str, str]) -> bool:
 
 def list_view_events(view: View) -> Iterator[tuple[dict[str, str], int, int]]:
     """The events of a view: their fields as they are compared, their number and their cause."""
-    constants = {name: normalise_cell(value) for name, value in view.constants.items()}
+    constants = {name: normalise_value(value) for name, value in view.constants.items()}
     for row in view.columns.to_pylist():
         own = {n: normalise_time(n, v) for n, v in row.items() if v is not None and not is_hidden(n) and n != CAUSE}
         yield constants | own, int(row[EVENT_COLUMN]), -1 if row[CAUSE] is None else int(row[CAUSE])

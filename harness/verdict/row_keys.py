@@ -13,7 +13,7 @@ from harness.telemetry.platform import UNITS_PER_SECOND
 TEXTS = frozenset({"_raw", "@rawstring"})
 
 
-def normalise_cell(value: CellValue) -> str:
+def normalise_value(value: CellValue) -> str:
     """A value as it is compared: numbers to 12 digits, whichever way they are written; no text is an absent field."""
     decoded = decode_answer_cell(value)
     match decoded:
@@ -25,7 +25,7 @@ def normalise_cell(value: CellValue) -> str:
             # Parallel sums differ in the last digits.
             return f"{float(decoded):.12g}"
         case list():
-            return "\n".join(normalise_cell(item) for item in decoded)
+            return "\n".join(normalise_value(item) for item in decoded)
         case _:
             return decoded
 
@@ -34,10 +34,10 @@ def normalise_time(name: str, value: CellValue) -> str:
     """A time to the millisecond, which is what products show; any other value as it is."""
     if name in UNITS_PER_SECOND and isinstance(value, int | float):
         return str(round(value * 1000 / UNITS_PER_SECOND[name]))
-    return normalise_cell(value)
+    return normalise_value(value)
 
 
-def build_row_key(record: Mapping[str, CellValue], wanted: Collection[str] | None = None) -> tuple[str, ...]:
+def make_row_key(record: Mapping[str, CellValue], wanted: Collection[str] | None = None) -> tuple[str, ...]:
     """A row for comparison: its fields in order of name, only the wanted ones, empty ones left out."""
     found = []
     for name in sorted(record):
@@ -51,4 +51,4 @@ def build_row_key(record: Mapping[str, CellValue], wanted: Collection[str] | Non
 
 def build_row_keys(records: Iterable[Mapping[str, CellValue]], wanted: Collection[str] | None) -> list[tuple[str, ...]]:
     """Rows for comparison, sorted."""
-    return sorted(build_row_key(record, wanted) for record in records)
+    return sorted(make_row_key(record, wanted) for record in records)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -181,8 +181,7 @@ def command(
     events: tuple[Path, ...],
     by: str | None,
     every: str | None,
-    ca: Path | None,
-    repository: str,
+    product: Mapping[str, Any],
     chosen: RunOptions,
     as_json: bool,
     verbose: bool,
@@ -200,21 +199,15 @@ def command(
     detlab query my.spl --events capture.evtx --engine splunk
     """
     if list_chosen_engines() != (chosen.engine,):
-        # Imported by name: few queries leave this machine.
-        products = import_module("harness.cli.product_answers")
-        choice = products.ProductChoice(ca=ca, repository=repository)
-        own = expand_rule(rule, chosen.sigma)[0]
-        return int(products.query_there(own, events, chosen, choice, as_json=as_json, counted=bool(by or every)))
-    # Each stretch is a unit of work of its own; inquire makes one of each of several rules.
+        return query_elsewhere(rule, events, chosen, product, as_json=as_json, counted=bool(by or every))
+    # Each stretch is a unit of work of its own, and so is each of several rules.
     code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every))
     if code is not None:
         return code
     if by or every:
 
         def study(own: Path) -> Studied:
-            counted = by_cause(own, events, chosen, stretch(every))
-            document = {"document": "census", "version": VERSION, **census_object(counted)}
-            return Studied(document=document, lines=lambda: census_lines(counted, paper()))
+            return show_census(by_cause(own, events, chosen, stretch(every)))
 
         return show_studies(rule, chosen, study, as_json=as_json)
     # Of several forms each is told, so one that is left when the others were refused is told as one of several.
@@ -223,6 +216,27 @@ def command(
     own = expand_rule(rule, chosen.sigma)[0]
     show_answer(query_one(own, events, chosen, explained=verbose), as_json=as_json, verbose=verbose)
     return 0
+
+
+def show_census(counted: Census) -> Studied:
+    """A census for machines, and for people."""
+    document = {"document": "census", "version": VERSION, **census_object(counted)}
+    return Studied(document=document, lines=lambda: census_lines(counted, paper()))
+
+
+def query_elsewhere(
+    rule: Path,
+    events: tuple[Path, ...],
+    chosen: RunOptions,
+    product: Mapping[str, Any],
+    *,
+    as_json: bool,
+    counted: bool,
+) -> int:
+    """The rule on a product."""
+    # Imported by name: few queries leave this machine.
+    products = import_module("harness.cli.product_answers")
+    return int(products.query_there(rule, events, chosen, product, as_json=as_json, counted=counted))
 
 
 def show_answer(found: Found, *, as_json: bool, verbose: bool) -> None:

@@ -64,8 +64,7 @@ def command(
     events: tuple[Path, ...],
     replay: Path | None,
     attack_data: Path | None,
-    ca: Path | None,
-    repository: str,
+    product: Mapping[str, Any],
     jobs: int | None,
     quiet: bool,
     chosen: RunOptions,
@@ -88,25 +87,40 @@ def command(
     judged = rules if events else expand_rules(rules, chosen.sigma)
     chosen = replace(chosen, rules=judged, attack_data=attack_data, jobs=jobs)
     if replay:
-        # Imported by name: a run on simulation needs nothing of the lab.
-        recorded = import_module("harness.cli.commands.detonate")
-        return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
+        return judge_recording(replay, paths, chosen, as_json=as_json, verbose=verbose)
     if list_chosen_engines() != (chosen.engine,):
-        # Imported by name: few runs leave this machine.
-        products = import_module("harness.cli.product_answers")
-        how = products.Shown(as_json=as_json, verbose=verbose, quiet=quiet, files=files)
-        choice = products.ProductChoice(ca=ca, repository=repository)
-        return int(products.judge_on_engines(paths, chosen, choice, how, elsewhere=bool(events)))
+        told = {"as_json": as_json, "verbose": verbose, "quiet": quiet, "files": files}
+        return judge_elsewhere(paths, chosen, product, told, recorded=bool(events))
     if events:
         return on_events(events, paths, chosen, as_json=as_json, verbose=verbose)
-    outcomes = judge(paths, chosen)
+    report = build_report(outcomes := judge(paths, chosen), chosen)
+    write_reports(report, files)
+    shown = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
+    out(format("json").write(report) if as_json else shown.lines(report))
+    return choose_exit_code(outcomes)
+
+
+def build_report(outcomes: Outcomes, chosen: RunOptions) -> Report:
+    """What a run found out, with what was chosen for all of it."""
     unbound = (("limits", "not hard"),) if chosen.limits.unbound else ()
     said = (*chosen.conditions.items(), *chosen.switches.items(), *unbound)
-    report = Report(outcomes=outcomes, engine=chosen.engine, chosen=said)
-    write_reports(report, files)
-    terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
-    out(format("json").write(report) if as_json else terminal.lines(report))
-    return choose_exit_code(outcomes)
+    return Report(outcomes=outcomes, engine=chosen.engine, chosen=said)
+
+
+def judge_recording(replay: Path, paths: tuple[Path, ...], chosen: RunOptions, *, as_json: bool, verbose: bool) -> int:
+    """Scenarios on what lab hosts recorded."""
+    # Imported by name: a run on simulation needs nothing of the lab.
+    recorded = import_module("harness.cli.commands.detonate")
+    return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
+
+
+def judge_elsewhere(
+    paths: tuple[Path, ...], chosen: RunOptions, product: Mapping[str, Any], told: Mapping[str, Any], *, recorded: bool
+) -> int:
+    """Scenarios on a product, or on several engines."""
+    # Imported by name: few runs leave this machine.
+    products = import_module("harness.cli.product_answers")
+    return int(products.judge_on_engines(paths, chosen, product, products.Shown(**told), elsewhere=recorded))
 
 
 def choose_exit_code(outcomes: Outcomes) -> int:

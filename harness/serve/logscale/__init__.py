@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.serve.logscale.endpoints import list_routes
+from harness.serve.logscale.endpoints import list_logscale_routes
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -21,7 +21,7 @@ class LogScale:
 
     def routes(self, backend: Backend) -> Mapping[str, Sequence[BaseRoute]]:
         """The routes of the port."""
-        return {"logscale": list_routes(backend)}
+        return {"logscale": list_logscale_routes(backend)}
 
 
 FAMILY = LogScale()

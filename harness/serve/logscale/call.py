@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.serve.logscale.state import LogScaleState
 
 # LogScale's own bound of an ingest request is 8 MiB by default (MAX_INGEST_REQUEST_SIZE was 33554432); chosen, above.
-LARGEST_BODY = 64 << 20
+LARGEST_REQUEST = 64 << 20
 JSON_TYPE = "application/json"
 
 
@@ -50,7 +50,7 @@ class LogScaleCall:
         return self.parts.get("repository", "")
 
 
-async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
+async def read_request_body(request: Request, most: int = LARGEST_REQUEST) -> bytes:
     """The body, unpacked if it is packed. Raises LogScaleError where it is too large or no gzip."""
     packed = request.headers.get("content-encoding", "").lower() == "gzip"
     unpacker = zlib.decompressobj(wbits=31) if packed else None

@@ -19,91 +19,93 @@ from harness.serve.logscale.call import (
     LogScaleCall,
     LogScaleError,
     find_bearer,
-    read_body,
+    read_request_body,
     respond_json,
     respond_text,
 )
-from harness.serve.logscale.graph import VERSION, respond_graphql
+from harness.serve.logscale.graph import LIKE_VERSION, respond_graphql
 from harness.serve.logscale.ingest import take_collector_events, take_structured, take_unstructured
-from harness.serve.logscale.query_job import QueryJob, build_request, list_rows
+from harness.serve.logscale.query_job import QueryJob, build_request, list_written_rows
 from harness.serve.logscale.state import LogScaleState
 
 if TYPE_CHECKING:
     from harness.serve.backend import Backend
 
-Handler = Callable[[LogScaleCall], Awaitable[Response]]
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+AnswerCall = Callable[[LogScaleCall], Awaitable[Response]]
+ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 # A query that LogScale refuses is refused when it is sent; most are planned well within that.
 PLANNED_SECONDS = 1.0
 # Falcon's API has LogScale's below this.
-PREFIXES = ("", "/humio")
+API_PREFIXES = ("", "/humio")
 REPOSITORIES = ("repositories", "dataspaces")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class ApiEndpoint:
     """A path with its methods; `open` ones ask for no token, `ingest` ones take ingest tokens too."""
 
     path: str
-    handler: Handler
+    handler: AnswerCall
     methods: tuple[str, ...] = ("GET",)
     open: bool = False
     ingest: bool = False
 
 
-def list_endpoints() -> list[Endpoint]:
+def list_api_endpoints() -> list[ApiEndpoint]:
     """Everything that there is, without Falcon's prefix."""
     found = [
-        Endpoint(path="/api/v1/status", handler=tell_status, open=True),
-        Endpoint(path="/api/v1/is-node-up", handler=tell_status, open=True),
-        Endpoint(path="/api/v1/users", handler=list_users),
-        Endpoint(path="/api/v1/ingest/humio-structured", handler=take_structured, methods=("POST",), ingest=True),
-        Endpoint(path="/api/v1/ingest/humio-unstructured", handler=take_unstructured, methods=("POST",), ingest=True),
-        Endpoint(path="/graphql", handler=respond_graphql, methods=("POST",)),
-        Endpoint(path="/oauth2/token", handler=give_token, methods=("POST",), open=True),
-        Endpoint(path="/oauth2/revoke", handler=revoke_token, methods=("POST",), open=True),
+        ApiEndpoint(path="/api/v1/status", handler=tell_status, open=True),
+        ApiEndpoint(path="/api/v1/is-node-up", handler=tell_status, open=True),
+        ApiEndpoint(path="/api/v1/users", handler=tell_users),
+        ApiEndpoint(path="/api/v1/ingest/humio-structured", handler=take_structured, methods=("POST",), ingest=True),
+        ApiEndpoint(
+            path="/api/v1/ingest/humio-unstructured", handler=take_unstructured, methods=("POST",), ingest=True
+        ),
+        ApiEndpoint(path="/graphql", handler=respond_graphql, methods=("POST",)),
+        ApiEndpoint(path="/oauth2/token", handler=give_token, methods=("POST",), open=True),
+        ApiEndpoint(path="/oauth2/revoke", handler=revoke_token, methods=("POST",), open=True),
     ]
     for path in ("/api/v1/ingest/hec", "/api/v1/ingest/hec/services/collector", "/services/collector"):
         for end in ("", "/event"):
-            found.append(Endpoint(path=path + end, handler=take_collector_events, methods=("POST",), ingest=True))
+            found.append(ApiEndpoint(path=path + end, handler=take_collector_events, methods=("POST",), ingest=True))
     for word in REPOSITORIES:
         below = f"/api/v1/{word}/{{repository}}"
         found += [
-            Endpoint(path=f"{below}/queryjobs", handler=create_job, methods=("POST",)),
-            Endpoint(path=f"{below}/queryjobs/{{job}}", handler=poll_job),
-            Endpoint(path=f"{below}/queryjobs/{{job}}", handler=delete_job, methods=("DELETE",)),
-            Endpoint(path=f"{below}/query", handler=stream_query, methods=("POST",)),
-            Endpoint(path=f"{below}/ingest", handler=take_structured, methods=("POST",)),
-            Endpoint(path=f"{below}/ingest-messages", handler=take_unstructured, methods=("POST",)),
-            Endpoint(path=f"{below}/files", handler=upload_file, methods=("POST",)),
-            Endpoint(path=f"{below}/files/{{file}}", handler=send_file),
+            ApiEndpoint(path=f"{below}/queryjobs", handler=create_query_job, methods=("POST",)),
+            ApiEndpoint(path=f"{below}/queryjobs/{{job}}", handler=poll_job),
+            ApiEndpoint(path=f"{below}/queryjobs/{{job}}", handler=delete_query_job, methods=("DELETE",)),
+            ApiEndpoint(path=f"{below}/query", handler=stream_query, methods=("POST",)),
+            ApiEndpoint(path=f"{below}/ingest", handler=take_structured, methods=("POST",)),
+            ApiEndpoint(path=f"{below}/ingest-messages", handler=take_unstructured, methods=("POST",)),
+            ApiEndpoint(path=f"{below}/files", handler=upload_file, methods=("POST",)),
+            ApiEndpoint(path=f"{below}/files/{{file}}", handler=send_file),
         ]
     return found
 
 
-def list_routes(backend: Backend) -> list[BaseRoute]:
+def list_logscale_routes(backend: Backend) -> list[BaseRoute]:
     """The routes of the port; the last one answers everything that there is not."""
     state = LogScaleState(backend)
     routes: list[BaseRoute] = [
         Route(prefix + endpoint.path, build_response(state, endpoint), methods=list(endpoint.methods))
-        for endpoint in list_endpoints()
-        for prefix in PREFIXES
+        for endpoint in list_api_endpoints()
+        for prefix in API_PREFIXES
     ]
 
     async def refuse(request: Request) -> Response:
         backend.log(f"not supported: {request.method} {request.url.path}")
         return respond_text("The requested resource could not be found.", 404)
 
-    return [*routes, Route("/{path:path}", refuse, methods=METHODS)]
+    return [*routes, Route("/{path:path}", refuse, methods=ALL_METHODS)]
 
 
-def build_response(state: LogScaleState, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def build_response(state: LogScaleState, endpoint: ApiEndpoint) -> Callable[[Request], Awaitable[Response]]:
     """What answers an endpoint's requests; whatever goes wrong is told as LogScale tells it."""
 
     async def respond(request: Request) -> Response:
         try:
             user = "" if endpoint.open else authenticate(state, request, ingest=endpoint.ingest)
-            body = await read_body(request)
+            body = await read_request_body(request)
             parts = {name: str(value) for name, value in request.path_params.items()}
             call = LogScaleCall(state=state, request=request, parts=parts, body=body, user=user)
             return await endpoint.handler(call)
@@ -132,10 +134,10 @@ def authenticate(state: LogScaleState, request: Request, *, ingest: bool) -> str
 
 async def tell_status(call: LogScaleCall) -> Response:
     """That it runs."""
-    return respond_json({"status": "OK", "version": VERSION})
+    return respond_json({"status": "OK", "version": LIKE_VERSION})
 
 
-async def list_users(call: LogScaleCall) -> Response:
+async def tell_users(call: LogScaleCall) -> Response:
     """The one user that a server has."""
     return respond_json([{"userID": call.user, "username": call.user, "email": call.user, "isRoot": True}])
 
@@ -159,14 +161,14 @@ async def revoke_token(call: LogScaleCall) -> Response:
     return respond_json({})
 
 
-async def create_job(call: LogScaleCall) -> Response:
+async def create_query_job(call: LogScaleCall) -> Response:
     """Begins a query. Raises LogScaleError for one that LogScale would refuse."""
-    job = await begin_job(call)
+    job = await begin_query(call)
     call.state.keep_job(job)
     return respond_json({"id": job.id, "hashedQueryOnView": job.id})
 
 
-async def begin_job(call: LogScaleCall) -> QueryJob:
+async def begin_query(call: LogScaleCall) -> QueryJob:
     """A query that has begun, and was not refused."""
     asked = call.json()
     if not isinstance(asked, dict):
@@ -185,11 +187,11 @@ async def poll_job(call: LogScaleCall) -> Response:
     """What there is of a query by now."""
     job = call.state.find_job(call.parts["job"])
     asked = call.request.query_params
-    limit = read_count(asked.get("paginationLimit"))
-    return respond_json(job.answer(read_count(asked.get("paginationOffset")) or 0, limit))
+    limit = read_whole_number(asked.get("paginationLimit"))
+    return respond_json(job.answer(read_whole_number(asked.get("paginationOffset")) or 0, limit))
 
 
-def read_count(text: str | None) -> int | None:
+def read_whole_number(text: str | None) -> int | None:
     """A number in an address. Raises LogScaleError."""
     if not text:
         return None
@@ -198,7 +200,7 @@ def read_count(text: str | None) -> int | None:
     return int(text)
 
 
-async def delete_job(call: LogScaleCall) -> Response:
+async def delete_query_job(call: LogScaleCall) -> Response:
     """Ends a query."""
     call.state.drop_job(call.parts["job"])
     return Response(status_code=204)
@@ -206,7 +208,7 @@ async def delete_job(call: LogScaleCall) -> Response:
 
 async def stream_query(call: LogScaleCall) -> Response:
     """All rows of a query, as lines of JSON or as one list, as the client accepts."""
-    job = await begin_job(call)
+    job = await begin_query(call)
     done = await job.run.done
     if done.error:
         job.run.close()
@@ -216,7 +218,7 @@ async def stream_query(call: LogScaleCall) -> Response:
     async def write() -> AsyncIterator[bytes]:
         try:
             yield b"" if lines else b"["
-            for number, row in enumerate(list_rows(job.run, done, 0, None)):
+            for number, row in enumerate(list_written_rows(job.run, done, 0, None)):
                 encoded = msgspec.json.encode(row)
                 yield encoded + b"\n" if lines else (b"," if number else b"") + encoded
             yield b"" if lines else b"]"

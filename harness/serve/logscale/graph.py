@@ -12,11 +12,11 @@ from typing import Any
 from starlette.responses import Response
 
 from harness.serve.logscale.call import LogScaleCall, LogScaleError, respond_json
-from harness.serve.logscale.graphql import GraphQLError, Resolve, answer_request
+from harness.serve.logscale.graphql import GraphQLError, Resolve, answer_graphql
 from harness.serve.logscale.query_job import build_request
 from harness.serve.logscale.state import LogScaleState
 
-Arguments = Mapping[str, Any]
+GraphArguments = Mapping[str, Any]
 
 
 async def respond_graphql(call: LogScaleCall) -> Response:
@@ -29,7 +29,7 @@ async def respond_graphql(call: LogScaleCall) -> Response:
     try:
         if not isinstance(variables, dict):
             raise GraphQLError("variables is no object")
-        return respond_json({"data": await answer_request(asked["query"], variables, graph.queries, graph.mutations)})
+        return respond_json({"data": await answer_graphql(asked["query"], variables, graph.queries, graph.mutations)})
     except (GraphQLError, LogScaleError) as error:
         call.state.backend.log(f"GraphQL: {error}")
         return respond_json({"data": None, "errors": [{"message": str(error)}]})
@@ -71,11 +71,11 @@ class Graph:
             "createRepository": self.create_repository,
         }
 
-    async def search_domain(self, given: Arguments) -> dict[str, Any]:
+    async def search_domain(self, given: GraphArguments) -> dict[str, Any]:
         """A repository with its files and saved queries."""
         return self.describe_repository(str(given.get("name", "")))
 
-    async def search_domains(self, given: Arguments) -> list[dict[str, Any]]:
+    async def search_domains(self, given: GraphArguments) -> list[dict[str, Any]]:
         """Repositories that have something."""
         return [self.describe_repository(name) for name in self.state.list_repositories()]
 
@@ -93,7 +93,7 @@ class Graph:
         """How a file is named."""
         return {"nameAndPath": {"name": name, "path": f"/shared/{repository}/{name}"}}
 
-    async def file_content(self, given: Arguments) -> dict[str, Any]:
+    async def file_content(self, given: GraphArguments) -> dict[str, Any]:
         """Some lines of a file."""
         name, file = str(given.get("name")), str(given.get("fileName"))
         wanted = given.get("filterString")
@@ -102,7 +102,7 @@ class Graph:
         return self.describe_lines(name, file, lines[:1], rows, given)
 
     def describe_lines(
-        self, repository: str, file: str, head: Sequence[list[str]], rows: Sequence[list[str]], given: Arguments
+        self, repository: str, file: str, head: Sequence[list[str]], rows: Sequence[list[str]], given: GraphArguments
     ) -> dict[str, Any]:
         """Some of a file's lines, with how many there are."""
         offset, limit = int(given.get("offset") or 0), int(given.get("limit") or 200)
@@ -115,18 +115,18 @@ class Graph:
             **self.describe_file(repository, file),
         }
 
-    async def new_file(self, given: Arguments) -> dict[str, Any]:
+    async def new_file(self, given: GraphArguments) -> dict[str, Any]:
         """An empty file."""
         repository, name = str(given.get("name")), str(given.get("fileName"))
         self.state.write_file(repository, name, "")
         return self.describe_file(repository, name)
 
-    async def remove_file(self, given: Arguments) -> dict[str, Any]:
+    async def remove_file(self, given: GraphArguments) -> dict[str, Any]:
         """Removes a file."""
         self.state.remove_file(str(given.get("name")), str(given.get("fileName")))
         return {"__typename": "BooleanResultType", "result": True}
 
-    async def update_file(self, given: Arguments) -> dict[str, Any]:
+    async def update_file(self, given: GraphArguments) -> dict[str, Any]:
         """Puts lines in the place of others; without headers those of the file stay."""
         repository, name = str(given.get("name")), str(given.get("fileName"))
         if given.get("columnChanges"):
@@ -140,16 +140,16 @@ class Graph:
         self.state.write_file(repository, name, print_lines([head, *rows]))
         return self.describe_lines(repository, name, [head], rows, given)
 
-    async def create_saved_query(self, given: Arguments) -> dict[str, Any]:
+    async def create_saved_query(self, given: GraphArguments) -> dict[str, Any]:
         """A new saved query."""
-        made = read_input(given)
+        made = read_input_argument(given)
         key = token_hex(16)
         self.state.write_saved(str(made.get("viewName")), key, str(made.get("name")), str(made.get("queryString")))
         return {"savedQuery": {"id": key, "name": made.get("name")}}
 
-    async def update_saved_query(self, given: Arguments) -> dict[str, Any]:
+    async def update_saved_query(self, given: GraphArguments) -> dict[str, Any]:
         """Changes a saved query."""
-        made = read_input(given)
+        made = read_input_argument(given)
         repository, key = str(made.get("viewName")), str(made.get("id"))
         known = next((q for q in self.state.list_saved(repository) if q["id"] == key), None)
         if known is None:
@@ -158,23 +158,23 @@ class Graph:
         self.state.write_saved(repository, key, name, str(made.get("queryString") or known["queryString"]))
         return {"savedQuery": {"id": key, "name": name}}
 
-    async def delete_saved_query(self, given: Arguments) -> dict[str, Any]:
+    async def delete_saved_query(self, given: GraphArguments) -> dict[str, Any]:
         """Removes a saved query."""
-        made = read_input(given)
+        made = read_input_argument(given)
         key = str(made.get("id"))
         self.state.remove_saved(str(made.get("viewName")), key)
         return {"savedQuery": {"id": key, "name": ""}}
 
-    async def add_ingest_token(self, given: Arguments) -> dict[str, Any]:
+    async def add_ingest_token(self, given: GraphArguments) -> dict[str, Any]:
         """A new token for a repository."""
-        made = read_input(given)
+        made = read_input_argument(given)
         name = str(made.get("name") or "token")
         token = self.state.add_ingest_token(str(made.get("repositoryName")), name)
         return {"name": name, "token": token, "parser": None}
 
-    async def redact_events(self, given: Arguments) -> bool:
+    async def redact_events(self, given: GraphArguments) -> bool:
         """Removes the events that a query finds."""
-        made = read_input(given)
+        made = read_input_argument(given)
         asked = {"queryString": made.get("query"), "start": 0, "end": 4_000_000_000_000}
         request = build_request(asked, str(made.get("repositoryName")), self.state, traced=True)
         run = await self.state.backend.begin_search(request)
@@ -185,28 +185,28 @@ class Graph:
         await self.state.backend.drop_events(done.events)
         return True
 
-    async def create_repository(self, given: Arguments) -> dict[str, Any]:
+    async def create_repository(self, given: GraphArguments) -> dict[str, Any]:
         """A repository: any name that events are sent to is one."""
         return {"repository": self.describe_repository(str(given.get("name")))}
 
-    async def organizations(self, given: Arguments) -> list[dict[str, Any]]:
+    async def organizations(self, given: GraphArguments) -> list[dict[str, Any]]:
         """The one organization that a server has."""
         return [{"id": "detlab", "name": "detlab", "description": ""}]
 
-    async def viewer(self, given: Arguments) -> dict[str, Any]:
+    async def viewer(self, given: GraphArguments) -> dict[str, Any]:
         """Who asks."""
         return {"id": self.user, "username": self.user}
 
-    async def meta(self, given: Arguments) -> dict[str, Any]:
+    async def meta(self, given: GraphArguments) -> dict[str, Any]:
         """What the server is."""
-        return {"version": VERSION}
+        return {"version": LIKE_VERSION}
 
 
-VERSION = "1.189.0--detlab"
+LIKE_VERSION = "1.189.0--detlab"
 """The version of LogScale whose answers these are like."""
 
 
-def read_input(given: Arguments) -> Mapping[str, Any]:
+def read_input_argument(given: GraphArguments) -> Mapping[str, Any]:
     """The argument `input`. Raises GraphQLError."""
     found = given.get("input")
     if not isinstance(found, Mapping):

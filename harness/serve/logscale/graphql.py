@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-TOKEN = re.compile(
+GRAPHQL_TOKEN = re.compile(
     r'[\s,]+|#[^\n]*|(?P<text>"""[\s\S]*?"""|"(?:[^"\\\n]|\\.)*")|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)'
     r"|(?P<name>[_A-Za-z]\w*)|(?P<sign>\.\.\.|[{}()\[\]:!=$@|&])"
 )
@@ -38,7 +38,7 @@ class Selection:
 Resolve = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
-async def answer_request(
+async def answer_graphql(
     text: str, variables: Mapping[str, Any], queries: Mapping[str, Resolve], mutations: Mapping[str, Resolve]
 ) -> dict[str, Any]:
     """The data of a request: each field of the operation is resolved, then cut to what is wanted of it."""
@@ -48,14 +48,14 @@ async def answer_request(
     for selection in selections:
         if selection.name not in known:
             raise GraphQLError(f"Cannot query field '{selection.name}' on type '{operation.title()}'")
-        found[selection.alias] = select(await known[selection.name](selection.arguments), selection)
+        found[selection.alias] = select_fields(await known[selection.name](selection.arguments), selection)
     return found
 
 
-def select(value: Any, wanted: Selection) -> Any:
+def select_fields(value: Any, wanted: Selection) -> Any:
     """A value cut to what is wanted of it."""
     if isinstance(value, list):
-        return [select(each, wanted) for each in value]
+        return [select_fields(each, wanted) for each in value]
     if not isinstance(value, dict) or not wanted.inside:
         return value
     found = {}
@@ -65,7 +65,7 @@ def select(value: Any, wanted: Selection) -> Any:
             continue
         if each.name not in value:
             raise GraphQLError(f"Cannot query field '{each.name}'")
-        found[each.alias] = select(value[each.name], each)
+        found[each.alias] = select_fields(value[each.name], each)
     return found
 
 
@@ -183,7 +183,7 @@ def split_tokens(text: str) -> Sequence[str]:
     """The tokens of a text. Raises GraphQLError for a character that belongs to none."""
     found, at = [], 0
     while at < len(text):
-        match = TOKEN.match(text, at)
+        match = GRAPHQL_TOKEN.match(text, at)
         if match is None:
             raise GraphQLError(f"Unexpected {text[at]}")
         if match.lastgroup:

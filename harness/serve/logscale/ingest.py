@@ -17,13 +17,13 @@ from harness.serve.logscale.call import LogScaleCall, LogScaleError, find_bearer
 
 # Where events go that come with the server's own token, which opens all repositories: LogScale's name for a first one.
 DEFAULT_REPOSITORY = "sandbox"
-MOST_EVENTS = 200_000
+MOST_EVENTS_IN_LIST = 200_000
 # Times of events in epoch milliseconds; what is less are seconds.
 LEAST_MILLISECONDS = 1e11
 # Names that the store has for itself.
 TAKEN_NAMES = frozenset({"index"})
-TIME_FIELDS = ("@timestamp", "timestamp", "time")
-PAIR = re.compile(r'([A-Za-z_][\w.-]*)=("[^"]*"|[^\s,;]+)')
+OWN_TIME_FIELDS = ("@timestamp", "timestamp", "time")
+KEY_VALUE_PAIR = re.compile(r'([A-Za-z_][\w.-]*)=("[^"]*"|[^\s,;]+)')
 
 
 async def take_structured(call: LogScaleCall) -> Response:
@@ -75,8 +75,8 @@ def read_list(found: Any) -> list[Mapping[str, Any]]:
 def read_field_group(part: Mapping[str, Any], repository: str) -> ReceivedFields:
     """Events of the same tags, each with its fields. Raises LogScaleError."""
     events = read_list(part.get("events") or [])
-    if len(events) > MOST_EVENTS:
-        raise LogScaleError(400, f"More than {MOST_EVENTS} events in one list")
+    if len(events) > MOST_EVENTS_IN_LIST:
+        raise LogScaleError(400, f"More than {MOST_EVENTS_IN_LIST} events in one list")
     fields = [dict(flatten_fields(event.get("attributes") or {})) for event in events]
     taken = sorted({name for each in fields for name in each if name in TAKEN_NAMES})
     if taken:
@@ -85,7 +85,7 @@ def read_field_group(part: Mapping[str, Any], repository: str) -> ReceivedFields
         repository=repository,
         arrived=time.time_ns() // 1000,
         tags=read_tags(part.get("tags"), repository),
-        times=[read_time(event.get("timestamp"), event.get("timezone")) for event in events],
+        times=[read_ingest_time(event.get("timestamp"), event.get("timezone")) for event in events],
         texts=[print_text(event) for event in events],
         fields=fields,
     )
@@ -127,7 +127,7 @@ def read_collector_events(body: bytes, repository: str) -> Iterator[ReceivedFiel
         beside = dict(flatten_fields(found.get("fields") or {}))
         tags = read_tags({n[1:]: v for n, v in beside.items() if n.startswith("#")}, repository)
         fields = {**parse_message(text), **told, **{n: v for n, v in beside.items() if not n.startswith("#")}}
-        moment = find_message_time(fields, now) if found.get("time") is None else read_time(found["time"], None)
+        moment = find_message_time(fields, now) if found.get("time") is None else read_ingest_time(found["time"], None)
         groups.setdefault(tuple(sorted(tags.items())), []).append((moment, text, fields))
     for own, events in groups.items():
         yield ReceivedFields(
@@ -149,16 +149,16 @@ def parse_message(text: str) -> dict[str, str]:
         # A text that only begins so is one of words.
         except (msgspec.DecodeError, RecursionError):
             pass
-    pairs = ((found[1], found[2].strip('"')) for found in PAIR.finditer(text))
+    pairs = ((found[1], found[2].strip('"')) for found in KEY_VALUE_PAIR.finditer(text))
     return {name: value for name, value in pairs if name not in TAKEN_NAMES}
 
 
 def find_message_time(fields: Mapping[str, str], otherwise: int) -> int:
     """The time that an event says itself, in microseconds."""
-    for name in TIME_FIELDS:
+    for name in OWN_TIME_FIELDS:
         if name in fields:
             try:
-                return read_time(fields[name], None)
+                return read_ingest_time(fields[name], None)
             # No time after all.
             except LogScaleError:
                 continue
@@ -210,14 +210,14 @@ def flatten_value(name: str, value: Any, depth: int) -> Iterator[tuple[str, str]
             yield name, msgspec.json.encode(value).decode()
 
 
-def read_time(given: object, zone: object) -> int:
+def read_ingest_time(given: object, zone: object) -> int:
     """Microseconds of an ISO 8601 time or of epoch seconds or milliseconds. Raises LogScaleError."""
     if isinstance(given, int | float):
         return round(given * (1_000 if abs(given) >= LEAST_MILLISECONDS else 1_000_000))
     try:
         text = str(given)
         if text.replace(".", "", 1).isdigit():
-            return read_time(float(text), zone)
+            return read_ingest_time(float(text), zone)
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=ZoneInfo(str(zone or "UTC")))

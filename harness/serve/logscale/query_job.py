@@ -19,12 +19,12 @@ from harness.serve.search import SearchDone, SearchRequest
 
 # Of events a job shows the latest 200; all of them come by the streaming endpoint or tail().
 EVENTS_SHOWN = 200
-TIME = "@timestamp"
+EVENT_TIME = "@timestamp"
 # What the store has of an event and LogScale has not.
 STORE_FIELDS = frozenset({"index", "_indextime"})
 POLL_MILLISECONDS = 200
-RELATIVE = re.compile(r"(\d{1,9})\s*([a-zA-Z]+)(?:\s+ago)?")
-SECONDS = {
+STRETCH_BACK = re.compile(r"(\d{1,9})\s*([a-zA-Z]+)(?:\s+ago)?")
+SECONDS_IN_UNIT = {
     **dict.fromkeys(("ms", "millis", "millisecond", "milliseconds"), 0.001),
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
     **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
@@ -63,7 +63,7 @@ class QueryJob:
         more = False
         if done is not None and not done.error:
             shown = limit if limit is not None else (None if is_aggregate(done) else EVENTS_SHOWN)
-            events = list(list_rows(self.run, done, offset, shown))
+            events = list(list_written_rows(self.run, done, offset, shown))
             more = offset + len(events) < done.rows
         return {
             "done": done is not None,
@@ -98,7 +98,7 @@ def is_aggregate(done: SearchDone) -> bool:
     return any(name in FUNCTIONS and FUNCTIONS[name].aggregates for name in done.steps)
 
 
-def list_rows(run: SearchRun, done: SearchDone, offset: int, most: int | None) -> Iterator[dict[str, Any]]:
+def list_written_rows(run: SearchRun, done: SearchDone, offset: int, most: int | None) -> Iterator[dict[str, Any]]:
     """The rows as objects; events come with the latest first."""
     if is_aggregate(done):
         yield from (write_row(done.columns, row, hidden=frozenset()) for row in run.rows(offset, most))
@@ -112,19 +112,19 @@ def list_rows(run: SearchRun, done: SearchDone, offset: int, most: int | None) -
 def write_row(columns: tuple[str, ...], row: list[CellValue], hidden: frozenset[str]) -> dict[str, Any]:
     """A row as an object: LogScale writes every value as text, but the time of an event."""
     return {
-        name: write_value(name, value)
+        name: write_cell(name, value)
         for name, value in zip(columns, row, strict=True)
         if value is not None and name not in hidden
     }
 
 
-def write_value(name: str, value: CellValue) -> str | int:
+def write_cell(name: str, value: CellValue) -> str | int:
     """One value."""
     match value:
         case bool():
             return str(value).lower()
         case int() | float():
-            return round(value) if name == TIME else print_shortest_number(float(value))
+            return round(value) if name == EVENT_TIME else print_shortest_number(float(value))
         case list():
             return "\n".join(value)
         case _:
@@ -149,8 +149,8 @@ def build_request(
         text=text,
         now=now,
         # 24 hours are LogScale's own default.
-        begin=read_moment(asked.get("start"), now, now - 86400.0),
-        end=read_moment(asked.get("end"), now, now),
+        begin=read_query_time(asked.get("start"), now, now - 86400.0),
+        end=read_query_time(asked.get("end"), now, now),
         indexes=frozenset({repository}),
         settings=state.settings(repository, {str(k): str(v) for k, v in given.items()}),
         # What is only found to be removed needs no text.
@@ -159,7 +159,7 @@ def build_request(
     )
 
 
-def read_moment(given: object, now: float, otherwise: float) -> float:
+def read_query_time(given: object, now: float, otherwise: float) -> float:
     """Epoch seconds of epoch milliseconds, of `now`, or of a stretch back from now. Raises LogScaleError."""
     if given is None or given == "":
         return otherwise
@@ -168,7 +168,7 @@ def read_moment(given: object, now: float, otherwise: float) -> float:
         return now
     if re.fullmatch(r"-?\d{1,16}(\.\d+)?", text):
         return float(text) / 1000
-    found = RELATIVE.fullmatch(text)
-    if found is None or found[2].lower() not in SECONDS:
+    found = STRETCH_BACK.fullmatch(text)
+    if found is None or found[2].lower() not in SECONDS_IN_UNIT:
         raise LogScaleError(400, f"No such time: {text[:60]}")
-    return now - int(found[1]) * SECONDS[found[2].lower()]
+    return now - int(found[1]) * SECONDS_IN_UNIT[found[2].lower()]

@@ -15,11 +15,11 @@ from harness.serve.backend import Backend
 from harness.serve.logscale.call import LogScaleError, make_id
 from harness.serve.logscale.query_job import QueryJob
 
-FILES, SAVED, INGEST_TOKENS = "logscale-files", "logscale-saved-queries", "logscale-ingest-tokens"
+FILE_COLLECTION, QUERY_COLLECTION, INGEST_TOKENS = "logscale-files", "logscale-saved-queries", "logscale-ingest-tokens"
 # LogScale forgets jobs that nobody polls for 90 seconds; here the oldest go when there are many; chosen.
-MOST_JOBS = 1_000
+MOST_QUERY_JOBS = 1_000
 # The most bytes of an uploaded file (LogScale, MAX_FILEUPLOAD_SIZE is 100 MB); chosen, below.
-LARGEST_FILE = 16 << 20
+LARGEST_LOOKUP_FILE = 16 << 20
 MOST_ROWS_OF_FILE = 1_000_000
 
 
@@ -32,7 +32,7 @@ class LogScaleState:
 
     def keep_job(self, job: QueryJob) -> None:
         """Keeps a job to be polled; the oldest of too many ends."""
-        while len(self.jobs) >= MOST_JOBS:
+        while len(self.jobs) >= MOST_QUERY_JOBS:
             self.jobs.popitem(last=False)[1].run.close()
         self.jobs[job.id] = job
 
@@ -61,29 +61,29 @@ class LogScaleState:
 
     def list_files(self, repository: str) -> Iterator[tuple[str, str]]:
         """Names and texts of the files of a repository."""
-        for _, held in self.backend.documents.list(FILES):
+        for _, held in self.backend.documents.list(FILE_COLLECTION):
             if held["repository"] == repository:
                 yield str(held["name"]), str(held["text"])
 
     def read_file(self, repository: str, name: str) -> str:
         """The text of a file. Raises LogScaleError where there is none."""
-        held = self.backend.documents.read(FILES, make_id(f"{repository}/{name}"))
+        held = self.backend.documents.read(FILE_COLLECTION, make_id(f"{repository}/{name}"))
         if held is None:
             raise LogScaleError(404, f"No file {name[:60]} in {repository[:60]}")
         return str(held["text"])
 
     def write_file(self, repository: str, name: str, text: str) -> None:
         """Keeps a file. Raises LogScaleError for one that is none."""
-        if not name or "/" in name or len(text) > LARGEST_FILE:
+        if not name or "/" in name or len(text) > LARGEST_LOOKUP_FILE:
             raise LogScaleError(400, "A file has a name without slashes, and at most 16 MiB")
         self.read_table(text)
         document = {"repository": repository, "name": name, "text": text}
-        self.backend.documents.write(FILES, make_id(f"{repository}/{name}"), document)
+        self.backend.documents.write(FILE_COLLECTION, make_id(f"{repository}/{name}"), document)
 
     def remove_file(self, repository: str, name: str) -> None:
         """Removes a file. Raises LogScaleError where there is none."""
         self.read_file(repository, name)
-        self.backend.documents.remove(FILES, make_id(f"{repository}/{name}"))
+        self.backend.documents.remove(FILE_COLLECTION, make_id(f"{repository}/{name}"))
 
     @staticmethod
     def read_table(text: str) -> Lookup:
@@ -102,21 +102,21 @@ class LogScaleState:
         """The saved queries of a repository: `id`, `name` and `queryString`."""
         return [
             {"id": key, "name": str(held["name"]), "queryString": str(held["queryString"])}
-            for key, held in self.backend.documents.list(SAVED)
+            for key, held in self.backend.documents.list(QUERY_COLLECTION)
             if held["repository"] == repository
         ]
 
     def write_saved(self, repository: str, key: str, name: str, text: str) -> None:
         """Keeps a saved query."""
         document = {"repository": repository, "name": name, "queryString": text}
-        self.backend.documents.write(SAVED, key, document)
+        self.backend.documents.write(QUERY_COLLECTION, key, document)
 
     def remove_saved(self, repository: str, key: str) -> None:
         """Removes a saved query. Raises LogScaleError where the repository has none of that number."""
-        held = self.backend.documents.read(SAVED, key)
+        held = self.backend.documents.read(QUERY_COLLECTION, key)
         if held is None or held["repository"] != repository:
             raise LogScaleError(404, f"No saved query {key[:60]}")
-        self.backend.documents.remove(SAVED, key)
+        self.backend.documents.remove(QUERY_COLLECTION, key)
 
     def add_ingest_token(self, repository: str, name: str) -> str:
         """A new token that takes events for a repository and opens nothing else."""
@@ -133,5 +133,7 @@ class LogScaleState:
     def list_repositories(self) -> list[str]:
         """Repositories that have a file or a saved query; events make one by being sent."""
         documents = self.backend.documents
-        found = {str(held["repository"]) for kind in (FILES, SAVED) for _, held in documents.list(kind)}
+        found = {
+            str(held["repository"]) for kind in (FILE_COLLECTION, QUERY_COLLECTION) for _, held in documents.list(kind)
+        }
         return sorted(found)

@@ -23,10 +23,10 @@ from harness.detection.remote_engine import (
 from harness.diagnostics import HarnessError, UnreachableError
 
 CLIENT_ID, CLIENT_SECRET, BASE_URL = "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET", "FALCON_BASE_URL"
-INGEST_URL, INGEST_TOKEN, REPOSITORY = "FALCON_INGEST_URL", "FALCON_INGEST_TOKEN", "FALCON_REPOSITORY"
+CONNECTOR_URL, CONNECTOR_TOKEN, FALCON_REPOSITORY = "FALCON_INGEST_URL", "FALCON_INGEST_TOKEN", "FALCON_REPOSITORY"
 DEFAULT_ADDRESS = "https://api.crowdstrike.com"
 # The view of everything that a customer has (NG-SIEM, Advanced event search).
-EVERYTHING = "search-all"
+SEARCH_ALL = "search-all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class FalconService:
         raise HarnessError("cannot-supply", "Falcon's API does not say which lookup files there are")
 
 
-def open_falcon(choice: ProductChoice) -> FalconService:
+def open_falcon_service(choice: ProductChoice) -> FalconService:
     """The tenant that environment variables name."""
     client, secret = (environ.get(name, "").strip() for name in (CLIENT_ID, CLIENT_SECRET))
     if not secret:
@@ -107,7 +107,7 @@ def open_falcon(choice: ProductChoice) -> FalconService:
     return FalconService(
         sdk=sdk,
         address=address,
-        repository=choice.repository or environ.get(REPOSITORY, "").strip() or EVERYTHING,
-        connector=server("Falcon's data connector", INGEST_URL, INGEST_TOKEN, choice),
+        repository=choice.repository or environ.get(FALCON_REPOSITORY, "").strip() or SEARCH_ALL,
+        connector=server("Falcon's data connector", CONNECTOR_URL, CONNECTOR_TOKEN, choice),
         secrets=(client, secret),
     )

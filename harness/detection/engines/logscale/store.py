@@ -11,7 +11,7 @@ from os import environ
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from harness.detection.enclosure import MARK, Enclosure
+from harness.detection.enclosure import NAME_MARK, Enclosure
 from harness.detection.engine import ResultRows
 from harness.detection.remote_engine import (
     PRODUCT_PATIENCE,
@@ -19,22 +19,22 @@ from harness.detection.remote_engine import (
     ProductChoice,
     RejectedByProductError,
     Server,
+    ask_until,
     build_rows,
     server,
-    wait_for,
 )
 from harness.diagnostics import HarnessError, UnreachableError
 from harness.telemetry.platform import View
 
-TRIAL, PART, OWN_REPOSITORY = f"#{MARK}_trial", f"#{MARK}_part", f"#{MARK}_repo"
-REPOSITORY, VIEW, INGEST_TOKEN = "LOGSCALE_REPOSITORY", "LOGSCALE_VIEW", "LOGSCALE_INGEST_TOKEN"
+TRIAL_TAG, PART_TAG, OWN_REPOSITORY = f"#{NAME_MARK}_trial", f"#{NAME_MARK}_part", f"#{NAME_MARK}_repo"
+REPOSITORY_VARIABLE, VIEW, INGEST_TOKEN = "LOGSCALE_REPOSITORY", "LOGSCALE_VIEW", "LOGSCALE_INGEST_TOKEN"
 INGEST = "/api/v1/ingest/humio-structured"
 # What LogScale adds to an event by itself.
 OWN_FIELDS = frozenset(
-    {"@id", "@ingesttimestamp", "@timestamp.nanos", "@timezone", "#repo", "#error", "@error", TRIAL, PART}
+    {"@id", "@ingesttimestamp", "@timestamp.nanos", "@timezone", "#repo", "#error", "@error", TRIAL_TAG, PART_TAG}
 )
 # Of events a query job shows these many; tail() shows up to 20,000 (LogScale, tail(), `limit`).
-EVENTS_SHOWN, MOST_EVENTS = 200, 20_000
+JOB_EVENTS_SHOWN, MOST_TAILED_EVENTS = 200, 20_000
 BATCH_EVENTS = 500
 # A view's columns that no event has.
 HIDDEN_COLUMNS = frozenset({"@event", "@cause", "@timestamp", "@rawstring"})
@@ -172,8 +172,8 @@ class LogScaleStore:
 
     def wait(self, enclosure: Enclosure, count: int) -> None:
         """Waits until a query sees as many events as were sent."""
-        part = f' {PART}="{enclosure.part}"' if enclosure.part else ""
-        counted = f'{TRIAL}="{enclosure.name}"{part} | count(as=n)'
+        part = f' {PART_TAG}="{enclosure.part}"' if enclosure.part else ""
+        counted = f'{TRIAL_TAG}="{enclosure.name}"{part} | count(as=n)'
         seen = 0
 
         def ask() -> bool | None:
@@ -182,7 +182,7 @@ class LogScaleStore:
             seen = int(float(str(rows.column("n")[0]))) if len(rows) else 0
             return True if seen >= count else None
 
-        if wait_for(ask) is None:
+        if ask_until(ask) is None:
             message = f"{self.product} shows {seen} of {count} events that were sent"
             raise UnreachableError("not-indexed", message, help="look at the repository's retention and at the token")
 
@@ -191,23 +191,23 @@ class LogScaleStore:
         found = self.run_job(text, begin, end)
         meta = found.get("metaData") or {}
         events = found.get("events") or []
-        if not meta.get("isAggregate") and len(events) >= EVENTS_SHOWN:
-            found = self.run_job(f"{text}\n| tail(limit={MOST_EVENTS})", begin, end)
+        if not meta.get("isAggregate") and len(events) >= JOB_EVENTS_SHOWN:
+            found = self.run_job(f"{text}\n| tail(limit={MOST_TAILED_EVENTS})", begin, end)
             meta, events = found.get("metaData") or {}, found.get("events") or []
         remarks = list(read_warnings(found, meta))
-        cut = not meta.get("isAggregate") and len(events) >= MOST_EVENTS
+        cut = not meta.get("isAggregate") and len(events) >= MOST_TAILED_EVENTS
         if cut:
             remarks.append(f"only {len(events)} events were read")
         if found.get("cancelled"):
             raise RejectedByProductError("rejected", "; ".join(remarks) or "the query was cancelled there")
-        return ProductAnswer(rows=read_rows(events), remarks=tuple(dict.fromkeys(remarks)), whole=not cut)
+        return ProductAnswer(rows=read_logscale_rows(events), remarks=tuple(dict.fromkeys(remarks)), whole=not cut)
 
     def run_job(self, text: str, begin: float, end: float) -> Mapping[str, Any]:
         """Runs a query job to its end; its last state."""
         job = self.service.start(text, round(begin * 1000), round(end * 1000))
         try:
             # What it shows before it is done are partial results.
-            found = wait_for(
+            found = ask_until(
                 lambda: state if (state := self.service.poll(job)).get("done") or state.get("cancelled") else None,
                 PRODUCT_PATIENCE,
             )
@@ -226,7 +226,7 @@ class LogScaleStore:
 
     def remove(self, beginning: str) -> None:
         """Redacts the events of enclosures whose names begin so."""
-        self.service.redact(f'{TRIAL}="{beginning}*"', int(datetime.now(UTC).timestamp() * 1000))
+        self.service.redact(f'{TRIAL_TAG}="{beginning}*"', int(datetime.now(UTC).timestamp() * 1000))
 
 
 def read_warnings(found: Mapping[str, Any], meta: Mapping[str, Any]) -> Iterator[str]:
@@ -235,7 +235,7 @@ def read_warnings(found: Mapping[str, Any], meta: Mapping[str, Any]) -> Iterator
         yield str(each.get("message") or each) if isinstance(each, Mapping) else str(each)
 
 
-def read_rows(events: Sequence[Mapping[str, object]]) -> ResultRows:
+def read_logscale_rows(events: Sequence[Mapping[str, object]]) -> ResultRows:
     """Rows as LogScale gives them, without what it adds and with the events' own repository."""
     shown = ({("#repo" if n == OWN_REPOSITORY else n): v for n, v in e.items() if n not in OWN_FIELDS} for e in events)
     return build_rows(shown)
@@ -260,7 +260,7 @@ def write_batch(
     enclosure: Enclosure, batch: Mapping[tuple[tuple[str, str], ...], list[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
     """Lists of events with their tags, those of the enclosure among them."""
-    own = {TRIAL[1:]: enclosure.name, **({PART[1:]: enclosure.part} if enclosure.part else {})}
+    own = {TRIAL_TAG[1:]: enclosure.name, **({PART_TAG[1:]: enclosure.part} if enclosure.part else {})}
     return [{"tags": {**own, **dict(tags)}, "events": events} for tags, events in batch.items()]
 
 
@@ -270,7 +270,9 @@ def list_structured_events(view: View) -> Iterator[tuple[tuple[tuple[str, str], 
     columns = [view.columns.column(n).to_pylist() for n in names]
     for row in zip(*columns, strict=True):
         fields = {**view.constants, **{n: v for n, v in zip(names, row, strict=True) if v is not None}}
-        attributes = {n: print_field(v) for n, v in fields.items() if n not in HIDDEN_COLUMNS and not n.startswith("#")}
+        attributes = {
+            n: print_attribute(v) for n, v in fields.items() if n not in HIDDEN_COLUMNS and not n.startswith("#")
+        }
         # LogScale sets #repo itself.
         tags = {(OWN_REPOSITORY if n == "#repo" else n)[1:]: str(v) for n, v in fields.items() if n.startswith("#")}
         moment = datetime.fromtimestamp(float(fields.get("@timestamp") or 0) / 1000, UTC)
@@ -280,23 +282,23 @@ def list_structured_events(view: View) -> Iterator[tuple[tuple[tuple[str, str], 
         yield tuple(sorted(tags.items())), event
 
 
-def print_field(value: object) -> str:
+def print_attribute(value: object) -> str:
     """A field's value as text; LogScale knows no lists."""
     if isinstance(value, list):
         return "\n".join(str(v) for v in value)
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def open_store(choice: ProductChoice) -> LogScaleStore:
+def open_product_store(choice: ProductChoice) -> LogScaleStore:
     """LogScale, or Falcon Next-Gen SIEM where environment variables name a client of it and no LogScale."""
     if environ.get("FALCON_CLIENT_ID") and not environ.get("LOGSCALE_URL"):
         # Imported by name: falconpy is an extra of its own.
         falcon = import_module("harness.detection.engines.logscale.falcon")
-        return LogScaleStore(falcon.open_falcon(choice), "Falcon Next-Gen SIEM")
+        return LogScaleStore(falcon.open_falcon_service(choice), "Falcon Next-Gen SIEM")
     found = server("LogScale", "LOGSCALE_URL", "LOGSCALE_TOKEN", choice)
-    repository = choice.repository or environ.get(REPOSITORY, "").strip()
+    repository = choice.repository or environ.get(REPOSITORY_VARIABLE, "").strip()
     if not repository:
-        hint = f"--repository NAME, or export {REPOSITORY}=..."
+        hint = f"--repository NAME, or export {REPOSITORY_VARIABLE}=..."
         raise HarnessError("no-connection", "it is not said into which repository events go", help=hint)
     own = environ.get(INGEST_TOKEN, "").strip()
     ingesting = replace(found, token=own) if own else found

@@ -23,26 +23,26 @@ from harness.detection.remote_engine import (
     ProductChoice,
     RejectedByProductError,
     Server,
+    ask_until,
     build_rows,
     open_connection,
     read_own_time,
     server,
-    wait_for,
 )
 from harness.diagnostics import HarnessError, UnreachableError
 from harness.telemetry.platform import View
 
 HEC_URL, HEC_TOKEN = "SPLUNK_HEC_URL", "SPLUNK_HEC_TOKEN"
 # Splunk's defaults: maxresultrows of limits.conf, and what one answer of results gives at most.
-MOST_ROWS = 50_000
+MOST_RESULT_ROWS = 50_000
 # max_content_length of the collector was 1 MB for years (limits.conf), so no batch is larger.
-BATCH_BYTES = 900_000
+COLLECTOR_BATCH_BYTES = 900_000
 METADATA = ("host", "source", "sourcetype")
 MANAGEMENT_PORT, COLLECTOR_PORT = 8089, 8088
 # Splunk: a name begins with a letter or digit; letters are small.
 INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,100}")
 QUOTA = re.compile(r"quota|concurrent|maximum number", re.I)
-TOLD = ("WARN", "ERROR", "FATAL")
+TOLD_KINDS = ("WARN", "ERROR", "FATAL")
 
 
 class SplunkStore:
@@ -128,7 +128,7 @@ class SplunkStore:
             count += len(lines)
             batches.append(self.send_batch("\n".join(lines), channel))
         acknowledged = [number for number in batches if number is not None]
-        if acknowledged and wait_for(lambda: self.find_acknowledged(acknowledged, channel)) is None:
+        if acknowledged and ask_until(lambda: self.find_acknowledged(acknowledged, channel)) is None:
             raise UnreachableError("not-indexed", f"Splunk acknowledges {count} events not in time")
         return count
 
@@ -167,7 +167,7 @@ class SplunkStore:
             seen = int(float(str(rows.column("count")[0]))) if len(rows) else 0
             return True if seen >= count else None
 
-        if wait_for(ask) is None:
+        if ask_until(ask) is None:
             message = f"Splunk shows {seen} of {count} events that were sent"
             raise UnreachableError("not-indexed", message, help="look at its retention and at its collector's errors")
 
@@ -180,7 +180,7 @@ class SplunkStore:
             "earliest_time": f"{begin:.6f}",
             "latest_time": f"{end:.6f}",
             "adhoc_search_level": "verbose",
-            "max_count": MOST_ROWS,
+            "max_count": MOST_RESULT_ROWS,
             "now": f"{end:.0f}",
         }
         if end >= 4e9:
@@ -196,7 +196,7 @@ class SplunkStore:
 
     def read_job(self, job: Job) -> ProductAnswer:
         """Waits for a job and reads all its rows."""
-        if wait_for(lambda: True if job.is_done() else None, PRODUCT_PATIENCE) is None:
+        if ask_until(lambda: True if job.is_done() else None, PRODUCT_PATIENCE) is None:
             raise UnreachableError("too-slow", f"a search takes Splunk longer than {PRODUCT_PATIENCE:.0f} s")
         content = job.content
         messages = dict.fromkeys(list_job_messages(content.get("messages")))
@@ -211,10 +211,10 @@ class SplunkStore:
             if not page:
                 break
             records += page
-        cut = content.get("isFinalized") == "1" or total >= MOST_ROWS or len(records) < total
+        cut = content.get("isFinalized") == "1" or total >= MOST_RESULT_ROWS or len(records) < total
         if cut:
             messages |= {f"only {len(records)} rows were read": None}
-        return ProductAnswer(rows=read_rows(records), remarks=tuple(messages), whole=not cut)
+        return ProductAnswer(rows=read_splunk_rows(records), remarks=tuple(messages), whole=not cut)
 
     def name_missing_content(self, lookups: Iterable[str]) -> list[str]:
         """Those lookup tables that Splunk knows neither by a definition nor by a file."""
@@ -265,7 +265,7 @@ def split_into_batches(lines: Iterable[str]) -> Iterator[list[str]]:
     batch: list[str] = []
     size = 0
     for line in lines:
-        if batch and size + len(line) > BATCH_BYTES:
+        if batch and size + len(line) > COLLECTOR_BATCH_BYTES:
             yield batch
             batch, size = [], 0
         batch.append(line)
@@ -278,25 +278,25 @@ def list_job_messages(said: object) -> Iterator[str]:
     """The messages of a job, which the SDK gives by their type."""
     if isinstance(said, Mapping):
         for kind, texts in said.items():
-            if str(kind).upper() in TOLD:
+            if str(kind).upper() in TOLD_KINDS:
                 yield from (str(text) for text in (texts if isinstance(texts, list) else [texts]))
 
 
 def read_messages(said: Iterable[Mapping[str, object]]) -> Iterator[str]:
     """The messages that come with rows."""
-    yield from (str(each.get("text", "")) for each in said if each.get("type") in TOLD)
+    yield from (str(each.get("text", "")) for each in said if each.get("type") in TOLD_KINDS)
 
 
-def read_rows(records: Sequence[Mapping[str, object]]) -> ResultRows:
+def read_splunk_rows(records: Sequence[Mapping[str, object]]) -> ResultRows:
     """Rows as Splunk gives them; `_time` is a number of seconds again."""
     found = build_rows(records)
     if "_time" not in found.columns:
         return found
     at = found.columns.index("_time")
-    return ResultRows(found.columns, tuple((*row[:at], read_time(row[at]), *row[at + 1 :]) for row in found.rows))
+    return ResultRows(found.columns, tuple((*row[:at], read_time_cell(row[at]), *row[at + 1 :]) for row in found.rows))
 
 
-def read_time(cell: CellValue) -> CellValue:
+def read_time_cell(cell: CellValue) -> CellValue:
     """A cell of `_time`; what is no time stays text."""
     try:
         return read_own_time(cell) if isinstance(cell, str) else cell
@@ -304,7 +304,7 @@ def read_time(cell: CellValue) -> CellValue:
         return cell
 
 
-def open_store(choice: ProductChoice) -> SplunkStore:
+def open_product_store(choice: ProductChoice) -> SplunkStore:
     """The search head and the collector that environment variables name."""
     management = server("Splunk", "SPLUNK_URL", "SPLUNK_TOKEN", choice)
     parts = urlsplit(management.url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.detection.enclosure import MARK, Enclosure, edit_text
+from harness.detection.enclosure import NAME_MARK, Enclosure, TextEdit, edit_text
 from harness.detection.languages.cql.syntax import Argument, FunctionCall, Pipeline, Syntax, Word, walk_syntax
 
 # LogScale sets it itself to the repository's name, so that the events' own goes by another name there.
@@ -12,8 +12,7 @@ REPOSITORY_TAG = "#repo"
 # What they are given in braces fetches events of its own; they stand before everything else.
 QUERYING = frozenset({"join", "defineTable", "correlate"})
 # A query that begins so reads no stored events.
-EVENTLESS = frozenset({"createEvents", "readFile", "correlate"})
-Edit = tuple[int, int, str]
+EVENTLESS_FUNCTIONS = frozenset({"createEvents", "readFile", "correlate"})
 
 
 def confine_query(text: str, pipeline: Pipeline, enclosure: Enclosure, until: int | None = None) -> str:
@@ -25,22 +24,22 @@ def confine_query(text: str, pipeline: Pipeline, enclosure: Enclosure, until: in
 
 def print_tag_filter(enclosure: Enclosure) -> str:
     """The filter that passes the enclosure's events, a pipe behind it."""
-    part = f' #{MARK}_part="{enclosure.part}"' if enclosure.part else ""
-    return f'#{MARK}_trial="{enclosure.name}"{part} | '
+    part = f' #{NAME_MARK}_part="{enclosure.part}"' if enclosure.part else ""
+    return f'#{NAME_MARK}_trial="{enclosure.name}"{part} | '
 
 
-def list_tag_edits(pipeline: Pipeline) -> Iterator[Edit]:
+def list_tag_edits(pipeline: Pipeline) -> Iterator[TextEdit]:
     """The edits that give the tag of the repository the name under which it was sent."""
     for part in walk_syntax(pipeline):
         if isinstance(part, Word) and part.text == REPOSITORY_TAG:
-            yield part.span.start, part.span.end, f"#{MARK}_repo"
+            yield part.span.start, part.span.end, f"#{NAME_MARK}_repo"
 
 
-def confine_steps(pipeline: Pipeline, tag_filter: str) -> Iterator[Edit]:
+def confine_steps(pipeline: Pipeline, tag_filter: str) -> Iterator[TextEdit]:
     """The edits of the query and of the queries that its functions are given."""
     called = [step.name if isinstance(step, FunctionCall) else "" for step in pipeline.steps]
     defining = next((i for i, name in enumerate(called) if name != "defineTable"), len(called))
-    if defining < len(called) and called[defining] not in EVENTLESS:
+    if defining < len(called) and called[defining] not in EVENTLESS_FUNCTIONS:
         start = pipeline.steps[defining].span.start
         yield start, start, tag_filter
     for part in walk_syntax(pipeline):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from harness.detection.enclosure import Enclosure, edit_text, refuse_to_enclose
+from harness.detection.enclosure import Enclosure, TextEdit, edit_text, refuse_to_enclose
 from harness.detection.languages.spl.registry import COMMANDS
 from harness.detection.languages.spl.syntax import (
     Comparison,
@@ -19,16 +19,15 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 
-INDEX = "index"
+INDEX_FIELD = "index"
 # They make rows of their own and read no event.
-EVENTLESS = frozenset({"makeresults", "inputlookup", "inputcsv", "gentimes"})
+EVENTLESS_COMMANDS = frozenset({"makeresults", "inputlookup", "inputcsv", "gentimes"})
 # Their brackets hold searches of their own, the first stage of which reads no events either.
 COMBINING = frozenset({"union", "multisearch", "append", "join"})
 # What stands in their brackets continues the rows at hand.
 CONTINUING = frozenset({"appendpipe", "foreach"})
 # They run a search that their text does not hold.
 FROM_ELSEWHERE = frozenset({"map", "savedsearch", "loadjob"})
-Edit = tuple[int, int, str]
 
 
 def confine_search(text: str, pipeline: Pipeline, enclosure: Enclosure, until: int | None = None) -> str:
@@ -42,7 +41,7 @@ def confine_search(text: str, pipeline: Pipeline, enclosure: Enclosure, until: i
     return edit_text(text[:end], edits).strip()
 
 
-def confine_pipeline(pipeline: Pipeline, enclosure: Enclosure, *, continuing: bool = False) -> Iterator[Edit]:
+def confine_pipeline(pipeline: Pipeline, enclosure: Enclosure, *, continuing: bool = False) -> Iterator[TextEdit]:
     """The edits of one pipeline and of those inside it."""
     for number, stage in enumerate(pipeline.stages):
         if stage.name in FROM_ELSEWHERE:
@@ -53,10 +52,10 @@ def confine_pipeline(pipeline: Pipeline, enclosure: Enclosure, *, continuing: bo
             yield from confine_pipeline(inner, enclosure, continuing=stage.name in CONTINUING)
 
 
-def confine_first_stage(stage: Stage, enclosure: Enclosure) -> Iterator[Edit]:
+def confine_first_stage(stage: Stage, enclosure: Enclosure) -> Iterator[TextEdit]:
     """The edits of a stage that fetches events."""
-    restored = f' | eval {INDEX}=replace({INDEX}, "{enclosure.index_pattern}", "")'
-    everything = f"{INDEX}={enclosure.index_of('*')} "
+    restored = f' | eval {INDEX_FIELD}=replace({INDEX_FIELD}, "{enclosure.index_pattern}", "")'
+    everything = f"{INDEX_FIELD}={enclosure.index_of('*')} "
     match stage.arguments:
         case SearchArguments(condition=condition):
             # OR binds closer than a blank (reference/spl.md 4), so no parentheses are needed.
@@ -68,18 +67,18 @@ def confine_first_stage(stage: Stage, enclosure: Enclosure) -> Iterator[Edit]:
             yield where.span.start, where.span.start, everything
             yield from rename_indexes(where, enclosure)
             yield stage.span.end, stage.span.end, restored
-        case _ if stage.name in EVENTLESS | COMBINING or not COMMANDS[stage.name].generating:
+        case _ if stage.name in EVENTLESS_COMMANDS | COMBINING or not COMMANDS[stage.name].generating:
             return
         case _:
             raise refuse_to_enclose(f"`{stage.name}`", stage.span)
 
 
-def rename_indexes(condition: SearchCondition, enclosure: Enclosure) -> Iterator[Edit]:
+def rename_indexes(condition: SearchCondition, enclosure: Enclosure) -> Iterator[TextEdit]:
     """The edits that make an index of the events the enclosure's own."""
     match condition:
-        case Comparison(field=Word(text=name), value=Word() as value) if name.lower() == INDEX:
+        case Comparison(field=Word(text=name), value=Word() as value) if name.lower() == INDEX_FIELD:
             yield rename_index(value, enclosure)
-        case OneOf(field=Word(text=name), values=values) if name.lower() == INDEX:
+        case OneOf(field=Word(text=name), values=values) if name.lower() == INDEX_FIELD:
             yield from (rename_index(value, enclosure) for value in values)
         case Subsearch():
             return
@@ -88,7 +87,7 @@ def rename_indexes(condition: SearchCondition, enclosure: Enclosure) -> Iterator
                 yield from rename_indexes(inner, enclosure)
 
 
-def rename_index(value: Word, enclosure: Enclosure) -> Edit:
+def rename_index(value: Word, enclosure: Enclosure) -> TextEdit:
     """The edit of one index's name or pattern."""
     return value.span.start, value.span.end, f'"{enclosure.index_of(value.text)}"'
 

@@ -17,7 +17,7 @@ from harness.verdict.store import list_made_columns
 
 RowKeys = Sequence[tuple[str, ...]]
 # Chosen, no source: more would not be read.
-MOST_EXAMPLES = 3
+MOST_ROWS_TOLD = 3
 # Two unsettled meanings at once are tried, each with a run of the plan; more are not worth their time.
 MOST_COMBINATIONS = 60
 
@@ -40,7 +40,7 @@ def find_compared_names(plan: Plan) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prefix:
+class QueryPrefix:
     """A query up to the end of one of its steps: what that means here, and the same under other settings."""
 
     step: Step
@@ -49,8 +49,8 @@ class Prefix:
 
 
 def find_parting_step(
-    prefixes: Iterable[Prefix], run: Callable[[Node], ResultRows], there: Callable[[Step], ResultRows]
-) -> tuple[PartingStep, Prefix, RowKeys] | None:
+    prefixes: Iterable[QueryPrefix], run: Callable[[Node], ResultRows], there: Callable[[Step], ResultRows]
+) -> tuple[PartingStep, QueryPrefix, RowKeys] | None:
     """The first step whose rows are not the same on both, with its prefix and the other engine's rows; None if all are.
 
     The beginnings of the text are run on both, so that neither knows what follows.
@@ -77,13 +77,13 @@ def list_unshared_rows(left: RowKeys, right: RowKeys) -> tuple[tuple[str, ...], 
     """Some rows that only one side has, each as one text."""
     first, second = Counter(left), Counter(right)
     return (
-        tuple(", ".join(key) for key in list((first - second).elements())[:MOST_EXAMPLES]),
-        tuple(", ".join(key) for key in list((second - first).elements())[:MOST_EXAMPLES]),
+        tuple(", ".join(key) for key in list((first - second).elements())[:MOST_ROWS_TOLD]),
+        tuple(", ".join(key) for key in list((second - first).elements())[:MOST_ROWS_TOLD]),
     )
 
 
 def find_explaining_switches(
-    prefix: Prefix,
+    prefix: QueryPrefix,
     settings: Settings,
     switches: Sequence[Switch],
     run: Callable[[Node], ResultRows],
