@@ -101,6 +101,9 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop_servers, [server for server, _ in servers])
     await read_event_files(backend, options.events)
+    # Whoever reads where it listens may connect at once.
+    for listening in routes:
+        listening.listen(MOST_CONNECTIONS)
     announce({name: each.getsockname()[1] for name, each in sockets.items()}, files[0] if files else None)
     await asyncio.gather(*(server.serve(sockets=[listening]) for server, listening in servers))
     await backend.close()

@@ -242,7 +242,8 @@ def write_role(call: RestCall, name: str, held: dict[str, Any], status: int) -> 
     held.pop("removed", None)
     for key, values in call.parameters.items():
         if key in LISTS:
-            held[key] = [value for value in values if value]
+            # Some clients send one text with all of them, as authorize.conf has them.
+            held[key] = [each.strip() for value in values for each in value.split(";") if each.strip()]
         elif key in ROLE_DEFAULTS:
             held[key] = values[-1]
     for capability in held.get("capabilities", []):

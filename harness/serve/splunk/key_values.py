@@ -25,6 +25,8 @@ KEPT = "splunk kv"
 # limits.conf: max_documents_per_batch_save, max_rows_per_query.
 MOST_SAVED, MOST_FOUND = 50_000, 50_000
 
+QUERY_ARGUMENTS = frozenset({"query", "fields", "sort", "limit", "skip"})
+
 KvDocument = Mapping[str, Any]
 Test = Callable[[KvDocument], bool]
 
@@ -81,7 +83,9 @@ async def find_batch(call: RestCall) -> Response:
     """What each of several queries finds."""
     kept, given = collection_name(call), read_json(call, call.body)
     queries = given if isinstance(given, list) else [given]
-    return JSONResponse([query_documents(call, kept, each) for each in queries])
+    # Conditions alone, or among the other arguments of a query.
+    whole = [each if isinstance(each, dict) and each.keys() <= QUERY_ARGUMENTS else {"query": each} for each in queries]
+    return JSONResponse([query_documents(call, kept, each) for each in whole])
 
 
 @ENDPOINTS.answer(DATA + "/{collection}/{key}", "GET", "POST", "PUT", "DELETE")

@@ -128,7 +128,7 @@ async def list_alerts(call: RestCall) -> Response:
         entries = [Entry(name=n, path=path, content={"triggered_alert_count": count}) for n, count in groups.items()]
         return respond_page(call, "alerts", path, entries)
     chosen = [alert for n, found in call.state.alerts.items() if name in ("-", n) for alert in found]
-    if not chosen and name not in call.state.alerts and name != "-":
+    if not chosen and name != "-" and name not in KIND.entities(call):
         raise SplunkError(404, f"Could not find object id={str(name)[:100]}")
     entries = [Entry(name=alert["sid"], path=f"{path}/{name}", content=alert) for alert in chosen]
     return respond_page(call, str(name), f"{path}/{name}", entries)
