@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from falconpy import NGSIEM
+from requests import Session
+from requests.adapters import HTTPAdapter
 
 from harness.detection.remote_engine import (
     LOOPBACK,
@@ -18,6 +20,7 @@ from harness.detection.remote_engine import (
     ProductChoice,
     RejectedByProductError,
     Server,
+    build_tls_context,
     server,
 )
 from harness.diagnostics import HarnessError, UnreachableError
@@ -45,7 +48,8 @@ class FalconService:
 
     def check(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the SDK gives, as what was asked for. Raises the error that its status means."""
-        status, body = int(answer.get("status_code") or 0), answer.get("body") or {}
+        # The SDK has it under one name or the other, by what it takes the answer for.
+        status, body = int(answer.get("status_code") or 0), answer.get("body", answer.get("resources")) or {}
         if 200 <= status < 300:
             found = body.get("resources", body) if isinstance(body, Mapping) else body
             return found if isinstance(found, Mapping) else {}
@@ -86,9 +90,32 @@ class FalconService:
         """Refused: Next-Gen SIEM lets nobody remove single events by its API."""
         raise HarnessError("stays-there", f"events stay in Falcon until its retention ends: {query}")
 
-    def list_files(self) -> list[str]:
-        """Refused: the API gives a lookup file by its name only, and lists none."""
-        raise HarnessError("cannot-supply", "Falcon's API does not say which lookup files there are")
+    def has_file(self, name: str) -> bool:
+        """Whether there is a lookup file of that name."""
+        # What is there comes as bytes, all else as an answer about it.
+        return isinstance(self.sdk.get_file(repository=self.repository, filename=name), bytes)
+
+
+class TrustingAdapter(HTTPAdapter):
+    """Connections that trust the authorities of a file too: the SDK takes none, only yes or no."""
+
+    def __init__(self, choice: ProductChoice) -> None:
+        self.tls = build_tls_context(choice.ca)
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        """A pool with that trust."""
+        super().init_poolmanager(*arguments, **named, ssl_context=self.tls)
+
+
+def open_session(choice: ProductChoice) -> Session:
+    """What the SDK sends by: verified, and never to another address, for a secret is among what it sends."""
+    found = Session()
+    found.mount("https://", TrustingAdapter(choice))
+    found.max_redirects = 0
+    # Else variables of the environment name proxies and passwords of their own.
+    found.trust_env = False
+    return found
 
 
 def open_falcon_service(choice: ProductChoice) -> FalconService:
@@ -101,9 +128,14 @@ def open_falcon_service(choice: ProductChoice) -> FalconService:
     parts = urlsplit(address)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise HarnessError("not-safe", f"{BASE_URL} is no https address", help="a secret is sent over TLS only")
-    # The SDK's own word for "verify": a file of certificates, or the system's.
-    verify: Any = str(choice.ca) if choice.ca else True
-    sdk = NGSIEM(client_id=client, client_secret=secret, base_url=address, ssl_verify=verify, timeout=PRODUCT_PATIENCE)
+    sdk = NGSIEM(
+        client_id=client,
+        client_secret=secret,
+        base_url=address,
+        ssl_verify=True,
+        timeout=PRODUCT_PATIENCE,
+        session=open_session(choice),
+    )
     return FalconService(
         sdk=sdk,
         address=address,

@@ -65,8 +65,8 @@ class QueryService(Protocol):
     def redact(self, query: str, end: int) -> None:
         """Removes the events that a query finds."""
 
-    def list_files(self) -> list[str]:
-        """Names of the lookup files that a query can name."""
+    def has_file(self, name: str) -> bool:
+        """Whether there is a lookup file of that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +141,11 @@ class LogScaleService:
         until = datetime.fromtimestamp(end / 1000, UTC).isoformat().replace("+00:00", "Z")
         self.ask_graphql(text, {"repo": self.repository, "query": query, "end": until})
 
-    def list_files(self) -> list[str]:
-        """Names of the lookup files that a query can name."""
+    def has_file(self, name: str) -> bool:
+        """Whether there is a lookup file of that name."""
         text = "query($name: String!) { searchDomain(name: $name) { files { nameAndPath { name } } } }"
         found = self.ask_graphql(text, {"name": self.view}).get("searchDomain") or {}
-        return [str(each["nameAndPath"]["name"]) for each in found.get("files") or ()]
+        return any(each["nameAndPath"]["name"] == name for each in found.get("files") or ())
 
 
 class LogScaleStore:
@@ -220,9 +220,9 @@ class LogScaleStore:
 
     def name_missing_content(self, lookups: Iterable[str]) -> list[str]:
         """Those lookup files that are not there."""
-        wanted = list(lookups)
-        known = set(self.service.list_files()) if wanted else set()
-        return [name for name in wanted if name not in known and f"{name}.csv" not in known]
+        return [
+            name for name in lookups if not self.service.has_file(name) and not self.service.has_file(f"{name}.csv")
+        ]
 
     def remove(self, beginning: str) -> None:
         """Redacts the events of enclosures whose names begin so."""
