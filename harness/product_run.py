@@ -214,6 +214,12 @@ def trial_platform(trial: Trial) -> str:
     return language(trial.rule.language).platform
 
 
+def reach_product(engine: str, choice: ProductChoice) -> str:
+    """The name and version of a product. Raises HarnessError where it is not named, does not answer or refuses."""
+    store: ProductStore = import_module(f"harness.detection.engines.{engine}.store").open_product_store(choice)
+    return store.version()
+
+
 Local = dict[tuple[str, str], Verdict]
 """Verdicts of an engine that runs plans, by scenario and expectation."""
 

@@ -16,7 +16,7 @@ from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.cli.sigma_options import expand_rule
 from harness.detection.remote_engine import ProductChoice
 from harness.diagnostics import HarnessError
-from harness.product_run import Local, ProductRun, index_verdicts, query_product, run_on_product
+from harness.product_run import Local, ProductRun, index_verdicts, query_product, reach_product, run_on_product
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import row_objects
 from harness.report.formats.terminal import Terminal
@@ -46,6 +46,9 @@ def judge_on_engines(
         raise HarnessError(
             "usage", "recorded events are sent to a product by `detlab query`", help="leave out --events"
         )
+    # Before anything else is judged: what nobody can reach is known at once.
+    for name in filter(is_product, engines):
+        reach_product(name, choice)
     here = [name for name in engines if not is_product(name)]
     reports = [judge_here(paths, replace(chosen, engine=name)) for name in here]
     local = index_verdicts(reports[0].outcomes) if reports else None
