@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from harness.cli.project_settings import default_of
-from harness.detection.engine import import_engine
+from harness.detection.engine import DEFAULT_ENGINE, import_engine, is_remote
 from harness.diagnostics import HarnessError
 from harness.supervisor import LEAST_MEMORY, Limits, begin_unit, can_supervise, continue_in_child, default_memory
 
@@ -52,13 +52,62 @@ class Bytes(click.ParamType[int]):
         return int(size)
 
 
+ENGINES = "detlab.engines"
+# They know what to do with a product, and with several engines.
+WITH_PRODUCTS = ("run", "query")
+
+
+def choose_engine(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str:
+    """The engine that runs plans; all that were named are kept for a command that sends rules to products too."""
+    chosen = tuple(dict.fromkeys(values))
+    context.meta[ENGINES] = chosen
+    if context.command.name not in WITH_PRODUCTS:
+        if len(chosen) > 1:
+            raise HarnessError("usage", "one engine at a time", help="`detlab run` compares several")
+        return chosen[0]
+    return next((name for name in chosen if not is_product(name)), DEFAULT_ENGINE)
+
+
+def is_product(name: str) -> bool:
+    """Whether an engine is somebody's product, which gets the text of rules."""
+    # The default is known: asking would import it.
+    return name != DEFAULT_ENGINE and is_remote(name)
+
+
+def list_chosen_engines() -> tuple[str, ...]:
+    """All engines that were named for the command that runs now, in their order."""
+    found: tuple[str, ...] = click.get_current_context().meta[ENGINES]
+    return found
+
+
 engine_option = click.option(
     "--engine",
-    default=default_of("engine", "duckdb"),
-    show_default="duckdb",
+    multiple=True,
+    default=default_of("engine", (DEFAULT_ENGINE,)),
+    show_default=DEFAULT_ENGINE,
+    callback=choose_engine,
     metavar="NAME",
-    help="What runs the query.",
+    help="What runs the query; `run` compares several.",
 )
+PRODUCT_OPTIONS = (
+    click.option("--ca", type=PATH, metavar="FILE", help="Certificates (PEM) that a product's own is signed by."),
+    click.option("--repository", default="", metavar="NAME", help="Where LogScale gets a trial's events."),
+)
+
+
+def add_product_options(command: Decorated) -> Decorated:
+    """Adds what is said about a product; the command gets a mapping `product` of `ca` and `repository`."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        product = {name: named.pop(name) for name in ("ca", "repository")}
+        return command(*arguments, product=product, **named)
+
+    for option in reversed(PRODUCT_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
 dialect = click.option(
     "--dialect",
     type=click.Choice(["strict", "lenient"]),

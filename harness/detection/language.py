@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from harness.diagnostics import Finding, HarnessError, Source, SourceError, Span, did_you_mean
 
 if TYPE_CHECKING:
+    from harness.detection.enclosure import Enclosure
     from harness.detection.plan.expressions import Schema
     from harness.detection.plan.nodes import Node
     from harness.scenario.scenario import Scenario
@@ -176,6 +177,15 @@ class Query(Protocol):
 
     def render(self) -> str:
         """The query printed again; parsing that gives an equal query."""
+
+    def sent_text(self) -> str:
+        """The text for a product that has none of the rule's own content: macros are expanded."""
+
+    def confine(self, enclosure: Enclosure, until: int | None = None) -> str:
+        """The query's own text up to a place, reading the enclosure's events only; a query of `sent_text` can do that.
+
+        Raises CannotEncloseError where it would read others.
+        """
 
 
 class SupportState(StrEnum):

@@ -6,14 +6,21 @@ import json
 import os
 import re
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Protocol
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import HarnessError, UnreachableError
+
+if TYPE_CHECKING:
+    from harness.detection.enclosure import Enclosure
+    from harness.telemetry.platform import View
 
 # A container on this machine or the end of a tunnel has no certificate.
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -41,24 +48,79 @@ class RemoteProduct(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductAnswer:
+    """The rows of a search on a product, what the product says about them, and whether they are all that there are."""
+
+    rows: ResultRows
+    remarks: tuple[str, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductChoice:
+    """What a person said about a product: certificates of a private authority, and where LogScale's events go."""
+
+    ca: Path | None = None
+    repository: str = ""
+
+
+class ProductStore(Protocol):
+    """A product that holds the events of trials; `open_product_store(choice)` of a module `store` beside its engine.
+
+
+    `removes_each` is whether what was made for one trial can be taken away cheaply, before the next one's is made.
+    """
+
+    product: str
+    address: str
+    removes_each: bool
+
+    def version(self) -> str:
+        """The product's name and version."""
+
+    def send(self, enclosure: Enclosure, views: Sequence[View]) -> int:
+        """Sends events to a place of their own; how many they were."""
+
+    def wait(self, enclosure: Enclosure, count: int) -> None:
+        """Waits until so many events can be searched there. Raises UnreachableError if they cannot in time."""
+
+    def search(self, text: str, begin: float, end: float) -> ProductAnswer:
+        """The rows of a text over the events from one moment up to another, in epoch seconds.
+
+        Raises RejectedByProductError for what the product refuses, UnreachableError where it does not answer.
+        """
+
+    def name_missing_content(self, lookups: Iterable[str]) -> list[str]:
+        """Those lookup tables of a rule that the product does not have."""
+
+    def remove(self, beginning: str) -> None:
+        """Takes away what was made for enclosures whose names begin so, so that nothing of it is left."""
+
+
 class RejectedByProductError(HarnessError):
     """What the product says against a query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where a product answers, and what opens it; the token is never shown."""
+    """Where a product answers, and what opens it; the token is never shown.
+
+    `scheme` is what stands before the token, `ca` a file of certificates to trust besides those of the system.
+    """
 
     product: str
     url: str
     token: str = field(repr=False)
+    scheme: str = "Bearer"
+    ca: Path | None = None
 
     def send(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> str:
         """The text of an answer. Raises UnreachableError without one, RejectedByProductError for a refused query."""
         parts = urlsplit(self.url)
         try:
-            connection = open_connection(parts.scheme, parts.hostname or "", parts.port)
-            sent = {"Authorization": f"Bearer {self.token}", **headers}
+            connection = open_connection(parts.scheme, parts.hostname or "", parts.port, self.ca)
+            sent = {"Authorization": f"{self.scheme} {self.token}", **headers}
             connection.request(method, parts.path.rstrip("/") + path, body and body.encode(), sent)
             response = connection.getresponse()
             # One byte more than allowed tells a whole answer from one that is cut.
@@ -84,16 +146,57 @@ class Server:
         return " ".join(str(what).replace(self.token, "***").split())
 
 
-def open_connection(scheme: str, host: str, port: int | None) -> HTTPConnection:
+def open_connection(scheme: str, host: str, port: int | None, ca: Path | None = None) -> HTTPConnection:
     """A connection whose certificate is verified; without TLS only to this machine."""
     if scheme == "https":
-        return HTTPSConnection(host, port, timeout=PRODUCT_PATIENCE, context=ssl.create_default_context())
+        return HTTPSConnection(host, port, timeout=PRODUCT_PATIENCE, context=build_tls_context(ca))
     return HTTPConnection(host, port, timeout=PRODUCT_PATIENCE)
 
 
-def server(product: str, url_name: str, token_name: str) -> Server:
-    """The server that two environment variables name. Raises HarnessError for one that is not set or not safe."""
+def build_tls_context(ca: Path | None) -> ssl.SSLContext:
+    """What verifies certificates: the system's authorities and those of the file. Raises HarnessError without it."""
+    context = ssl.create_default_context()
+    if ca is not None:
+        try:
+            context.load_verify_locations(ca)
+        except (OSError, ssl.SSLError) as error:
+            raise HarnessError("no-certificates", f"{ca} is no file of PEM certificates") from error
+    return context
+
+
+Response = TypeVar("Response")
+# Chosen, no source: an indexer shows what it has acknowledged within seconds, a busy one within a minute or two.
+INDEXING_PATIENCE = 180.0
+
+
+def ask_until(ask: Callable[[], Response | None], patience: float = INDEXING_PATIENCE) -> Response | None:
+    """The first answer that is one, asked for again and again; None if none comes in time."""
+    ends, pause = monotonic() + patience, 0.02
+    while (found := ask()) is None:
+        if monotonic() > ends:
+            return None
+        sleep(pause)
+        # A quick answer is seen at once, a slow one is not asked for a hundred times a second.
+        pause = min(2.0, pause * 1.5)
+    return found
+
+
+def read_own_time(text: str) -> float:
+    """Epoch seconds of a time as products write it: ISO 8601 or a number."""
+    if ANSWER_NUMBER.fullmatch(text):
+        return float(text)
+    return datetime.fromisoformat(text).timestamp()
+
+
+def server(
+    product: str, url_name: str, token_name: str, choice: ProductChoice | None = None, *, usual: str = ""
+) -> Server:
+    """The server that two environment variables name, its address the usual one where that is not set.
+
+    Raises HarnessError for one that is not set or not safe.
+    """
     url, token = (os.environ.get(name, "").strip() for name in (url_name, token_name))
+    url = url or usual
     for name, value in ((url_name, url), (token_name, token)):
         if not value:
             raise HarnessError(
@@ -105,7 +208,7 @@ def server(product: str, url_name: str, token_name: str) -> Server:
     # A line end in a header would begin another one.
     if any(not c.isprintable() for c in token + url):
         raise HarnessError("no-connection", f"{url_name} or {token_name} holds a control character")
-    return Server(product=product, url=url, token=token)
+    return Server(product=product, url=url, token=token, ca=choice.ca if choice else None)
 
 
 def build_rows(records: Iterable[Mapping[str, object]], hidden: Iterable[str] = ()) -> ResultRows:

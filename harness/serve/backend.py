@@ -73,7 +73,8 @@ class Backend:
         self.tasks: set[asyncio.Task[None]] = set()
         self.indexed = 0
         self.started = time.time()
-        self.settings = Settings() if options.content is None else options.content.settings(Settings())
+        given = Settings(switches=options.switches)
+        self.settings = given if options.content is None else options.content.settings(given)
 
     async def open(self) -> None:
         """Begins to listen to the process that searches, and takes in what a crash left in the journal."""

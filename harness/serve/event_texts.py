@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.serve.journal_record import RawText, ReceivedEvents
+from harness.serve.journal_record import RawText, Received, ReceivedEvents, ReceivedFields
+from harness.serve.structured_events import build_field_events
 from harness.serve.text_breaks import break_raw_text
 from harness.telemetry.events.event import (
     CAUSE,
@@ -72,18 +73,21 @@ class TextBatch:
         return found
 
 
-def read_received(
-    parts: Iterable[ReceivedEvents | RawText], folder: Path, number: int, props: Props
-) -> Iterator[Events]:
+def read_received(parts: Iterable[Received], folder: Path, number: int, props: Props) -> Iterator[Events]:
     """The events of what was received; texts that are kept by reference go to files of this number in the folder."""
     batches: dict[tuple[str, tuple[str, str, str, str]], TextBatch] = {}
+    structured: list[ReceivedFields] = []
     for part in parts:
+        if isinstance(part, ReceivedFields):
+            structured.append(part)
+            continue
         group = (part.index, part.source, part.sourcetype, part.host)
         for text, time, fields in list_dated_texts(part, props):
             look = find_look(text)
             # The event's own time counts where a raw text gave none.
             batch = batches.setdefault((look, group), TextBatch(group))
             batch.add(text, time, part.arrived, fields)
+    yield from build_field_events(structured)
     for place, ((look, _), batch) in enumerate(batches.items()):
         if look == "text":
             yield build_text_events(batch)

@@ -34,7 +34,18 @@ class RawText(msgspec.Struct, frozen=True, kw_only=True, tag="raw"):
     text: bytes
 
 
-Received = ReceivedEvents | RawText
+class ReceivedFields(msgspec.Struct, frozen=True, kw_only=True, tag="fields"):
+    """Events of LogScale that came as fields: tags that are the same in all, times in microseconds, texts, fields."""
+
+    repository: str
+    arrived: int
+    tags: dict[str, str]
+    times: list[int]
+    texts: list[str]
+    fields: list[dict[str, str]]
+
+
+Received = ReceivedEvents | RawText | ReceivedFields
 ENCODER = msgspec.msgpack.Encoder()
 DECODER = msgspec.msgpack.Decoder(list[Received])
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +28,9 @@ from harness.telemetry.lab.remote import connect
 from harness.telemetry.lab.secret import count_secrets, redact_secrets, redacted_data
 from harness.telemetry.lab.state_note import find_other_state, write_state_note
 
+if TYPE_CHECKING:
+    from harness.cli.product_cleanup import ProductCleanUp
+
 
 @click.command("cleanup")
 @click.option("--host", default="", metavar="NAME", help="Only this host.")
@@ -37,6 +42,8 @@ from harness.telemetry.lab.state_note import find_other_state, write_state_note
 @options.json_option
 def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json: bool) -> int:
     r"""Does exactly what is owed: every test that was started and not cleaned, whatever ended its run.
+
+    What a run made on a real Splunk or LogScale and could not take away is removed too.
 
     A host whose journals are damaged, missing or elsewhere is not known: it is listed, and nothing is detonated there
     until somebody has looked at it and says so with --accept HOST.
@@ -54,9 +61,14 @@ def command(host: str, inventory: Path, only_list: bool, accepted: str, as_json:
         survey.results += [refuse(item, item.last or "not tried yet") for r in survey.records for item in r.owed]
     elif any(record.owed for record in survey.records):
         code = do_cleanups(survey, host)
+    if not host:
+        # Imported by name: products have nothing to do with lab hosts.
+        products = import_module("harness.cli.product_cleanup")
+        survey.products = list(products.clean_products(only_list=only_list))
     show_survey(survey, as_json=as_json)
-    known = survey.records and not survey.unknown
-    return code or (0 if known and all(r.done for r in survey.results) else DIFFERS)
+    known = (survey.records or survey.products) and not survey.unknown
+    done = all(r.done for r in survey.results) and all(p.done for p in survey.products)
+    return code or (0 if known and done else DIFFERS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,6 +78,7 @@ class Survey:
     state: Path
     inventory: Inventory | None
     error: HarnessError | None = None
+    products: list[ProductCleanUp] = field(default_factory=list)
     records: list[HostRecord] = field(default_factory=list)
     results: list[CleanUp] = field(default_factory=list)
 
@@ -153,6 +166,7 @@ def show_survey(survey: Survey, *, as_json: bool) -> None:
             "version": 1,
             "state": str(survey.state),
             "results": [encode_cleanup(r) for r in survey.results],
+            "products": [each.as_json() for each in survey.products],
             "unknown": [encode_record(record) for record in survey.unknown],
             "damages": damages,
             "torn": torn,
@@ -161,6 +175,7 @@ def show_survey(survey: Survey, *, as_json: bool) -> None:
     else:
         # Commands of tests may have a password as an argument.
         lines = [line for r in survey.results for line in format_cleanup(r)]
+        lines += [each.describe() for each in survey.products]
         lines += [line for record in survey.unknown for line in format_unknown(record)]
         nothing = "nothing is owed" if survey.records else f"no host is known: {describe_no_journal(survey.state)}"
         lab_plan.show_lines(lines or [nothing])

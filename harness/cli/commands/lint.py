@@ -12,8 +12,8 @@ import click
 
 from harness.cli import options
 from harness.cli.project_settings import is_strict_project
-from harness.cli.rule_argument import add_rule_argument
 from harness.cli.review_options import ReviewChoice, add_review_options
+from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import build_settings, complete, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import add_sigma_options, expand_rules

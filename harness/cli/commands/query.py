@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from harness.cli.options import PATH, in_child
+from harness.cli.options import PATH, add_product_options, in_child, list_chosen_engines
 from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import add_rule_options
@@ -174,12 +175,14 @@ def query_one(rule: Path, events: Sequence[Path], options: RunOptions, *, explai
 )
 @click.option("--by", type=click.Choice(["cause"]), help="Count alerts by what caused the events, where that is known.")
 @click.option("--every", metavar="DURATION", help="With --by on a world: run the rule on each such stretch alone.")
+@add_product_options
 @add_rule_options
 def command(
     rule: Path,
     events: tuple[Path, ...],
     by: str | None,
     every: str | None,
+    product: Mapping[str, Any],
     chosen: RunOptions,
     as_json: bool,
     verbose: bool,
@@ -195,17 +198,18 @@ def command(
     detlab query my.spl --events world/ --by cause --every 1d
     detlab query my.cql --events fdr/ --json | jq .rows
     detlab query -e 'EventCode=1 | stats count by Image' --events capture.evtx
+    detlab query my.spl --events capture.evtx --engine splunk
     """
-    # Each stretch is a unit of work of its own; inquire makes one of each of several rules.
+    if list_chosen_engines() != (chosen.engine,):
+        return query_elsewhere(rule, events, chosen, product, as_json=as_json, counted=bool(by or every))
+    # Each stretch is a unit of work of its own, and so is each of several rules.
     code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every))
     if code is not None:
         return code
     if by or every:
 
         def study(own: Path) -> Studied:
-            counted = by_cause(own, events, chosen, stretch(every))
-            document = {"document": "census", "version": VERSION, **census_object(counted)}
-            return Studied(document=document, lines=lambda: census_lines(counted, paper()))
+            return show_census(by_cause(own, events, chosen, stretch(every)))
 
         return show_studies(rule, chosen, study, as_json=as_json)
     # Of several forms each is told, so one that is left when the others were refused is told as one of several.
@@ -214,6 +218,27 @@ def command(
     own = expand_rule(rule, chosen.sigma)[0]
     show_answer(query_one(own, events, chosen, explained=verbose), as_json=as_json, verbose=verbose)
     return 0
+
+
+def show_census(counted: Census) -> Studied:
+    """A census for machines, and for people."""
+    document = {"document": "census", "version": VERSION, **census_object(counted)}
+    return Studied(document=document, lines=lambda: census_lines(counted, paper()))
+
+
+def query_elsewhere(
+    rule: Path,
+    events: tuple[Path, ...],
+    chosen: RunOptions,
+    product: Mapping[str, Any],
+    *,
+    as_json: bool,
+    counted: bool,
+) -> int:
+    """The rule on a product."""
+    # Imported by name: few queries leave this machine.
+    products = import_module("harness.cli.product_answers")
+    return int(products.query_there(rule, events, chosen, product, as_json=as_json, counted=counted))
 
 
 def show_answer(found: Found, *, as_json: bool, verbose: bool) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from harness.cli import options
-from harness.cli.options import PATH, in_child
+from harness.cli.options import PATH, in_child, list_chosen_engines
 from harness.cli.report_options import ReportChoice, add_report_options, write_reports
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.cli.sigma_options import expand_rules
 from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
-from harness.report.report import Report, format
+from harness.report.report import format
 from harness.run import run_scenarios
 from harness.run_options import RunOptions
 from harness.verdict.verdict import Outcomes
@@ -30,6 +32,7 @@ from harness.verdict.verdict import Outcomes
 @click.option("--events", multiple=True, type=PATH, metavar="PATH", help="Run rules on recorded events, not scenarios.")
 @click.option("--replay", type=PATH, metavar="RECORDING", help="Judge on what lab hosts recorded, not on simulation.")
 @click.option("--attack-data", type=PATH, metavar="FOLDER", help="The events of security_content's tests.")
+@options.add_product_options
 @options.jobs_option
 @click.option("-q", "--quiet", is_flag=True, help="Only what differs, and the summary.")
 @add_report_options
@@ -40,6 +43,7 @@ def command(
     events: tuple[Path, ...],
     replay: Path | None,
     attack_data: Path | None,
+    product: Mapping[str, Any],
     jobs: int | None,
     quiet: bool,
     told: ReportChoice,
@@ -57,14 +61,16 @@ def command(
     detlab run --rule my.spl                           does my rule see the pack's attacks?
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
     detlab run --html page.html --junit tests.xml      for a browser, for a build server
+    detlab run --engine duckdb --engine splunk         does my Splunk say the same?
     """
     # On events the rules are told one by one, those without a query too.
     judged = rules if events else expand_rules(rules, chosen.sigma)
     chosen = replace(chosen, rules=judged, attack_data=attack_data, jobs=jobs, since=told.since, shard=told.shard)
     if replay:
-        # Imported by name: a run on simulation needs nothing of the lab.
-        recorded = import_module("harness.cli.commands.detonate")
-        return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
+        return judge_recording(replay, paths, chosen, as_json=as_json, verbose=verbose)
+    if list_chosen_engines() != (chosen.engine,):
+        how = {"as_json": as_json, "verbose": verbose, "quiet": quiet, "told": told}
+        return judge_elsewhere(paths, chosen, product, how, recorded=bool(events))
     if events:
         return on_events(events, paths, chosen, as_json=as_json, verbose=verbose)
     # Steps of what is seen and the events behind alerts are for the page alone.
@@ -72,13 +78,29 @@ def command(
     write_reports(report, told)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))
-    return choose_exit_code(report)
+    return choose_exit_code(report.outcomes, gates_missed=bool(report.gates))
 
 
-def choose_exit_code(report: Report) -> int:
+def judge_recording(replay: Path, paths: tuple[Path, ...], chosen: RunOptions, *, as_json: bool, verbose: bool) -> int:
+    """Scenarios on what lab hosts recorded."""
+    # Imported by name: a run on simulation needs nothing of the lab.
+    recorded = import_module("harness.cli.commands.detonate")
+    return int(recorded.judged_in(replay, paths, as_json=as_json, verbose=verbose, chosen=chosen))
+
+
+def judge_elsewhere(
+    paths: tuple[Path, ...], chosen: RunOptions, product: Mapping[str, Any], how: Mapping[str, Any], *, recorded: bool
+) -> int:
+    """Scenarios on a product, or on several engines."""
+    # Imported by name: few runs leave this machine.
+    products = import_module("harness.cli.product_answers")
+    return int(products.judge_on_engines(paths, chosen, product, products.Shown(**how), elsewhere=recorded))
+
+
+def choose_exit_code(outcomes: Outcomes, *, gates_missed: bool = False) -> int:
     """What the command ends with: what could not be judged counts more than what differs, as it may hide anything."""
-    broken = max((b.error.exit_code for b in report.outcomes.broken), default=0)
-    return broken or (0 if report.outcomes.as_expected and not report.gates else DIFFERS)
+    broken = max((b.error.exit_code for b in outcomes.broken), default=0)
+    return broken or (0 if outcomes.as_expected and not gates_missed else DIFFERS)
 
 
 def on_events(

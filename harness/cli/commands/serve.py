@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import PATH, Decorated, json_option
+from harness.cli.options import PATH, Decorated, json_option, switch
 from harness.cli.screen import out
 from harness.diagnostics import HarnessError
 from harness.report.json_document import VERSION, dumps
@@ -44,6 +44,7 @@ SERVER_OPTIONS = (
     click.option("--user", default="admin", show_default=True, metavar="NAME", help="Whose password the token is."),
     click.option("--tls-cert", type=PATH, metavar="FILE", help="A certificate (default: one is made)."),
     click.option("--tls-key", type=PATH, metavar="FILE", help="The key of --tls-cert."),
+    switch,
     click.option("--plain", is_flag=True, help="HTTP without TLS; on this machine only."),
     json_option,
 )
@@ -71,6 +72,7 @@ def command(token_env: str | None, as_json: bool, data: Path | None, plain: bool
     certificate = (given["tls_cert"], given["tls_key"])
     if (certificate[0] is None) != (certificate[1] is None):
         raise HarnessError("usage", "--tls-cert and --tls-key belong together", help="name both")
+    import_module("harness.detection.language").check_switches(given["switch"])
     scratch = ScratchFolder("detlab-serve-") if data is None else None
     chosen = ServeOptions(
         host=given["host"],
@@ -81,6 +83,7 @@ def command(token_env: str | None, as_json: bool, data: Path | None, plain: bool
         tls=not plain,
         certificate=certificate if certificate[0] else None,
         events=given["events"],
+        switches=given["switch"],
         content=import_module("harness.detection.content").read_content(given["macros"]) if given["macros"] else None,
     )
     try:

@@ -72,7 +72,9 @@ class ClickHouse:
     def rows(self, view):
         held = {n: view.columns.column(n).to_pylist() for n in view.columns.column_names}
         return [
-            "(" + ", ".join(write(held[n][i] if n in held else view.constants.get(n), k) for n, k in self.kinds.items()) + ")"
+            "("
+            + ", ".join(write(held[n][i] if n in held else view.constants.get(n), k) for n, k in self.kinds.items())
+            + ")"
             for i in range(len(view.columns))
         ]
 

@@ -11,6 +11,7 @@ from harness.detection.sql import build as b
 from harness.detection.sql.build import SQL
 from harness.detection.sql.dialect import SqlDialect, spell_shared
 
+
 class SparkSQL(SparkOfSqlglot):
     """Spark SQL as sqlglot prints it, but for casts that may fail."""
 

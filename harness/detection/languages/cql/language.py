@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.detection.enclosure import Enclosure
 from harness.detection.invisible_characters import DOUBLE_QUOTED_TEXT, refuse_invisible_characters
 from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, Switch
 from harness.detection.languages.cql import functions
+from harness.detection.languages.cql.confinement import confine_query
 from harness.detection.languages.cql.discovery import arrays, reads_unnamed_fields
 from harness.detection.languages.cql.lint.check import check_query
 from harness.detection.languages.cql.parser import parse_query
@@ -88,6 +90,14 @@ class CqlQuery:
     def render(self) -> str:
         """The query printed again; parsing that gives an equal query."""
         return print_pipeline(self.pipeline)
+
+    def sent_text(self) -> str:
+        """The text as it is; saved queries that it names have to be saved there."""
+        return self.source.text
+
+    def confine(self, enclosure: Enclosure, until: int | None = None) -> str:
+        """The query up to a place, on the events that have the enclosure's tags."""
+        return confine_query(self.source.text, self.pipeline, enclosure, until)
 
 
 def finish(flow: Scope) -> None:

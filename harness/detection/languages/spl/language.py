@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from harness.detection.enclosure import Enclosure
 from harness.detection.invisible_characters import DOUBLE_QUOTED_TEXT, refuse_invisible_characters
 from harness.detection.language import Plan, ReferenceEntry, Settings, Strictness, Switch
+from harness.detection.languages.spl.confinement import confine_search
 from harness.detection.languages.spl.field_usage import BLOCKS, collect_mentions
 from harness.detection.languages.spl.lexer import ExpandedText
 from harness.detection.languages.spl.lint import lint_pipeline
@@ -42,6 +44,14 @@ class SplQuery:
     def render(self) -> str:
         """The search printed again, its macros expanded; parsing that gives an equal query."""
         return pipeline_text(self.pipeline)
+
+    def sent_text(self) -> str:
+        """The search with its macros expanded and its comments taken out."""
+        return self.text.text
+
+    def confine(self, enclosure: Enclosure, until: int | None = None) -> str:
+        """The search up to a place, in the enclosure's indexes."""
+        return confine_search(self.source.text, self.pipeline, enclosure, until)
 
 
 @dataclass(frozen=True, slots=True)

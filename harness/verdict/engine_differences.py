@@ -1,0 +1,25 @@
+"""What two engines say differently of one rule on one scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.scenario.scenario import Outcome
+from harness.verdict.divergence import PartingStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineDifference:
+    """Outcomes and numbers of rows on both engines, the step at which rows part, and what would explain it.
+
+    `switches` are choices of other values, each enough by itself to give the second engine's rows on the first.
+    """
+
+    engines: tuple[str, str]
+    scenario: str
+    rule: Path
+    outcomes: tuple[Outcome, Outcome]
+    rows: tuple[int, int]
+    parting: PartingStep | None = None
+    switches: tuple[tuple[tuple[str, str], ...], ...] = ()
