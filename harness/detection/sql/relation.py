@@ -58,8 +58,7 @@ class Computation:
     """An operation to evaluate in Python before the statement runs.
 
     `query` gives the distinct arguments that are no literals, one column each; `literals` has the others by place. The
-    engine makes a table `table` of them with columns `keys` and the result as `value`, of type `kind`. Where it is of
-    many columns at once, `source` is a last column of both: the number of the column that the argument is from.
+    engine makes a table `table` of them with columns `keys` and the result as `value`, of type `kind`.
     """
 
     table: str
@@ -69,14 +68,13 @@ class Computation:
     keys: tuple[str, ...]
     value: str
     kind: str
-    source: str | None = None
 
     def results(self, rows: Iterable[Sequence[object]]) -> list[object]:
         """The operation's value for each row of distinct arguments."""
         count = len(self.keys) + len(self.literals)
 
         def filled(row: Sequence[object]) -> list[object]:
-            varying = iter(row)  # a source comes last and is not asked for
+            varying = iter(row)
             return [self.literals[i] if i in self.literals else next(varying) for i in range(count)]
 
         return compute_values(self.operation, map(filled, rows))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import expressions as exp
@@ -27,9 +26,10 @@ from harness.detection.sql.codes import (
     make_distinct,
     split_conjuncts,
 )
+from harness.detection.sql.computations import build_map_key, join_computations
 from harness.detection.sql.dialect import Construct
 from harness.detection.sql.expressions import Printer, free
-from harness.detection.sql.relation import CodedColumns, Computation, Pending, Relation, SQLColumns
+from harness.detection.sql.relation import CodedColumns, Pending, Relation, SQLColumns
 
 if TYPE_CHECKING:
     from harness.detection.sql.compilation import Compilation
@@ -37,11 +37,6 @@ if TYPE_CHECKING:
 # Chosen, no source: 800 columns, each made of the one before, took DuckDB 9.8 s to plan while each step kept all.
 MOST_UNREAD = 40
 """Columns that nobody reads any more and that a step may carry along."""
-
-
-# Chosen: fewer columns are computed one by one as fast, since an engine finds the values of one without making lists.
-FEWEST_TOGETHER = 8
-"""Columns of one operation from which the values of all are asked for in one statement."""
 
 
 LevelValue: TypeAlias = exp.Expression | Pending | LookUp | SetLookUp
@@ -242,10 +237,11 @@ class Workbench:
         for level in self.levels:
             items: list[exp.Expression] = []
             joins: list[exp.Expression] = []
-            planned = self.plan_computations(level, name)
+            pending = [(column, made) for column, made in level if isinstance(made, Pending)]
+            name, computed = join_computations(self.compilation, pending, name, joins)
             for column, made in level:
                 if isinstance(made, Pending):
-                    items.append(self.join_in(column, made, *planned[column], joins))
+                    items.append(b.alias(computed[column], column))
                 elif isinstance(made, LookUp):
                     short = f"c{len(joins)}"
                     joins.append(join_look_up(made, short))
@@ -267,103 +263,6 @@ class Workbench:
         self.levels, self.level_of = [], {}
         self.start = replace(self.start, name=name)
         return name
-
-    def plan_computations(self, level: Level, source: str) -> dict[str, tuple[Computation, int]]:
-        """What has to be computed over a relation before a level of it: by column, with the number of that."""
-        alike: dict[object, list[tuple[str, Pending]]] = {}
-        for column, made in level:
-            if isinstance(made, Pending):
-                varying = [a for a in made.arguments if not b.is_literal(a)]
-                # One operation on one argument, in many columns (free text looks into each): their values together are
-                # one statement. A statement for each column scans all events as often: 123 of them took 15 s.
-                single = len(varying) == 1 and not made.elements
-                others = tuple(None if a is varying[0] else a.sql() for a in made.arguments) if single else column
-                alike.setdefault((made.operation, others, made.types, made.kind), []).append((column, made))
-        planned: dict[str, tuple[Computation, int]] = {}
-        for columns in alike.values():
-            groups = [columns] if len(columns) >= FEWEST_TOGETHER else [[one] for one in columns]
-            for group in groups:
-                computation = self.plan_computation(group, source)
-                planned.update((column, (computation, number)) for number, (column, _) in enumerate(group))
-        return planned
-
-    def plan_computation(self, group: list[tuple[str, Pending]], source: str) -> Computation:
-        """Plans a computation over a relation, of all values of these columns if there are several."""
-        c = self.compilation
-        column, made = group[0]
-        literals = {i: b.read_literal(a) for i, a in enumerate(made.arguments) if b.is_literal(a)}
-        varying = [a for a in made.arguments if not b.is_literal(a)]
-        keys = tuple(c.fresh("argument") for _ in varying)
-        items = [b.alias(a.copy(), k) for a, k in zip(varying, keys, strict=True)]
-        number = c.fresh("source") if len(group) > 1 else None
-        if number is not None:
-            each = [next(a for a in m.arguments if not b.is_literal(a)).copy() for _, m in group]
-            # Each value with its column, so that what is joined to a column is no longer than its own values.
-            lists = {keys[0]: b.array(*each), number: b.array(*(b.sql_integer(i) for i in range(len(each))))}
-            items = [b.alias(c.dialect.spelling(Construct.ELEMENTS)(x), name) for name, x in lists.items()]
-        inner = build_select(items, source)
-        if made.elements:
-            inner.set("from_", exp.From(this=self.unnested(made.elements, source)))
-        inner.set("distinct", exp.Distinct())  # a pattern costs 1.3 us a row, 0.1 us by distinct value (engine.md 8)
-        text = c.dialect.print(c.statement(inner))
-        # By content, so it is not run again; with its column, as runs that number otherwise took each other's table.
-        mark = sha256(repr((made.operation, literals, text, column)).encode()).hexdigest()[:12]
-        computation = Computation(
-            table=f"computed_{mark}",
-            operation=made.operation,
-            query=text,
-            literals=literals,
-            keys=keys,
-            value=column,
-            kind=made.kind,
-            source=number,
-        )
-        c.before.append(computation)
-        return computation
-
-    def join_in(
-        self, column: str, made: Pending, computation: Computation, number: int, joins: list[exp.Expression]
-    ) -> exp.Expression:
-        """Joins the table of a computation in, and gives the column of the result."""
-        varying = [a for a in made.arguments if not b.is_literal(a)]
-        keys = computation.keys
-        if made.elements:
-            typed = [b.cast(b.sql_column(k), t) for k, t in zip(keys, made.types, strict=True)]
-            whole = self.map_query(computation.table, typed, column)
-            subquery = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier(f"m{len(joins)}")))
-            joins.append(exp.Join(this=subquery, kind="CROSS"))
-            return b.sql_column(column)
-        short = f"c{len(joins)}"
-        on = b.sql_balanced(
-            exp.And,
-            [
-                *(b.eq(b.sql_column(a.name, "s"), b.sql_column(k, short)) for a, k in zip(varying, keys, strict=True)),
-                *([b.eq(b.sql_column(computation.source, short), b.sql_integer(number))] if computation.source else []),
-            ],
-        )
-        # LEFT, since a null argument is equal to no key: such rows stay, with null for the result.
-        joins.append(exp.Join(this=table_as(computation.table, short), on=on, side="LEFT"))
-        return b.alias(b.sql_column(computation.value, short), column)
-
-    def unnested(self, elements: Iterable[tuple[str, exp.Expression]], source: str) -> exp.Expression:
-        """A relation with a row for each combination of elements, those under the names of their parameters."""
-        found: exp.Expression = table_as(source)
-        for name, lists in elements:
-            element = b.alias(self.compilation.dialect.spelling(Construct.ELEMENTS)(lists.copy()), name)
-            whole = exp.Select(expressions=[exp.Star(), element])
-            whole.set("from_", exp.From(this=found))
-            found = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier("e")))
-        return found
-
-    def map_query(self, table: str, keys: list[exp.Expression], column: str) -> exp.Select:
-        """The query that makes one map of a table of results, without rows that have a null argument."""
-        made = self.compilation.dialect.spelling(Construct.MAP_OF)(
-            build_map_key([k.copy() for k in keys]), b.sql_column(column)
-        )
-        whole = build_select([b.alias(made, column)], table)
-        # DuckDB: "Map keys can not be NULL"; a look-up of null then gives null, which is what an operation of null is.
-        whole.set("where", exp.Where(this=b.sql_balanced(exp.And, [b.not_null(k.copy()) for k in keys])))
-        return whole
 
     def order_columns(self, keys: Iterable[SortKey]) -> tuple[Order, SQLColumns, CodedColumns]:
         """The keys of an order, with the hidden columns that hold them: codes where they can be."""
@@ -409,8 +308,3 @@ class Workbench:
 def name_struct(fields: Mapping[str, exp.Expression]) -> exp.Expression:
     """A struct of these fields."""
     return fn("named_struct", *(x for name, value in fields.items() for x in (b.sql_text(name), value.copy())))
-
-
-def build_map_key(values: list[exp.Expression]) -> exp.Expression:
-    """The key of a map: the value, or several as one."""
-    return values[0] if len(values) == 1 else b.fn("row", *values)

@@ -181,8 +181,7 @@ class DuckDB:
         rows = self.store.execute(computation.query).fetchall()
         # Through fetchall and a table and not as a UDF: `create_function` prints some forty lines of "nanobind: leaked"
         # at exit and calls back into Python row by row (reference/engine.md 8).
-        given = computation.keys if computation.source is None else (*computation.keys, computation.source)
-        columns = {k: pa.array([r[i] for r in rows]) for i, k in enumerate(given)}
+        columns = {k: pa.array([r[i] for r in rows]) for i, k in enumerate(computation.keys)}
         columns[computation.value] = pa.array(computation.results(rows), ARROW[computation.kind])
         self.store.create(computation.table, pa.table(columns))
         self.store.computed.add(computation.table)

@@ -9,8 +9,8 @@ from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Literal
 from harness.detection.plan.nodes import Derive, Scan
+from harness.detection.sql.computations import FEWEST_TOGETHER
 from harness.detection.sql.relation import Computation
-from harness.detection.sql.workbench import FEWEST_TOGETHER
 from harness.telemetry.platform import View
 
 # RE2 has no look-around, so Python evaluates it.
@@ -51,3 +51,16 @@ def test_each_column_gets_its_own_results(count):
 
 def test_patterns_of_their_own_are_not_mixed_up():
     assert check_rows(build_columns(FEWEST_TOGETHER), [PATTERN, r"(?<!x)a"]) == 2
+
+
+def test_the_results_of_many_columns_take_one_join():
+    columns = build_columns(3 * FEWEST_TOGETHER)
+    tests = tuple((f"{n} found", ops.regex_found(Column(n), Literal(PATTERN), Literal(""))) for n in columns)
+    engine = open_engine("duckdb")
+    try:
+        engine.load([View(columns=pa.table({"@event": list(range(len(VALUES))), **columns}), constants={})])
+        text = engine.sql(Derive(source=Scan(columns=dict.fromkeys(columns, Kind.TEXT)), columns=tests))
+    finally:
+        engine.close()
+    # A hash table a column: of 518 columns they took more memory than there was.
+    assert text.count("LEFT JOIN") == 1
