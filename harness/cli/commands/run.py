@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -12,11 +13,13 @@ import click
 
 from harness.cli import options
 from harness.cli.options import PATH, Decorated, in_child
+from harness.cli.project_settings import current_project
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.cli.sigma_options import expand_rules
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
+from harness.report.console import escape_controls
 from harness.report.formats.terminal import Terminal
 from harness.report.report import Report, format
 from harness.report.report_formats import list_report_formats
@@ -96,7 +99,17 @@ def command(
     write_reports(report, files)
     terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
     out(format("json").write(report) if as_json else terminal.lines(report))
-    return choose_exit_code(outcomes)
+    return choose_exit_code(outcomes) or tell_gates(outcomes)
+
+
+def tell_gates(outcomes: Outcomes) -> int:
+    """Says on stderr which gates of the project are not reached; the exit code."""
+    project = current_project()
+    # Imported by name: most runs have no gates.
+    failures = import_module("harness.verdict.gates").list_gate_failures
+    missing = list(failures(outcomes, project.settings.gates)) if project else []
+    sys.stderr.write("".join(f"{escape_controls(line)}\n" for line in missing))
+    return DIFFERS if missing else 0
 
 
 def choose_exit_code(outcomes: Outcomes) -> int:
