@@ -12,6 +12,7 @@ import click
 import yaml
 
 from harness.cli import lab_plan, options
+from harness.cli.completion_words import complete_behaviours
 from harness.cli.project_files import build_slug, name_schema, write_files
 from harness.cli.screen import out
 from harness.cli.starter_files import (
@@ -52,7 +53,8 @@ def command() -> None:
 
 @command.command("scenario")
 @click.option("--atomic", "address", metavar="ADDRESS", help="A test: T1053.005-2, a GUID or a name.")
-@click.option("--behaviour", metavar="NAME", help="A behaviour in place of a test: `detlab list behaviours`.")
+@click.option("--behaviour", metavar="NAME", shell_complete=complete_behaviours,
+              help="A behaviour in place of a test: `detlab list behaviours`.")  # fmt: skip
 @click.option("--activity", type=click.Choice([str(each) for each in Label]), default=str(Label.MALICIOUS),
               show_default=True, help="With --behaviour: whether it is an attack.")  # fmt: skip
 @click.option("--rule", metavar="FILE", default="", help="With --behaviour: the rule that should judge it.")

@@ -17,6 +17,7 @@ from harness.cli.options import PATH
 from harness.cli.project_settings import READ, find_project_file
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import out, paper
+from harness.detection.project_content import PATH_KEYS
 from harness.diagnostics import HarnessError
 from harness.report.console import escape_controls, format_count
 from harness.report.formats.terminal import Terminal
@@ -33,7 +34,6 @@ from harness.scenario.scenario import read_scenario
 SETTLED = 60
 # Milliseconds until the watcher says that nothing was saved; a save is told at once.
 LONGEST_WAIT = 300
-CONTENT_OPTIONS = ("macros", "lookups", "props", "saved")
 DOCUMENTS = (".yaml", ".yml")
 STRAY = frozenset({".git", "__pycache__", ".venv", "node_modules"})
 
@@ -58,14 +58,17 @@ class WatchCommand(click.Command):
             try:
                 return super().invoke(context)
             except SettingsChangedError:
-                words, parent = list(self.words), context.parent
-            context.meta.pop(READ, None)
+                context = self.start_again(context)
+
+    def start_again(self, ended: click.Context) -> click.Context:
+        """The command's next start, with settings as they are now; where they are wrong, after the next save of them."""
+        for _ in watch_settings():
+            ended.meta.pop(READ, None)
             try:
-                context = self.make_context(context.info_name, words, parent=parent)
+                return self.make_context(ended.info_name, list(self.words), parent=ended.parent)
             except HarnessError as error:
                 show_error(error)
-                # Half of a change: the next save of the settings is waited for.
-                wait_for_settings()
+        raise KeyboardInterrupt
 
 
 @dataclass(slots=True)
@@ -184,11 +187,11 @@ def list_common() -> Iterator[Path]:
     if place is not None:
         yield place.path.resolve()
     context = click.get_current_context()
-    for key in CONTENT_OPTIONS:
+    for key in PATH_KEYS:
         yield from (path.resolve() for path in context.params.get(key) or ())
     project = context.meta.get(READ)
     if project is not None and place is not None:
-        for key in CONTENT_OPTIONS:
+        for key in PATH_KEYS:
             named = getattr(project.settings, key)
             yield from ((place.path.parent / n).resolve() for n in ([named] if isinstance(named, str) else named))
 
@@ -226,10 +229,16 @@ def show_error(error: HarnessError) -> None:
     sys.stdout.flush()
 
 
-def wait_for_settings() -> None:
-    """Waits until a settings file of this folder or above it is saved."""
+def watch_settings() -> Iterator[None]:
+    """At once, and then after each save of a settings file of this project."""
     place = find_project_file()
     folder = place.path.parent if place is not None else Path.cwd()
-    for changes in watchfiles.watch(folder, debounce=SETTLED, step=SETTLED // 2, recursive=False):
+    saved = watchfiles.watch(
+        folder, debounce=SETTLED, step=SETTLED // 2, rust_timeout=LONGEST_WAIT, yield_on_timeout=True, recursive=False
+    )
+    # Watched before settings are read, so that no save is lost between the two.
+    next(saved)
+    yield
+    for changes in saved:
         if any(Path(name).name == SETTINGS_FILE for _, name in changes):
-            return
+            yield
