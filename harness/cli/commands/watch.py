@@ -61,7 +61,7 @@ class WatchCommand(click.Command):
                 context = self.start_again(context)
 
     def start_again(self, ended: click.Context) -> click.Context:
-        """The command's next start, with settings as they are now; where they are wrong, after the next save of them."""
+        """The command's next start with settings as they are now; where they are wrong, after their next save."""
         for _ in watch_settings():
             ended.meta.pop(READ, None)
             try:
