@@ -320,6 +320,8 @@ def convert_document(document: Document, type_: type[T], at: Iterable[DocumentKe
 
 # Chosen: a person mends some and runs it again; each costs one more conversion.
 MOST_MISFITS = 20
+# Nodes; chosen: of a huge document one error is told, as twenty conversions of it take seconds.
+LARGEST_FOR_ALL = 20_000
 NodePath = tuple[DocumentKey, ...]
 
 
@@ -327,7 +329,8 @@ def collect_misfits(document: Document, at: NodePath, type_: Any) -> list[Source
     """The errors of every part that does not fit: msgspec tells one at a time, so what it tells is left out next."""
     found: list[SourceError] = []
     left_out: set[NodePath] = set()
-    while len(found) < MOST_MISFITS:
+    most = MOST_MISFITS if document.root.size <= LARGEST_FOR_ALL else 1
+    while len(found) < most:
         try:
             msgspec.convert(build_value_without(document.node(at), at, left_out), type_)
             break
