@@ -194,23 +194,35 @@ def explain_failure(error: BaseException) -> HarnessError:
 
 
 class SourceError(HarnessError):
-    """A failure that has a place in a text."""
+    """A failure that has a place in a text; `others` are further ones in the same text, told with it."""
 
-    def __init__(self, code: str, message: str, span: Span, *, help: str | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, span: Span, *, help: str | None = None, others: Sequence[SourceError] = ()
+    ) -> None:
         super().__init__(code, message, help=help)
-        self.span = span
+        self.span, self.others = span, tuple(others)
 
     def render(self) -> str:
-        """The error with the person's own line and a caret."""
-        return render_finding(Severity.ERROR, self.code, self.message, self.span, self.help)
+        """The error with the person's own line and a caret, then the others."""
+        own = render_finding(Severity.ERROR, self.code, self.message, self.span, self.help)
+        return "\n\n".join([own, *(each.render() for each in self.others)])
 
     def as_json(self) -> dict[str, object]:
         """The error for machines; lines and columns count from 1."""
-        return self.finding().as_json()
+        others = {"others": [each.as_json() for each in self.others]} if self.others else {}
+        return {**self.finding().as_json(), **others}
 
     def finding(self) -> Finding:
         """The same as a finding."""
         return Finding(code=self.code, span=self.span, message=self.message, help=self.help)
+
+
+def raise_together(errors: Iterable[SourceError]) -> None:
+    """Raises the first of errors in one text with all others, in the order of their places; none is nothing."""
+    found = sorted(errors, key=lambda e: e.span.start)
+    if found:
+        first, *others = found
+        raise SourceError(first.code, first.message, first.span, help=first.help, others=others) from first.__cause__
 
 
 class RejectedError(HarnessError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.detection.engine import is_remote, list_engines
 from harness.detection.language import check_switches
 from harness.detection.project_content import read_named_content
-from harness.diagnostics import HarnessError, SourceError, did_you_mean
+from harness.diagnostics import HarnessError, SourceError, did_you_mean, raise_together
 from harness.run_options import RunOptions
 from harness.scenario.pack import shorten_to_relative
 from harness.scenario.settings import Project, read_project
@@ -17,11 +17,14 @@ from harness.telemetry.platform import list_condition_names, sensor_names
 
 
 def read_checked_project(path: Path) -> Project:
-    """The settings in a file. Raises SourceError at the first of them that means nothing here."""
+    """The settings in a file. Raises SourceError with all of them that mean nothing here."""
     project = read_project(path, name=str(shorten_to_relative(path.resolve()) if path.exists() else path))
-    for keys, error in list_wrong_settings(project):
-        span = project.find_key(*keys)
-        raise SourceError(error.code, error.message, span, help=error.help) if span else error
+    assert project.document is not None
+    source = project.document.source
+    raise_together(
+        SourceError(error.code, error.message, project.find_key(*keys) or source.span(0, 1), help=error.help)
+        for keys, error in list_wrong_settings(project)
+    )
     return project
 
 

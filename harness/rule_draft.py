@@ -15,12 +15,12 @@ from harness.run_options import RunOptions
 from harness.scenario.rule import Rule, read_rule
 from harness.verdict.coverage import blank
 from harness.verdict.draft.event_draft import EventDraft, draft_attacks, draft_twins
-from harness.verdict.draft.event_lines import SPELLINGS, EventLines
+from harness.verdict.draft.event_lines import EVENT_SPELLINGS, EventLines
 
 # Chosen: each is a run of the rule on a few events.
 MOST_RUNS = 40
 MOST_WORDS = 500
-WORD = re.compile(r"[#@]?[A-Za-z_][\w.]*(?:\[\d*\][\w.]*)*")
+RULE_WORD = re.compile(r"[#@]?[A-Za-z_][\w.]*(?:\[\d*\][\w.]*)*")
 Spelling = Callable[[EventDraft], EventLines | None]
 
 
@@ -71,7 +71,7 @@ def draft_for_rule(path: Path, options: RunOptions, folder: Path) -> RuleDraft:
     rule = read_rule(path, choice=options.sigma)
     runs = DraftRuns(path=path, options=options, folder=folder)
     plan, fields = plan_over_own_fields(path, rule, options)
-    spellings = SPELLINGS[language(rule.language).platform]
+    spellings = EVENT_SPELLINGS[language(rule.language).platform]
     tried = 0
     for draft, spell, lines in islice(list_lines(plan, fields, spellings), MOST_RUNS):
         tried += 1
@@ -108,7 +108,7 @@ def plan_over_own_fields(path: Path, rule: Rule, options: RunOptions) -> tuple[P
         query = language(rule.language).parse(rule.query, Strictness(options.dialect or Strictness.LENIENT), settings)
         bare = query.plan({}, settings)
         # Some languages read a field that no event has as nothing: then every word of the text may be one.
-        reads = bare.reads or frozenset(islice(dict.fromkeys(WORD.findall(rule.query.text)), MOST_WORDS))
+        reads = bare.reads or frozenset(islice(dict.fromkeys(RULE_WORD.findall(rule.query.text)), MOST_WORDS))
         columns = bench.engine.load([blank(replace(bare, reads=reads))])
         plan = query.plan(columns, replace(settings, ask=bench.engine.run))
         return plan, tuple(sorted(bare.reads or plan.reads))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from harness.cli.completion_words import complete_conditions, complete_engines, complete_switches
 from harness.cli.project_settings import default_of
 from harness.detection.engine import DEFAULT_ENGINE, import_engine, is_remote
 from harness.diagnostics import HarnessError
@@ -87,6 +88,7 @@ engine_option = click.option(
     show_default=DEFAULT_ENGINE,
     callback=choose_engine,
     metavar="NAME",
+    shell_complete=complete_engines,
     help="What runs the query; `run` compares several.",
 )
 PRODUCT_OPTIONS = (
@@ -115,13 +117,19 @@ dialect = click.option(
     help="Read rules as their product does, or as their author meant them (default: as each scenario says).",
 )
 condition_option = click.option(
-    "--condition", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="How hosts and platform are set up."
+    "--condition",
+    multiple=True,
+    callback=parse_pairs,
+    metavar="NAME=VALUE",
+    shell_complete=complete_conditions,
+    help="How hosts and platform are set up.",
 )
 switch = click.option(
     "--switch",
     multiple=True,
     callback=parse_pairs,
     metavar="NAME=VALUE",
+    shell_complete=complete_switches,
     help="A meaning that the product leaves open.",
 )
 LIMIT_OPTIONS = (

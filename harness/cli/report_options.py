@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from harness.cli.options import PATH, Decorated
+from harness.cli.project_settings import default_of_gate
 from harness.cli.review_options import FILE, github_option, is_on_github, print_annotations
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
@@ -74,11 +75,22 @@ OPTIONS = (
     click.option(
         "--max-alerts-per-day",
         type=click.FloatRange(min=0),
+        default=default_of_gate("max_alerts_per_day", None),
         metavar="N",
         help="Gate: alerts of each rule a day of benign scenarios.",
     ),
-    click.option("--true-positive", is_flag=True, help="Gate: each rule sees an attack of some scenario."),
-    click.option("--benign-twin", is_flag=True, help="Gate: each rule is quiet about some benign scenario."),
+    click.option(
+        "--true-positive",
+        is_flag=True,
+        default=default_of_gate("true_positive", False),
+        help="Gate: each rule sees an attack of some scenario.",
+    ),
+    click.option(
+        "--benign-twin",
+        is_flag=True,
+        default=default_of_gate("benign_twin", False),
+        help="Gate: each rule is quiet about some benign scenario.",
+    ),
 )
 
 

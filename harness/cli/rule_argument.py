@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import click
 
+from harness.cli.completion_words import complete_languages
 from harness.cli.options import PATH, Decorated
 from harness.detection.language import list_languages
 from harness.diagnostics import HarnessError
@@ -52,7 +53,12 @@ def add_rule_argument(*, several: bool = False, name: str = "rule") -> Callable[
 
 OPTIONS = (
     click.option("-e", "--expression", "inline", metavar="TEXT", help="The rule's text, in place of a file."),
-    click.option("--language", metavar="NAME", help=f"What -e and `-` are written in: {', '.join(list_languages())}."),
+    click.option(
+        "--language",
+        metavar="NAME",
+        shell_complete=complete_languages,
+        help=f"What -e and `-` are written in: {', '.join(list_languages())}.",
+    ),
 )
 
 

@@ -24,9 +24,11 @@ SECONDS_BEFORE_PROGRESS = 0.7
 
 
 def paper() -> Paper:
-    """As wide as the terminal within reason, else 100; no colours in a pipe, with NO_COLOR or on a dumb terminal."""
+    """As wide as COLUMNS or the terminal within reason, else 100; no colours in a pipe or where NO_COLOR is set."""
     terminal = sys.stdout.isatty()
-    width = min(WIDEST, max(NARROWEST, shutil.get_terminal_size((WIDTH, 50)).columns)) if terminal else WIDTH
+    # COLUMNS counts before the terminal, whose size would be asked of another stream where stdout is a pipe.
+    asked = terminal or os.environ.get("COLUMNS", "").isdigit()
+    width = min(WIDEST, max(NARROWEST, shutil.get_terminal_size((WIDTH, 50)).columns)) if asked else WIDTH
     # https://no-color.org: the variable counts if it is there and not empty.
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return Paper(width=width, colour=(terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
@@ -307,13 +307,57 @@ def parse_yaml(source: Source, build: Callable[[Builder, Iterator[Any]], T]) -> 
 
 
 def convert_document(document: Document, type_: type[T], at: Iterable[DocumentKey] = ()) -> T:
-    """The document, or the part at a path, as a value of a type. Raises SourceError at the node that does not fit."""
+    """The document, or the part at a path, as a value of a type. Raises SourceError with all nodes that do not fit."""
     path = tuple(at)
-    node = document.node(path)
     try:
-        return msgspec.convert(node.value, type_)
+        return msgspec.convert(document.node(path).value, type_)
     except msgspec.ValidationError as error:
-        raise build_misfit_error(document, path, type_, str(error)) from error
+        misfits = collect_misfits(document, path, type_)
+        first, *others = sorted(misfits, key=lambda e: e.span.start)
+        first.others = tuple(others)
+        raise first from error
+
+
+# Chosen: a person mends some and runs it again; each costs one more conversion.
+MOST_MISFITS = 20
+# Nodes; chosen: of a huge document one error is told, as twenty conversions of it take seconds.
+LARGEST_FOR_ALL = 20_000
+NodePath = tuple[DocumentKey, ...]
+
+
+def collect_misfits(document: Document, at: NodePath, type_: Any) -> list[SourceError]:
+    """The errors of every part that does not fit: msgspec tells one at a time, so what it tells is left out next."""
+    found: list[SourceError] = []
+    left_out: set[NodePath] = set()
+    most = MOST_MISFITS if document.root.size <= LARGEST_FOR_ALL else 1
+    while len(found) < most:
+        try:
+            msgspec.convert(build_value_without(document.node(at), at, left_out), type_)
+            break
+        except msgspec.ValidationError as error:
+            message, steps = read_misfit(document, at, str(error), left_out)
+        path = (*at, *steps)
+        field_of = re.search(r"field `([^`]*)`", message)
+        named = (*path, field_of[1]) if field_of else path
+        # A part that was left out is told already, and so is whatever lacks it.
+        if not ("missing required field" in message and named in left_out):
+            found.append(build_misfit_error(document, at, type_, message, steps))
+        wrong = named if "unknown field" in message else path
+        if wrong == at:
+            break
+        left_out.add(wrong)
+    return found
+
+
+def build_value_without(node: YamlNode, path: NodePath, left_out: set[NodePath]) -> Any:
+    """A node as plain data without the parts at some paths."""
+    if node.items is not None:
+        parts = [(n, (*path, i)) for i, n in enumerate(node.items)]
+        return [build_value_without(n, below, left_out) for n, below in parts if below not in left_out]
+    if node.members is not None:
+        members = [(k, n, (*path, k)) for k, (_, n) in node.members.items()]
+        return {k: build_value_without(n, below, left_out) for k, n, below in members if below not in left_out}
+    return node.value
 
 
 # msgspec says its errors in text only: `... - at `$.expect[0].outcome``.
@@ -331,14 +375,28 @@ TYPE_WORDS = {
 }
 
 
-def build_misfit_error(document: Document, at: tuple[DocumentKey, ...], wanted_type: Any, text: str) -> SourceError:
-    """The SourceError of a misfit that msgspec reports, at its node."""
+def read_misfit(document: Document, at: NodePath, text: str, left_out: set[NodePath]) -> tuple[str, list[DocumentKey]]:
+    """What msgspec says of a value, and the path from `at` to the node that it means, what was left out counted."""
     found = MISFIT.fullmatch(text)
     message, place = (found["message"], found["path"] or "") if found else (text, "")
     steps: list[DocumentKey] = []
     for name, number in DOCUMENT_STEP.findall(place):
+        path = (*at, *steps)
         # `...` stands for a key of a mapping, which msgspec does not name.
-        steps.append(name or (culprit(document.node((*at, *steps)), message) if number == "..." else int(number)))
+        if number == "...":
+            steps.append(culprit(document.node(path), message, {p[-1] for p in left_out if p[:-1] == path}))
+        elif number:
+            kept = [i for i in range(len(document.node(path).items or ())) if (*path, i) not in left_out]
+            steps.append(kept[int(number)] if int(number) < len(kept) else int(number))
+        else:
+            steps.append(name)
+    return message, steps
+
+
+def build_misfit_error(
+    document: Document, at: NodePath, wanted_type: Any, message: str, steps: Sequence[DocumentKey]
+) -> SourceError:
+    """The SourceError of a misfit that msgspec reports, at its node."""
     path = (*at, *steps)
     field_of = re.search(r"field `([^`]*)`", message)
     name = next((f"`{s}`" for s in reversed(path) if isinstance(s, str)), "the document")
@@ -363,11 +421,11 @@ def build_misfit_error(document: Document, at: tuple[DocumentKey, ...], wanted_t
     return SourceError("wrong-value", message[:1].lower() + message[1:], cut_span_to_line(document.span(path)))
 
 
-def culprit(node: YamlNode, message: str) -> str:
+def culprit(node: YamlNode, message: str, told: Collection[DocumentKey]) -> str:
     """The member of a mapping that is of the kind msgspec complains of; it does not say which member it means."""
     got = message.rpartition("got `")[2].rstrip("`")
-    members = (node.members or {}).items()
-    return next((k for k, (_, n) in members if KIND_OF.get(type(n.value)) == got), next(iter(node.members or {}), ""))
+    members = [(k, n) for k, (_, n) in (node.members or {}).items() if k not in told]
+    return next((k for k, n in members if KIND_OF.get(type(n.value)) == got), next((k for k, _ in members), ""))
 
 
 def cut_span_to_line(span: Span) -> Span:

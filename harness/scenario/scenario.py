@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness.diagnostics import HarnessError, Source, SourceError, Span
+from harness.diagnostics import HarnessError, Source, SourceError, Span, raise_together
 from harness.scenario.document import Document, convert_document, load
 from harness.scenario.pack import resolve_beside
 
@@ -176,37 +176,34 @@ def read_scenario(path: Path, *, name: str | None = None) -> Scenario:
     # Types first, then what they cannot say, so that the first error is the plainest.
     document = load(Source(shown, text))
     scenario = Scenario(path=path, body=convert_document(document, ScenarioBody), document=document)
-    check_scenario_body(scenario)
+    raise_together(list_wrong_parts(scenario))
     return scenario
 
 
-def check_scenario_body(scenario: Scenario) -> None:
-    """Checks beyond types: something is done, gaps have reasons, outcomes fit the activity."""
+def list_wrong_parts(scenario: Scenario) -> Iterator[SourceError]:
+    """What types cannot say: something is done, gaps have reasons, outcomes fit the activity."""
     body = scenario.body
     if not body.simulate and not body.replay:
-        raise SourceError(
-            "nothing-happens",
-            "a scenario simulates something or replays a recording",
-            scenario.place("title"),
-            help="add a `simulate:` list with a behaviour",
-        )
+        message = "a scenario simulates something or replays a recording"
+        hint = "add a `simulate:` list with a behaviour"
+        yield SourceError("nothing-happens", message, scenario.place("title"), help=hint)
     # As numpy's generators and --seed take it.
     if not 0 <= body.seed <= LARGEST_SEED:
         message = f"a seed is a whole number from 0 to {LARGEST_SEED}, not {body.seed}"
-        raise SourceError("wrong-seed", message, scenario.place("seed"))
+        yield SourceError("wrong-seed", message, scenario.place("seed"))
     for i, signal in enumerate(body.telemetry):
         if signal.apart is not None and not 0 <= signal.apart[0] <= signal.apart[1]:
             message = "`apart` is the fewest and the most seconds between two events"
-            raise SourceError("wrong-bounds", message, scenario.place("telemetry", i, "apart"), help="write [25, 35]")
+            yield SourceError("wrong-bounds", message, scenario.place("telemetry", i, "apart"), help="write [25, 35]")
     possible = POSSIBLE[body.activity]
     for i, expectation in enumerate(body.expect):
         place = scenario.place("expect", i, "outcome")
         if expectation.outcome not in possible:
             either = " or ".join(possible)
-            raise SourceError("impossible-outcome", f"a {body.activity} activity ends in {either}", place)
-        if expectation.outcome.gap and not expectation.because.strip():
+            yield SourceError("impossible-outcome", f"a {body.activity} activity ends in {either}", place)
+        elif expectation.outcome.gap and not expectation.because.strip():
             message = f"a known {expectation.outcome} needs its reason"
-            raise SourceError("gap-without-reason", message, place, help="add `because:` with one sentence")
+            yield SourceError("gap-without-reason", message, place, help="add `because:` with one sentence")
 
 
 POSSIBLE = {

@@ -161,3 +161,38 @@ def test_only_the_sensors_that_a_team_has_record_a_simulation(project):
         "  - {sensor: falcon, event: ProcessRollup2, at_least: 1}\n"
     )
     assert detlab("run", "attack.yaml").code == 0
+
+
+def test_a_gate_asks_for_a_benign_twin_of_each_rule(project):
+    (project / "detlab.yaml").write_text("gates: {true_positive: true, benign_twin: true}\n")
+    (project / "rules" / "files.cql").write_text("#event_simpleName=ProcessRollup2\n")
+    attack = (
+        "title: PowerShell starts\nactivity: malicious\nsimulate:\n  - {behaviour: beacon, given: {times: 2}}\n"
+        "expect:\n  - {rule: files.cql, outcome: true positive}\n"
+    )
+    (project / "rules" / "attack.yaml").write_text(attack)
+    ran = detlab("run", "attack.yaml")
+    assert (ran.code, ran.err) == (1, "gate benign_twin: no benign scenario shows that files.cql is quiet\n")
+    (project / "rules" / "files.cql").write_text("#event_simpleName=ProcessRollup2 ImageFileName=/powershell/\n")
+    quiet = attack.replace("malicious", "benign").replace("true positive", "true negative")
+    quiet = quiet.replace("{behaviour: beacon, given: {times: 2}}", "{behaviour: process}")
+    (project / "rules" / "benign.yaml").write_text(quiet)
+    ran = detlab("run", "attack.yaml", "benign.yaml")
+    assert (ran.code, ran.err) == (0, ""), ran.out
+
+
+def test_a_gate_bounds_alerts_a_day(project):
+    (project / "rules" / "log.ndjson").write_text("".join(json.dumps(EVENT) + "\n" for _ in range(3)))
+    (project / "rules" / "cmd.spl").write_text("EventCode=1\n")
+    (project / "detlab.yaml").write_text("gates: {max_alerts_per_day: 2}\n")
+    ran = detlab("query", "cmd.spl", "--events", "log.ndjson", "--by", "cause")
+    assert ran.code == 1
+    assert ran.err.startswith("gate max_alerts_per_day: ")
+
+
+def test_a_table_is_as_wide_as_columns_says(project, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    wide = max(map(len, detlab("config").out.splitlines()))
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = max(map(len, detlab("config").out.splitlines()))
+    assert narrow <= 60 < wide <= 140

@@ -7,6 +7,7 @@ import pytest
 
 from harness.diagnostics import Source, SourceError
 from harness.scenario.document import convert_document, load
+from harness.scenario.scenario import read_scenario
 
 
 class Beacon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,3 +129,37 @@ def test_hostile_text_is_refused_soon(text, code):
     start = time.perf_counter()
     assert failure(text).code == code
     assert time.perf_counter() - start < 5
+
+
+def test_all_that_does_not_fit_is_told_at_once_in_the_order_of_the_text(tmp_path):
+    path = tmp_path / "many.yaml"
+    path.write_text(
+        "titel: x\nactivity: malicous\nsimulate:\n  - {behaviour: beacon, hst: WS01}\n  - {behaviour: 3}\n"
+        "  - {behaviour: beacon, at: 3}\nexpect:\n  - {rule: a.spl, outcome: tru positive}\n  - {rule: a.spl}\n"
+    )
+    with pytest.raises(SourceError) as raised:
+        read_scenario(path, name="many.yaml")
+    found = [(e.code, str(e.span).partition(":")[2]) for e in (raised.value, *raised.value.others)]
+    assert found == [
+        ("unknown-field", "1:1"),
+        ("missing-field", "1:1"),
+        ("unknown-value", "2:11"),
+        ("unknown-field", "4:25"),
+        ("wrong-type", "5:17"),
+        ("wrong-type", "6:29"),
+        ("unknown-value", "8:28"),
+        ("missing-field", "9:5"),
+    ]
+    assert [each["code"] for each in raised.value.as_json()["others"]] == [code for code, _ in found[1:]]
+
+
+def test_what_types_cannot_say_is_told_at_once_too(tmp_path):
+    path = tmp_path / "many.yaml"
+    path.write_text(
+        "title: x\nactivity: malicious\nseed: -1\nexpect:\n  - {rule: a.spl, outcome: true negative}\n"
+        "  - {rule: a.spl, outcome: false negative}\n"
+    )
+    with pytest.raises(SourceError) as raised:
+        read_scenario(path)
+    codes = [e.code for e in (raised.value, *raised.value.others)]
+    assert codes == ["nothing-happens", "wrong-seed", "impossible-outcome", "gap-without-reason"]

@@ -31,6 +31,7 @@ from harness.cli.rule_options import add_choice
 from harness.cli.screen import out, paper
 from harness.cli.sigma_options import expand_rule
 from harness.detection.language import list_languages
+from harness.detection.project_content import PATH_KEYS
 from harness.diagnostics import HarnessError
 from harness.report.console import format_count
 from harness.report.formats.terminal import Terminal
@@ -45,7 +46,6 @@ from harness.scenario.project import SETTINGS_FILE
 from harness.verdict.verdict import Outcomes
 
 RULES = Path("rules")
-CONTENT_OPTIONS = ("macros", "lookups", "props", "saved")
 TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?")
 REMARK = """\
 Made by `detlab init` from the rule's own text: these events show that the rule can alert, and guard it against changes.
@@ -141,7 +141,7 @@ def take_content_in(*, force: bool) -> dict[str, Any]:
     """Macros, lookups and the like of the command line as keys of the settings; files from elsewhere are copied."""
     found: dict[str, Any] = {}
     here = Path.cwd().resolve()
-    for key in CONTENT_OPTIONS:
+    for key in PATH_KEYS:
         paths: Sequence[Path] = click.get_current_context().params.get(key) or ()
         names = []
         for path in paths:

@@ -13,10 +13,11 @@ import click
 import numpy as np
 
 from harness.cli.options import PATH, add_product_options, in_child, list_chosen_engines
+from harness.cli.project_settings import default_of_gate
 from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
 from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import add_rule_options
-from harness.cli.screen import out, paper
+from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import Studied, expand_rule, show_studies
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
@@ -160,6 +161,16 @@ def census_object(found: Census) -> dict[str, Any]:
     }
 
 
+def tell_rate(found: Census) -> int:
+    """Says on stderr if benign alerts come more often than a gate of the project allows; the exit code."""
+    most = default_of_gate("max_alerts_per_day", None)()
+    benign = found.a_day(sum(line.alerts for line in found.lines if not line.malicious))
+    if most is None or benign <= most:
+        return 0
+    sys.stderr.write(f"gate max_alerts_per_day: {benign:,.1f} benign alerts a day, allowed are {most:g}\n")
+    return DIFFERS
+
+
 def query_one(rule: Path, events: Sequence[Path], options: RunOptions, *, explained: bool) -> Found:
     """What one rule finds. Raises HarnessError where it cannot be run."""
     found = next(query_events([rule], events, options, explained=explained))
@@ -223,7 +234,7 @@ def command(
 def show_census(counted: Census) -> Studied:
     """A census for machines, and for people."""
     document = {"document": "census", "version": VERSION, **census_object(counted)}
-    return Studied(document=document, lines=lambda: census_lines(counted, paper()))
+    return Studied(document=document, lines=lambda: census_lines(counted, paper()), code=tell_rate(counted))
 
 
 def query_elsewhere(

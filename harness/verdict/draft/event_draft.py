@@ -15,7 +15,7 @@ from harness.verdict.draft.wish import Wish, default_text, find_texts
 
 # All chosen: a draft that fits is mostly among the first three.
 MOST_WAYS = 8
-MOST_EVENTS = 400
+MOST_DRAFTED = 400
 PATTERNS = ((0, 60, False), (0, 3600, False), (3, 1, False), (12, 600, False), (12, 60, True), (120, 300, False))
 """Fewest events, seconds from each to the next, and whether fields that nothing is wished of differ."""
 KIND_FIELDS = frozenset(
@@ -27,7 +27,7 @@ KIND_FIELDS = frozenset(
 )
 """Fields that say what kind of event it is and where; a twin differs in what was done."""
 
-HOST_FIELDS = ("host", "dest", "aid", "ComputerName", "cid")
+PLACE_FIELDS = ("host", "dest", "aid", "ComputerName", "cid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def is_event_field(name: str) -> bool:
 def choose_texts(fields: Sequence[str], wishes: Mapping[str, tuple[Wish, ...]]) -> dict[str, str]:
     """A text for each field that is to be there."""
     # What kind of event it is must not be made up; all else a rule may group by.
-    wanted = [name for name in fields if name in wishes or name not in KIND_FIELDS or name in HOST_FIELDS]
+    wanted = [name for name in fields if name in wishes or name not in KIND_FIELDS or name in PLACE_FIELDS]
     found = {name: next(find_texts(name, wishes.get(name, ())), None) for name in wanted}
     # The way that current add-ons collect, where a rule takes both.
     source = found.get("source") or ""
@@ -73,7 +73,7 @@ def lay_out(
     """As many events as are asked for; fields whose values are counted differ from one to the next."""
     distinct = {name.removeprefix(DISTINCT): name for name in wishes if name.startswith(DISTINCT)}
     asked = [ask_number(wishes.get(name, ())) for name in (COUNT, GROUPS, *distinct.values())]
-    number = min(max(fewest, *asked), MOST_EVENTS)
+    number = min(max(fewest, *asked), MOST_DRAFTED)
     varied = set(distinct) | ({name for name in chosen if name not in wishes} - KIND_FIELDS if free else set())
     rows = tuple(
         {name: vary(name, text, i, wishes.get(name, ())) if name in varied else text for name, text in chosen.items()}

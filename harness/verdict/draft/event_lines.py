@@ -11,15 +11,15 @@ from datetime import UTC, datetime, timedelta
 from harness.verdict.draft.event_draft import EventDraft
 
 # The start that scenarios have: a Tuesday within working hours.
-START = datetime(2026, 3, 3, 9, 12, tzinfo=UTC)
+DRAFT_START = datetime(2026, 3, 3, 9, 12, tzinfo=UTC)
 METADATA = ("index", "source", "sourcetype", "host")
 HOST = "WS01"
 CHANNEL = re.compile(r"(?i)^(?:xml)?wineventlog:(.+)$")
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
-POWERSHELL = "Microsoft-Windows-PowerShell/Operational"
+POWERSHELL_LOG = "Microsoft-Windows-PowerShell/Operational"
 PROVIDERS = {
     SYSMON: "Microsoft-Windows-Sysmon",
-    POWERSHELL: "Microsoft-Windows-PowerShell",
+    POWERSHELL_LOG: "Microsoft-Windows-PowerShell",
     "Security": "Microsoft-Windows-Security-Auditing",
     "System": "Service Control Manager",
     "Application": "Application",
@@ -27,7 +27,7 @@ PROVIDERS = {
 # Sysmon 15 has events 1 to 29.
 LAST_OF_SYSMON = 29
 BY_CODE = {
-    **dict.fromkeys(("4103", "4104"), POWERSHELL),
+    **dict.fromkeys(("4103", "4104"), POWERSHELL_LOG),
     **dict.fromkeys(("104", "7034", "7036", "7040", "7045"), "System"),
 }
 # A path that a file's name is at the end of, as CIM's names of programs and files are.
@@ -144,7 +144,7 @@ def spell_logscale(draft: EventDraft) -> EventLines:
 def time_rows(draft: EventDraft) -> Iterator[tuple[datetime, Mapping[str, str]]]:
     """Each event with when it happened."""
     for number, row in enumerate(draft.rows):
-        yield START + timedelta(seconds=number * draft.step), row
+        yield DRAFT_START + timedelta(seconds=number * draft.step), row
 
 
 def join_lines(rows: list[dict[str, object]]) -> str:
@@ -152,7 +152,7 @@ def join_lines(rows: list[dict[str, object]]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-SPELLINGS: Mapping[str, tuple[Callable[[EventDraft], EventLines | None], ...]] = {
+EVENT_SPELLINGS: Mapping[str, tuple[Callable[[EventDraft], EventLines | None], ...]] = {
     "splunk": (spell_windows, spell_windows_as_read, spell_export),
     "logscale": (spell_logscale,),
 }

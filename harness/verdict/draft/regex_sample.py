@@ -10,7 +10,7 @@ from typing import Any
 # The standard library's own reader of patterns, which has no public name.
 READER: Any = import_module("re._parser")
 CODES: Any = import_module("re._constants")
-MOST_REPEATS = 64
+LONGEST_REPEAT = 64
 OF_CATEGORY = {
     "CATEGORY_DIGIT": "1",
     "CATEGORY_SPACE": " ",
@@ -51,7 +51,7 @@ def sample_parts(parsed: Any, groups: dict[int, str]) -> Iterator[str]:
             groups[value[0] or 0] = "".join(sample_parts(value[3], groups))
             yield groups[value[0] or 0]
         elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-            if value[0] > MOST_REPEATS:
+            if value[0] > LONGEST_REPEAT:
                 raise ValueError("a pattern that repeats too often")
             yield "".join("".join(sample_parts(value[2], groups)) for _ in range(value[0]))
         elif name == "GROUPREF":

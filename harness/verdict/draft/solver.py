@@ -18,7 +18,7 @@ from harness.verdict.draft.wish import Wish, Wishes
 
 # Chosen: what has not been found among so many ways of making alternatives true is left to who reads the refusal.
 MOST_WAYS = 64
-COMPARISONS: Mapping[Operation, Callable[[float, float], bool]] = {
+NUMBER_TESTS: Mapping[Operation, Callable[[float, float], bool]] = {
     ops.less: operator.lt,
     ops.less_equal: operator.le,
     ops.greater: operator.gt,
@@ -132,8 +132,8 @@ def build_wish(operation: Operation, literals: Sequence[object]) -> Wish | list[
             return regex_wish(texts[0], "".join(texts[1:]))
         case ops.is_number:
             return Wish(test=is_number, equal=("1", "100"))
-    if operation in COMPARISONS and texts and is_number(texts[0]):
-        return number_wish(COMPARISONS[operation], float(texts[0]))
+    if operation in NUMBER_TESTS and texts and is_number(texts[0]):
+        return number_wish(NUMBER_TESTS[operation], float(texts[0]))
     return build_part_wish(operation, texts[0]) if texts else None
 
 

@@ -100,3 +100,44 @@ def test_fifty_tests_of_the_library_drawn_by_lot(tmp_path):
     assert not outcomes.broken
     assert len(outcomes.visibilities) >= 50
     assert [v for v in outcomes.visibilities if not v.as_expected] == []
+
+
+def test_a_rule_with_its_page_a_behaviour_and_an_atomic_are_ones_that_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("spl", "cql"):
+        assert detlab("new", "rule", f"Programs {name}", "--language", name).code == 0
+        assert detlab("lint", f"rules/programs-{name}.{name}", "--strict").code == 0
+    assert "title: Programs spl" in (tmp_path / "rules" / "programs-spl.spl.yaml").read_text()
+    assert detlab("new", "behaviour", "print_spooler").code == 0
+    assert detlab("new", "scenario", "--behaviour", "print_spooler", "--activity", "benign").code == 0
+    assert detlab("new", "atomic", "T1059.001", "Our own dropper").code == 0
+    assert detlab("new", "scenario", "--atomic", "T1059.001-1", "--atomics", "atomics").code == 0
+    ran = detlab("run", "--json")
+    assert ran.code == 0, ran.out
+    assert ran.document["summary"]["signals"] > 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["scenario", "--behaviour", "nosuch"], "unknown-behaviour"),
+        (["scenario"], "usage"),
+        (["behaviour", "print spooler"], "wrong-name"),
+        (["behaviour", "class"], "wrong-name"),
+        (["atomic", "../T1059", "x"], "wrong-technique"),
+        (["rule", "x", "--language", "kql"], "unknown-language"),
+    ],
+)
+def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path, monkeypatch, arguments, code):
+    monkeypatch.chdir(tmp_path)
+    ran = detlab("new", *arguments)
+    assert (ran.code, ran.err.startswith(f"error[{code}]")) == (2, True), ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_new_takes_the_place_of_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert detlab("new", "rule", "Mine").code == 0
+    (tmp_path / "rules" / "mine.spl").write_text("index=own")
+    assert detlab("new", "rule", "Mine").code == 2
+    assert (tmp_path / "rules" / "mine.spl").read_text() == "index=own"
