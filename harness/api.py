@@ -85,7 +85,7 @@ def query(
     `rule` is a file; with `language` it is the text of a query. Raises HarnessError, most with a place in the text.
     """
     with Bench(build_options(choice)) as bench:
-        found = bench.query(find_rule(rule, language), list_paths(events))
+        found = bench.query(locate_rule(rule, language), list_paths(events))
         alerts = found.alerts
     return QueryResult(
         rule=found.rule.query.name,
@@ -106,7 +106,7 @@ def explain(
     **choice: Unpack[RunChoice],
 ) -> ExplainResult:
     """A rule step by step on recorded events, or on what a scenario leaves, and where the attack is lost."""
-    path = find_rule(rule, language)
+    path = locate_rule(rule, language)
     with Bench(replace(build_options(choice), rules=(path,) if scenario is not None else ())) as bench:
         if scenario is not None:
             read = judged_by(read_scenario(Path(scenario)), [path])
@@ -242,7 +242,7 @@ def flatten(point: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def find_rule(rule: PathLike, language: str) -> Path:
+def locate_rule(rule: PathLike, language: str) -> Path:
     """The path of a rule; a text is kept as one. Raises HarnessError for a text without its language."""
     if language:
         if language not in list_languages():

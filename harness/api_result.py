@@ -153,10 +153,10 @@ def build_column(values: Sequence[CellValue]) -> pa.Array:
         return pa.array(values, pa.bool_())
     if kinds == {list}:
         return pa.array(values, pa.list_(pa.string()))
-    return pa.array([format_cell(v) for v in values], pa.string())
+    return pa.array([format_cell_text(v) for v in values], pa.string())
 
 
-def format_cell(value: Any) -> str | None:
+def format_cell_text(value: Any) -> str | None:
     """A value as text; a list with commas between."""
     if value is None or isinstance(value, str):
         return value
@@ -177,6 +177,6 @@ def render_html(title: str, table: pa.Table, remarks: Sequence[str] = ()) -> str
 
 def render_row(row: Mapping[str, Any]) -> str:
     """One row of a table."""
-    texts = [format_cell(value) or "" for value in row.values()]
+    texts = [format_cell_text(value) or "" for value in row.values()]
     cut = (text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}..." for text in texts)
     return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in cut)}</tr>"

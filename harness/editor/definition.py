@@ -18,6 +18,9 @@ from harness.editor.scenario_words import find_known
 from harness.scenario.document import Document, YamlNode, load
 from harness.scenario.pack import resolve_beside
 
+# Characters around a field that are looked at; chosen, no source.
+LONGEST_STAGE = 2000
+
 DefinitionPlace = dict[str, Any]
 
 
@@ -55,8 +58,8 @@ def list_same(context: QueryContext) -> list[tuple[int, int]]:
 def is_made(context: QueryContext, place: tuple[int, int]) -> bool:
     """Whether a field gets its value there: behind `as`, or before `:=`, or before `=` in an assignment."""
     text = context.rule.source.text
-    before = text[: place[0]].rstrip()
-    after = text[place[1] :].lstrip()
+    before = text[max(0, place[0] - LONGEST_STAGE) : place[0]].rstrip()
+    after = text[place[1] : place[1] + LONGEST_STAGE].lstrip()
     if re.search(r"(?i)(?:\bas|\bas\s*=)$", before) or after.startswith(":="):
         return True
     return bool(re.search(r"(?i)\beval\b[^|]*$", before)) and after.startswith("=") and not after.startswith("==")

@@ -27,7 +27,7 @@ YAML_ESCAPES = {
 }
 
 
-def list_written(raw: str) -> Iterator[tuple[str, int, int]]:
+def list_scalar_characters(raw: str) -> Iterator[tuple[str, int, int]]:
     """Each character that a scalar's text stands for, with its place in that text: blanks as they are written."""
     style = raw[:1]
     if style in ("|", ">"):
@@ -66,7 +66,7 @@ def map_scalar(raw: str, value: str) -> list[int] | None:
     behind the character before it.
     """
     places: list[int] = []
-    written = list(list_written(raw))
+    written = list(list_scalar_characters(raw))
     at = 0
     for character in value:
         if character.isspace():

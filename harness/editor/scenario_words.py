@@ -36,7 +36,7 @@ def list_scenario_words(text: str, offset: int, path: Path) -> tuple[int, list[t
     start = offset - len(word[0] if word else "")
     found = VALUE_LINE.search(line)
     if GIVEN_LINE.match(line) or is_below_given(text, offset, line):
-        return start, list(list_given(text, offset, path))
+        return start, list(list_given_words(text, offset, path))
     if found and " " not in found["word"].strip():
         return offset - len(found["word"]), list(list_values(found["key"], path))
     if found and found["key"] == "outcome":
@@ -79,7 +79,7 @@ def find_known(path: Path) -> dict[str, Path]:
         return {}
 
 
-def list_given(text: str, offset: int, path: Path) -> Words:
+def list_given_words(text: str, offset: int, path: Path) -> Words:
     """The parameters of the behaviour that is named last before a place."""
     named = BEHAVIOUR_ABOVE.findall(text[:offset])
     file = find_known(path).get(named[-1]) if named else None

@@ -122,7 +122,8 @@ class DetlabServer(LanguageServer):
         if document.task is None or document.task.done():
             document.task = self.begin(self.keep_read(document))
         else:
-            self.reader.abandon(document.uri, SECONDS_OF_STALE_WORK)
+            loop, number = asyncio.get_running_loop(), self.reader.number
+            loop.call_later(SECONDS_OF_STALE_WORK, self.reader.abandon, document.uri, number)
 
     async def keep_read(self, document: OpenDocument) -> None:
         """Looks through a document until it does not change any more."""

@@ -8,7 +8,6 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 from harness.diagnostics import HarnessError
@@ -32,7 +31,7 @@ class WorkerProcess:
         self.process: Process | None = None
         self.turn = asyncio.Lock()
         self.number = 0
-        self.asked_at: float | None = None
+        self.busy = False
         self.subject = ""
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -72,7 +71,7 @@ class WorkerProcess:
         async with self.turn:
             process = await self.start()
             self.number += 1
-            self.asked_at, self.subject = monotonic(), request.get("uri", "")
+            self.busy, self.subject = True, request.get("uri", "")
             try:
                 async with asyncio.timeout(seconds):
                     answer = await self.exchange(process, {**request, "id": self.number})
@@ -84,7 +83,7 @@ class WorkerProcess:
                 self.kill()
                 raise WorkerKilledError("process-died", "the process that read this ended") from None
             finally:
-                self.asked_at = None
+                self.busy = False
         if "failure" in answer:
             raise HarnessError(answer["failure"]["code"], answer["failure"]["message"], help=answer["failure"]["help"])
         return answer["answer"]
@@ -102,9 +101,9 @@ class WorkerProcess:
         (length,) = MESSAGE_LENGTH.unpack(await process.stdout.readexactly(MESSAGE_LENGTH.size))
         return json.loads(await process.stdout.readexactly(length))
 
-    def abandon(self, subject: str, seconds: float) -> None:
-        """Kills the child if it has been busy for so long with a document whose text nobody wants any more."""
-        if self.asked_at is not None and self.subject == subject and monotonic() - self.asked_at > seconds:
+    def abandon(self, subject: str, number: int) -> None:
+        """Kills the child if it is still busy with a question about a document whose text nobody wants any more."""
+        if self.busy and self.subject == subject and self.number == number:
             self.kill()
 
     def kill(self) -> None:

@@ -6,11 +6,12 @@ import re
 
 from harness.detection.text_token import TokenTable
 
-# A slash behind a word or a closing bracket divides; each alternative is linear.
+# A slash behind a word or a closing bracket divides. What is not closed takes the rest, as trying again at each further
+# quote would take the square of the time.
 QUERY_TOKEN = re.compile(
     r"""
-    (?P<comment>//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)
-    |(?P<string>"(?:[^"\\]|\\.)*")
+    (?P<comment>//[^\n]*|/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z))
+    |(?P<string>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))
     |(?P<regex>(?<=[=(,|{!\s])/(?![/*\s])(?:[^/\\\n]|\\.)+/[dimgF]*)
     |(?P<macro>\$"[^"\n]*"|\$[\w./:-]+)
     |(?P<parameter>\?\{?[\w]+)

@@ -6,12 +6,12 @@ import re
 
 from harness.detection.text_token import TokenTable
 
-# Each alternative is linear: an open quote or backtick is taken as a mark of one character.
+# A quote that is not closed takes the rest: trying again at each further one would take the square of the time.
 QUERY_TOKEN = re.compile(
     r"""
-    (?P<comment>```(?:[^`]|`(?!``))*```)
+    (?P<comment>```(?:[^`]|`(?!``))*+(?:```|`*\Z))
     |(?P<macro>`[^`\n]+`)
-    |(?P<string>"(?:[^"\\]|\\.)*")
+    |(?P<string>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))
     |(?P<pipe>\|)
     |(?P<number>(?<![\w.])\d+(?:\.\d+)?(?![\w.:*\\/-]))
     |(?P<operator>[<>!]=|==|[=<>*/%](?![\w.*\\])|[=<>+])
