@@ -236,11 +236,14 @@ def cut_indent(span: Span) -> str:
 def find_loss_marks(loss: EventLoss, step: Span) -> list[list[int]]:
     """Which characters of a step's text are the clauses that lost the attack."""
     telling = [c.span for c in loss.clauses] + [m.span for m in loss.misses if m.span]
-    inside = [s for s in telling if s.source.text == step.source.text and step.start <= s.start and s.end <= step.end]
+    inside = [s for s in telling if s.source.text == step.source.text and step.start <= s.start < step.end]
     text = step.text
     ahead = len(text) - len(text.lstrip("\n"))
     # The step as a whole tells nothing.
-    return sorted([s.start - step.start - ahead, s.end - step.start - ahead] for s in inside if s.text != text)
+    begun = step.start + ahead
+    return sorted(
+        [s.start - begun, min(s.start + len(s.text.rstrip()), step.end) - begun] for s in inside if s.text != text
+    )
 
 
 def encode_timeline(timeline: Timeline) -> dict[str, Any]:

@@ -95,6 +95,9 @@ def test_each_cell_opens_its_rule_step_by_step(repository):
     assert lost["lost"][-1] == 'line 15 lost 10 rows: DestinationIp="127.*" excludes 127.0.0.1'
     start, end = lost["marks"][-1]
     assert lost["text"][start:end] == 'DestinationIp="127.*"'
+    five = page.data["pack-routable-1-five-calls--server-spl"]["funnel"]["steps"]
+    lost = next(step for step in five if step.get("lost"))
+    assert [lost["text"][a:b] for a, b in lost["marks"]] == ["TotalConnections >= 10", "HoursActive >= 2"]
     seen = page.data["pack-routable-1-three-hours--server-spl"]
     assert [s["attack"] for s in seen["funnel"]["steps"]] == [180] * len(seen["funnel"]["steps"])
     assert seen["alerts"][0]["count"] == 180

@@ -83,13 +83,13 @@ function timeline(data) {
   const alerts = data.alerts.slice(0, 40);
   const bad = total(data.attack), good = total(data.other);
   const says = `${count(bad, "event")} of the attack and ${good.toLocaleString("en")} other from ${clock(data.start, true)} to ${clock(end, true)} UTC, a bar for each ${WIDTHS[data.width]}` +
-    (data.alerts.length ? `; first alert possible at ${clock(data.alerts[0][0], true)}` : "; no alert");
+    (data.alerts.length ? `; first alert complete at ${clock(data.alerts[0][0], true)}` : "; no alert");
   return make("figure", {}, make("svg", { class: "time", viewBox: `0 0 ${wide} 168`, role: "img", "aria-label": says },
     label(0, tops[0] + high, "attack"), label(0, tops[0] + 14, `max ${Math.max(0, ...data.attack)}`), bars(data.attack, tops[0], "attack"), make("line", { class: "axis", x1: left, x2: wide, y1: tops[0] + high, y2: tops[0] + high }),
     label(0, tops[1] + high, "other"), label(0, tops[1] + 14, `max ${Math.max(0, ...data.other)}`), bars(data.other, tops[1], "other"), make("line", { class: "axis", x1: left, x2: wide, y1: tops[1] + high, y2: tops[1] + high }),
     alerts.map(([t]) => [make("line", { class: "alert", x1: across(t), x2: across(t), y1: 12, y2: tops[1] + high }), make("path", { class: "flag", d: `M${across(t) - 5} 4h10l-5 9z` })]),
     label(left, 148, clock(data.start, false)), label((left + wide) / 2, 148, `${clock(data.start, true).slice(0, 10)} UTC`, "middle"), label(wide, 148, clock(end, false), "end")),
-  make("figcaption", {}, `${says}. A triangle is the time of the last event behind an alert: no schedule can raise it earlier.`));
+  make("figcaption", {}, `${says}. A triangle is the last event behind an alert; a run before it may alert on fewer events (detlab latency).`));
 }
 
 function pairs(list, name) {
