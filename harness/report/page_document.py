@@ -154,8 +154,19 @@ def build_page_cell(verdict: Verdict | None, slugs: Slugs, row: str) -> PageCell
     )
 
 
-def encode_page_verdict(cell: PageCell, row: PageRow) -> dict[str, Any]:
-    """All that the page shows of one verdict."""
+class SharedTexts:
+    """Texts that many verdicts show, each once: the steps of a rule are the same whatever it is run on."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
+
+    def __call__(self, text: str) -> int:
+        """The place of a text among all."""
+        return self.places.setdefault(text, len(self.places))
+
+
+def encode_page_verdict(cell: PageCell, row: PageRow, share: SharedTexts) -> dict[str, Any]:
+    """All that the page shows of one verdict; texts of its steps are places among the shared ones."""
     verdict = cell.verdict
     detail = verdict.detail
     explanation = (detail.explanation if detail else None) or verdict.explanation
@@ -172,7 +183,7 @@ def encode_page_verdict(cell: PageCell, row: PageRow) -> dict[str, Any]:
         "because": one_line(verdict.expectation.because),
         "gap": cell.gap,
         "notes": [f"line {p[1:]}: {s}" if p else s for p, s in notes_of(verdict, verbose=False)],
-        "funnel": encode_funnel(explanation, verdict.rule.query) if explanation else None,
+        "funnel": encode_funnel(explanation, verdict.rule.query, share) if explanation else None,
         "timeline": encode_timeline(detail.timeline) if detail and detail.timeline else None,
         "alerts": [encode_page_alert(i, verdict.alerts[i], shown.get(i, ())) for i in order],
         "alert_count": len(verdict.alerts),
@@ -189,7 +200,7 @@ def list_verdict_facts(verdict: Verdict) -> list[list[str]]:
     return [[name, value] for name, value in pairs.items() if value]
 
 
-def encode_funnel(explanation: Explanation, query: Source) -> dict[str, Any]:
+def encode_funnel(explanation: Explanation, query: Source, share: SharedTexts) -> dict[str, Any]:
     """A query's own text piece by piece: what no step has is there without counts."""
     steps: list[dict[str, Any]] = []
     at = 0
@@ -212,6 +223,8 @@ def encode_funnel(explanation: Explanation, query: Source) -> dict[str, Any]:
         )
         at = max(at, step.span.end) if own else at
     steps += list_bare_text(query, at, len(query.text))
+    for each in steps:
+        each["text"] = share(each["text"])
     return {
         "recorded": explanation.recorded,
         "attack": explanation.malicious,
@@ -241,9 +254,9 @@ def find_loss_marks(loss: EventLoss, step: Span) -> list[list[int]]:
     ahead = len(text) - len(text.lstrip("\n"))
     # The step as a whole tells nothing.
     begun = step.start + ahead
-    return sorted(
-        [s.start - begun, min(s.start + len(s.text.rstrip()), step.end) - begun] for s in inside if s.text != text
-    )
+    # A threshold is a clause and a miss.
+    ends = {(s.start, min(s.start + len(s.text.rstrip()), step.end)) for s in inside if s.text != text}
+    return [[start - begun, end - begun] for start, end in sorted(ends)]
 
 
 def encode_timeline(timeline: Timeline) -> dict[str, Any]:

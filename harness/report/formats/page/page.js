@@ -48,7 +48,9 @@ function meter(kind, part, whole) {
     make("rect", { class: kind, width, height: 4 }));
 }
 
+let texts = null;
 function funnel(data) {
+  texts ??= JSON.parse($("texts").textContent);
   const number = (kind, value, whole) => make("td", { class: "n" }, value.toLocaleString("en"), meter(kind, value, whole));
   const body = make("tbody");
   body.append(make("tr", {}, make("td"), make("td", {}, "recorded"), number("rows", data.recorded, data.recorded),
@@ -56,11 +58,11 @@ function funnel(data) {
   for (const step of data.steps) {
     const line = make("td", {}, step.line ? String(step.line) : "");
     if (step.rows === undefined) {
-      body.append(make("tr", { class: "bare" }, line, make("td", { colspan: 4 }, make("code", {}, step.text))));
+      body.append(make("tr", { class: "bare" }, line, make("td", { colspan: 4 }, make("code", {}, texts[step.text]))));
       continue;
     }
     const text = make("td", {}, step.lost.length ? make("span", { class: "why" }, "The attack is lost here") : null, step.lost.map((why) => make("span", { class: "why" }, why)),
-      make("code", {}, marked(step.text, step.marks)), step.from ? make("span", { class: "note" }, step.from) : null);
+      make("code", {}, marked(texts[step.text], step.marks)), step.from ? make("span", { class: "note" }, step.from) : null);
     body.append(make("tr", { class: step.lost.length ? "lost" : "" }, line, text, number("rows", step.rows, data.recorded),
       number("attack", step.attack, data.attack), number("other", step.other, data.other)));
   }
