@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.diagnostics import Source, Span
-from harness.report.console import Paper, escape_controls, one_line
+from harness.report.console import Paper, escape_controls, format_count, one_line
 from harness.report.query_steps import loss_lines, remark_lines
 from harness.report.report import PUBLISHED, Chapter, Report, ReportRow, chapters, usual_conditions
 from harness.report.sentences import (
@@ -33,6 +33,7 @@ ENDLESS = Paper(width=1_000_000)
 LONGEST_SHOWN_VALUE = 400
 LONGEST_SLUG = 80
 MOST_NAMED_CAUSES = 9
+MOST_NAMED_PLACES, MOST_NOTES = 3, 6
 SLUG_GAP = re.compile(r"[^a-z0-9]+")
 
 
@@ -130,11 +131,21 @@ def list_row_notes(row: ReportRow, chapter: Chapter) -> Iterator[str]:
     for name, verdict in row.verdicts.items():
         for place, sentence in notes_of(verdict, verbose=False):
             found.setdefault(sentence, []).append(f"{name}{place}")
-    yield from (f"{', '.join(places)} {sentence}" for sentence, places in found.items())
+    told = [f"{name_places(places)} {sentence}" for sentence, places in found.items()]
+    yield from told[:MOST_NOTES]
+    if len(told) > MOST_NOTES:
+        yield f"and {format_count(len(told) - MOST_NOTES, 'more reason')}, behind the cells"
     for visibility in chapter.visibilities:
         told = visibility.scenario.path == row.scenario.path
         if told and (broken_promise(visibility) or not visibility.as_expected):
             yield promise(visibility)
+
+
+def name_places(places: Sequence[str]) -> str:
+    """Rules and lines that share a reason: three by name, of more the number."""
+    if len(places) <= MOST_NAMED_PLACES:
+        return ", ".join(places)
+    return f"{places[0]} and {len(places) - 1} more rules:"
 
 
 def build_page_cell(verdict: Verdict | None, slugs: Slugs, row: str) -> PageCell | None:

@@ -187,6 +187,19 @@ def test_addresses_are_the_same_in_every_run_and_unique_in_a_page(report):
     assert once == often
 
 
+def by_many_rules(report, size):
+    missed = next(v for v in report.outcomes.verdicts if v.scenario.path.stem == "1-beacon")
+    rules = [msgspec.structs.replace(missed.rule, path=Path(f"rules/{n}.spl")) for n in range(size)]
+    verdicts = tuple(replace(missed, rule=rule) for rule in rules)
+    return replace(report, outcomes=replace(report.outcomes, verdicts=verdicts, visibilities=()))
+
+
+def test_a_reason_that_many_rules_share_is_told_once(report):
+    text = said(Page(Html().write(by_many_rules(report, 40))))
+    assert '0.spl:15 and 39 more rules: DestinationIp="127.*" excludes 127.0.0.1' in text
+    assert "1.spl:15" not in text
+
+
 def test_the_command_writes_the_page_with_plots_of_studies(repository, tmp_path):
     (tmp_path / "tune.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
     ran = detlab("run", "pack", "--html", str(tmp_path / "p.html"), "--picture", str(tmp_path / "tune.svg"), "-q")
