@@ -131,10 +131,10 @@ def list_row_notes(row: ReportRow, chapter: Chapter) -> Iterator[str]:
     for name, verdict in row.verdicts.items():
         for place, sentence in notes_of(verdict, verbose=False):
             found.setdefault(sentence, []).append(f"{name}{place}")
-    told = [f"{name_places(places)} {sentence}" for sentence, places in found.items()]
-    yield from told[:MOST_NOTES]
-    if len(told) > MOST_NOTES:
-        yield f"and {format_count(len(told) - MOST_NOTES, 'more reason')}, behind the cells"
+    reasons = [f"{name_places(places)} {sentence}" for sentence, places in found.items()]
+    yield from reasons[:MOST_NOTES]
+    if len(reasons) > MOST_NOTES:
+        yield f"and {format_count(len(reasons) - MOST_NOTES, 'more reason')}, behind the cells"
     for visibility in chapter.visibilities:
         told = visibility.scenario.path == row.scenario.path
         if told and (broken_promise(visibility) or not visibility.as_expected):
