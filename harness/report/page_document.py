@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.diagnostics import Source, Span
-from harness.report.console import Paper, escape_controls, one_line
+from harness.report.console import Paper, escape_controls, format_count, one_line
 from harness.report.query_steps import loss_lines, remark_lines
 from harness.report.report import PUBLISHED, Chapter, Report, ReportRow, chapters, usual_conditions
 from harness.report.sentences import (
@@ -33,6 +33,7 @@ ENDLESS = Paper(width=1_000_000)
 LONGEST_SHOWN_VALUE = 400
 LONGEST_SLUG = 80
 MOST_NAMED_CAUSES = 9
+MOST_NAMED_PLACES, MOST_NOTES = 3, 6
 SLUG_GAP = re.compile(r"[^a-z0-9]+")
 
 
@@ -130,11 +131,21 @@ def list_row_notes(row: ReportRow, chapter: Chapter) -> Iterator[str]:
     for name, verdict in row.verdicts.items():
         for place, sentence in notes_of(verdict, verbose=False):
             found.setdefault(sentence, []).append(f"{name}{place}")
-    yield from (f"{', '.join(places)} {sentence}" for sentence, places in found.items())
+    reasons = [f"{name_places(places)} {sentence}" for sentence, places in found.items()]
+    yield from reasons[:MOST_NOTES]
+    if len(reasons) > MOST_NOTES:
+        yield f"and {format_count(len(reasons) - MOST_NOTES, 'more reason')}, behind the cells"
     for visibility in chapter.visibilities:
         told = visibility.scenario.path == row.scenario.path
         if told and (broken_promise(visibility) or not visibility.as_expected):
             yield promise(visibility)
+
+
+def name_places(places: Sequence[str]) -> str:
+    """Rules and lines that share a reason: three by name, of more the number."""
+    if len(places) <= MOST_NAMED_PLACES:
+        return ", ".join(places)
+    return f"{places[0]} and {len(places) - 1} more rules:"
 
 
 def build_page_cell(verdict: Verdict | None, slugs: Slugs, row: str) -> PageCell | None:
@@ -154,8 +165,19 @@ def build_page_cell(verdict: Verdict | None, slugs: Slugs, row: str) -> PageCell
     )
 
 
-def encode_page_verdict(cell: PageCell, row: PageRow) -> dict[str, Any]:
-    """All that the page shows of one verdict."""
+class SharedTexts:
+    """Texts that many verdicts show, each once: the steps of a rule are the same whatever it is run on."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
+
+    def __call__(self, text: str) -> int:
+        """The place of a text among all."""
+        return self.places.setdefault(text, len(self.places))
+
+
+def encode_page_verdict(cell: PageCell, row: PageRow, share: SharedTexts) -> dict[str, Any]:
+    """All that the page shows of one verdict; texts of its steps are places among the shared ones."""
     verdict = cell.verdict
     detail = verdict.detail
     explanation = (detail.explanation if detail else None) or verdict.explanation
@@ -172,7 +194,7 @@ def encode_page_verdict(cell: PageCell, row: PageRow) -> dict[str, Any]:
         "because": one_line(verdict.expectation.because),
         "gap": cell.gap,
         "notes": [f"line {p[1:]}: {s}" if p else s for p, s in notes_of(verdict, verbose=False)],
-        "funnel": encode_funnel(explanation, verdict.rule.query) if explanation else None,
+        "funnel": encode_funnel(explanation, verdict.rule.query, share) if explanation else None,
         "timeline": encode_timeline(detail.timeline) if detail and detail.timeline else None,
         "alerts": [encode_page_alert(i, verdict.alerts[i], shown.get(i, ())) for i in order],
         "alert_count": len(verdict.alerts),
@@ -189,7 +211,7 @@ def list_verdict_facts(verdict: Verdict) -> list[list[str]]:
     return [[name, value] for name, value in pairs.items() if value]
 
 
-def encode_funnel(explanation: Explanation, query: Source) -> dict[str, Any]:
+def encode_funnel(explanation: Explanation, query: Source, share: SharedTexts) -> dict[str, Any]:
     """A query's own text piece by piece: what no step has is there without counts."""
     steps: list[dict[str, Any]] = []
     at = 0
@@ -212,6 +234,8 @@ def encode_funnel(explanation: Explanation, query: Source) -> dict[str, Any]:
         )
         at = max(at, step.span.end) if own else at
     steps += list_bare_text(query, at, len(query.text))
+    for each in steps:
+        each["text"] = share(each["text"])
     return {
         "recorded": explanation.recorded,
         "attack": explanation.malicious,
@@ -236,11 +260,14 @@ def cut_indent(span: Span) -> str:
 def find_loss_marks(loss: EventLoss, step: Span) -> list[list[int]]:
     """Which characters of a step's text are the clauses that lost the attack."""
     telling = [c.span for c in loss.clauses] + [m.span for m in loss.misses if m.span]
-    inside = [s for s in telling if s.source.text == step.source.text and step.start <= s.start and s.end <= step.end]
+    inside = [s for s in telling if s.source.text == step.source.text and step.start <= s.start < step.end]
     text = step.text
     ahead = len(text) - len(text.lstrip("\n"))
     # The step as a whole tells nothing.
-    return sorted([s.start - step.start - ahead, s.end - step.start - ahead] for s in inside if s.text != text)
+    begun = step.start + ahead
+    # A threshold is a clause and a miss.
+    ends = {(s.start, min(s.start + len(s.text.rstrip()), step.end)) for s in inside if s.text != text}
+    return [[start - begun, end - begun] for start, end in sorted(ends)]
 
 
 def encode_timeline(timeline: Timeline) -> dict[str, Any]:

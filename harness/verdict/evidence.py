@@ -44,7 +44,7 @@ class Evidence:
 class Timeline:
     """The events of a trial in buckets of `width` seconds from `start` (epoch seconds): the attack's and all others.
 
-    `alerts` are the moments from which alerts could be known: the time of the last event behind each, malicious or not.
+    `alerts` are the moments at which each was complete: the time of the last event behind it, malicious or not.
     """
 
     start: float

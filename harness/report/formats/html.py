@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.report.console import escape_controls, format_count
-from harness.report.page_document import PageChapter, build_page_chapters, encode_page_verdict
+from harness.report.page_document import PageChapter, SharedTexts, build_page_chapters, encode_page_verdict
 from harness.report.report import (
     BENIGN,
     Report,
@@ -45,6 +45,7 @@ class Html:
         """The whole page."""
         every = build_page_chapters(report)
         style, script = read_page_part("page.css"), read_page_part("page.js")
+        share = SharedTexts()
         return render_page(
             "run.html.j2",
             report=report,
@@ -52,7 +53,8 @@ class Html:
             facts=list_run_facts(report),
             legend=LEGEND,
             chapters=every,
-            details=[(cell.address, encode_page_verdict(cell, row)) for row, cell in list_cells(every)],
+            details=[(cell.address, encode_page_verdict(cell, row, share)) for row, cell in list_cells(every)],
+            texts=list(share.places),
             tallies=tally_report(report),
             states=count_states(report),
             rules=list_rule_facts(report),

@@ -88,13 +88,17 @@ def test_the_page_says_when_and_under_what_it_was_made(report):
 
 def test_each_cell_opens_its_rule_step_by_step(repository):
     page = Page(Html().write(detailed(repository)))
+    texts = page.data.pop("texts")
     assert set(page.data) <= {link[1:] for link in page.links}
     missed = page.data["pack-1-beacon--server-spl"]
     lost = next(step for step in missed["funnel"]["steps"] if step.get("lost"))
     assert lost["line"] == 1
     assert lost["lost"][-1] == 'line 15 lost 10 rows: DestinationIp="127.*" excludes 127.0.0.1'
     start, end = lost["marks"][-1]
-    assert lost["text"][start:end] == 'DestinationIp="127.*"'
+    assert texts[lost["text"]][start:end] == 'DestinationIp="127.*"'
+    five = page.data["pack-routable-1-five-calls--server-spl"]["funnel"]["steps"]
+    lost = next(step for step in five if step.get("lost"))
+    assert [texts[lost["text"]][a:b] for a, b in lost["marks"]] == ["TotalConnections >= 10", "HoursActive >= 2"]
     seen = page.data["pack-routable-1-three-hours--server-spl"]
     assert [s["attack"] for s in seen["funnel"]["steps"]] == [180] * len(seen["funnel"]["steps"])
     assert seen["alerts"][0]["count"] == 180
@@ -177,7 +181,23 @@ def many(report, rows):
 def test_addresses_are_the_same_in_every_run_and_unique_in_a_page(report):
     first, again = (Page(Html().write(many(report, 40))) for _ in range(2))
     assert first.ids == again.ids
-    assert len(set(first.data)) == 80
+    assert len(set(first.data)) == 80 + 1
+    # The text of a rule stands there once, however many tests there are.
+    once, often = (Html().write(many(report, n)).count("ConsistencyRatio < 0.50") for n in (1, 40))
+    assert once == often
+
+
+def by_many_rules(report, size):
+    missed = next(v for v in report.outcomes.verdicts if v.scenario.path.stem == "1-beacon")
+    rules = [msgspec.structs.replace(missed.rule, path=Path(f"rules/{n}.spl")) for n in range(size)]
+    verdicts = tuple(replace(missed, rule=rule) for rule in rules)
+    return replace(report, outcomes=replace(report.outcomes, verdicts=verdicts, visibilities=()))
+
+
+def test_a_reason_that_many_rules_share_is_told_once(report):
+    text = said(Page(Html().write(by_many_rules(report, 40))))
+    assert '0.spl:15 and 39 more rules: DestinationIp="127.*" excludes 127.0.0.1' in text
+    assert "1.spl:15" not in text
 
 
 def test_the_command_writes_the_page_with_plots_of_studies(repository, tmp_path):

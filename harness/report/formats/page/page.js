@@ -48,7 +48,9 @@ function meter(kind, part, whole) {
     make("rect", { class: kind, width, height: 4 }));
 }
 
+let texts = null;
 function funnel(data) {
+  texts ??= JSON.parse($("texts").textContent);
   const number = (kind, value, whole) => make("td", { class: "n" }, value.toLocaleString("en"), meter(kind, value, whole));
   const body = make("tbody");
   body.append(make("tr", {}, make("td"), make("td", {}, "recorded"), number("rows", data.recorded, data.recorded),
@@ -56,11 +58,11 @@ function funnel(data) {
   for (const step of data.steps) {
     const line = make("td", {}, step.line ? String(step.line) : "");
     if (step.rows === undefined) {
-      body.append(make("tr", { class: "bare" }, line, make("td", { colspan: 4 }, make("code", {}, step.text))));
+      body.append(make("tr", { class: "bare" }, line, make("td", { colspan: 4 }, make("code", {}, texts[step.text]))));
       continue;
     }
     const text = make("td", {}, step.lost.length ? make("span", { class: "why" }, "The attack is lost here") : null, step.lost.map((why) => make("span", { class: "why" }, why)),
-      make("code", {}, marked(step.text, step.marks)), step.from ? make("span", { class: "note" }, step.from) : null);
+      make("code", {}, marked(texts[step.text], step.marks)), step.from ? make("span", { class: "note" }, step.from) : null);
     body.append(make("tr", { class: step.lost.length ? "lost" : "" }, line, text, number("rows", step.rows, data.recorded),
       number("attack", step.attack, data.attack), number("other", step.other, data.other)));
   }
@@ -83,13 +85,13 @@ function timeline(data) {
   const alerts = data.alerts.slice(0, 40);
   const bad = total(data.attack), good = total(data.other);
   const says = `${count(bad, "event")} of the attack and ${good.toLocaleString("en")} other from ${clock(data.start, true)} to ${clock(end, true)} UTC, a bar for each ${WIDTHS[data.width]}` +
-    (data.alerts.length ? `; first alert possible at ${clock(data.alerts[0][0], true)}` : "; no alert");
+    (data.alerts.length ? `; first alert complete at ${clock(data.alerts[0][0], true)}` : "; no alert");
   return make("figure", {}, make("svg", { class: "time", viewBox: `0 0 ${wide} 168`, role: "img", "aria-label": says },
     label(0, tops[0] + high, "attack"), label(0, tops[0] + 14, `max ${Math.max(0, ...data.attack)}`), bars(data.attack, tops[0], "attack"), make("line", { class: "axis", x1: left, x2: wide, y1: tops[0] + high, y2: tops[0] + high }),
     label(0, tops[1] + high, "other"), label(0, tops[1] + 14, `max ${Math.max(0, ...data.other)}`), bars(data.other, tops[1], "other"), make("line", { class: "axis", x1: left, x2: wide, y1: tops[1] + high, y2: tops[1] + high }),
     alerts.map(([t]) => [make("line", { class: "alert", x1: across(t), x2: across(t), y1: 12, y2: tops[1] + high }), make("path", { class: "flag", d: `M${across(t) - 5} 4h10l-5 9z` })]),
     label(left, 148, clock(data.start, false)), label((left + wide) / 2, 148, `${clock(data.start, true).slice(0, 10)} UTC`, "middle"), label(wide, 148, clock(end, false), "end")),
-  make("figcaption", {}, `${says}. A triangle is the time of the last event behind an alert: no schedule can raise it earlier.`));
+  make("figcaption", {}, `${says}. A triangle is the last event behind an alert; a run before it may alert on fewer events (detlab latency).`));
 }
 
 function pairs(list, name) {
