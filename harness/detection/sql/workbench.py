@@ -14,7 +14,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import VALUE, Dimension
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Kind, Schema, SortKey
 from harness.detection.plan.nodes import Named
-from harness.detection.plan.value import compute_values
+from harness.detection.plan.value import COMPUTATIONS, compute_values
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order
 from harness.detection.sql.build import SelectQuery, build_select, fn, select_columns_only, table_as
@@ -155,7 +155,7 @@ class Workbench:
     def compute(self, expression: Call | Aggregation, arguments: list[exp.Expression]) -> exp.Expression:
         """The result of an operation that SQL lacks: a literal, a column, or inside a lambda a look-up in a map."""
         operation = expression.operation
-        if all(map(b.is_literal, arguments)):
+        if operation in COMPUTATIONS and all(map(b.is_literal, arguments)):
             result = compute_values(operation, [[b.read_literal(a) for a in arguments]])[0]
             if result is not None:
                 return self.printer.literal(tuple(result) if isinstance(result, list) else result)

@@ -41,7 +41,7 @@ def write_json(value: object) -> str | None:
     """A value as JSON text; null of null."""
     if value is None:
         return None
-    return print_shortest_number(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+    return print_shortest_number(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def write_json_object(*members: object) -> str:
