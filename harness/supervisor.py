@@ -55,13 +55,15 @@ DEADLINE, PLACE, PLACE_SLOTS = 0, 1, 2
 class Limits:
     """Seconds for a unit of work and bytes for the process that does it; `isolated` is whether that is a child.
 
-    `unbound` is whether somebody asked for none, so that nothing sees to the limits while Python computes.
+    `unbound` is whether somebody asked for none, so that nothing sees to the limits while Python computes. `network` is
+    whether the engine talks over sockets, which a child is otherwise refused.
     """
 
     seconds: float
     memory: int
     isolated: bool = False
     unbound: bool = False
+    network: bool = False
 
 
 class Board:
@@ -230,7 +232,8 @@ class Child:
         for end in (self.received, *close):
             end.close()
         die_with(parent)
-        deny_network()
+        if not limits.network:
+            deny_network()
         most = limits.memory + RESERVED
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         if hard == resource.RLIM_INFINITY or most < hard:

@@ -199,6 +199,7 @@ def make_fold(operation: str, partition: int, kind: str) -> Callable[[pa.Table],
         columns = [c.to_pylist() for c in ordered.columns]
         arguments = list(zip(*columns[1 + partition :], strict=True))
         values = FOLDS[PLAN_OPERATIONS[operation]](arguments)
-        return pa.table({"number": ordered.column(0), "value": pa.array(values, held)})
+        # Spark's row_number is of 32 bits.
+        return pa.table({"number": ordered.column(0).cast(pa.int64()), "value": pa.array(values, held)})
 
     return fold

@@ -107,6 +107,9 @@ def start_spark(master: str) -> SparkSession:
             made: SparkSession = builder.getOrCreate()
         except Exception as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            told = (folder.path / "java.log").read_text("utf-8", "replace").strip().splitlines()
+            # Java says in its last line what it lacks, as memory or a newer version.
+            reason = f"{reason} {told[-1][:300]}" if told else reason
             hint = "see whether `java -version` says 17 or newer"
             raise UnreachableError("engine-missing", f"spark did not start: {reason}", help=hint) from error
     return made
