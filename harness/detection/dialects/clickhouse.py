@@ -287,7 +287,7 @@ def spell_clickhouse_moment(seconds: SQL, zone: SQL) -> SQL | None:
 
 @CLICKHOUSE.spell(ops.format_time)
 def clickhouse_format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
-    """formatDateTime where it has all codes."""
+    """FormatDateTime where it has all codes."""
     text, moment = find_clickhouse_text(form), spell_clickhouse_moment(seconds, zone)
     if text is None or moment is None:
         return None

@@ -54,9 +54,7 @@ SNOWFLAKE = make_warehouse_dialect(
         found=lambda t, pattern: b.sql_infix(exp.GT, fn("regexp_instr", t, pattern), b.sql_integer(0)),
         contains=lambda t, part: fn("contains", t, part),
         values=lambda around, t: fn("array_sort", around("array_agg", t, distinct=True)),
-        members=lambda around, t: fn(
-            "array_sort", fn("array_distinct", fn("array_flatten", around("array_agg", t)))
-        ),
+        members=lambda around, t: fn("array_sort", fn("array_distinct", fn("array_flatten", around("array_agg", t)))),
         to_number=lambda t: fn("try_to_double", t),
         spellings={ops.cidr_contains: spell_snowflake_network, ops.format_time: spell_snowflake_time},
     )

@@ -1,4 +1,4 @@
-"""Frames that begin where a column says, for engines whose frames begin at a fixed row: each row with those of its frame.
+"""Frames that begin where a column says, for engines whose frames begin at a fixed row: rows joined with their frames.
 
 Rows get numbers, each is joined with the rows of its frame, and groups of these pairs are what the frame would hold.
 """
@@ -34,13 +34,13 @@ def compile_moving_frame(
     )
     whole = exp.Window(this=b.fn("row_number"), order=order_by([*(p.copy() for p in partition), *by]))
     kept = [n for n in below.columns if c.names(n) in below.held]
-    reach = start if node.rows is None else b.fn("least", start, b.sql_integer(node.rows - (node.frame is Frame.RUNNING)))
+    reach = (
+        start if node.rows is None else b.fn("least", start, b.sql_integer(node.rows - (node.frame is Frame.RUNNING)))
+    )
     query = bench.keeping(kept, {}, parts | {place: numbering, first: reach, row: whole})
     numbered = c.cte("numbered", query.sql)
     pairs = c.cte("pairs", join_frames(node, numbered, list(parts), place, first, row))
-    frames = Relation(
-        name=pairs, columns=below.columns, held=query.held | {f"{row}~"}, order=(OrderKey(column=place),)
-    )
+    frames = Relation(name=pairs, columns=below.columns, held=query.held | {f"{row}~"}, order=(OrderKey(column=place),))
     measures = keep_needed_columns(node.measures, frozenset(own))
     made = list_frame_aggregations(e for _, e in measures)
     grouping = c.over(frames)
@@ -79,13 +79,13 @@ def join_frames(node: Window, numbered: str, parts: list[str], place: str, first
         latest = b.sql_infix(exp.Sub, latest, b.sql_integer(1))
     within = exp.Between(this=b.sql_column(place, "r"), low=earliest, high=latest)
     query = build_select([b.alias(b.sql_column(row, "l"), f"{row}~"), b.every_column("r")], numbered, "l")
-    query.set("joins", [exp.Join(this=table_as(numbered, "r"), on=b.sql_balanced(exp.And, [*same, within]), kind="INNER")])
+    query.set(
+        "joins", [exp.Join(this=table_as(numbered, "r"), on=b.sql_balanced(exp.And, [*same, within]), kind="INNER")]
+    )
     return query
 
 
-def join_measures(
-    numbered: str, frames: str, row: str, made: list[Aggregation], names: dict[int, str]
-) -> exp.Select:
+def join_measures(numbered: str, frames: str, row: str, made: list[Aggregation], names: dict[int, str]) -> exp.Select:
     """The rows with what their frames hold; an empty frame counts 0."""
     items: list[exp.Expression] = [b.every_column("l")]
     for each in made:
@@ -97,4 +97,3 @@ def join_measures(
     on = b.eq(b.sql_column(row, "l"), b.sql_column(f"{row}~", "r"))
     query.set("joins", [exp.Join(this=table_as(frames, "r"), on=on, side="LEFT")])
     return query
-

@@ -1,9 +1,8 @@
-"""ClickHouse as the second opinion: every case of the conformance pages that its spellings reach gives the page's rows."""
+"""ClickHouse as the second opinion: each case of the pages within its reach gives the page's rows."""
 
 from collections import Counter
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from harness.detection.conformance import check_case
@@ -27,6 +26,26 @@ CLICKHOUSE_TYPES = {
     Kind.LIST: "Array(Nullable(String))",
     Kind.EVENT: "Nullable(Int64)",
 }
+
+
+JOIN = "ClickHouse takes the aliased relation of this join for a correlated subquery"
+LONG = "ClickHouse's planner gives up on a statement of thousands of parts"
+DECLARED = {
+    "A backslash and a caret are letters of a name": "sqlglot doubles a backslash in a name for ClickHouse",
+    "slidingTimeWindow leaves out the event a whole span before": JOIN,
+    "A condition inside of a sliding window counts the events that meet it": JOIN,
+    "slidingTimeWindow runs over another time": JOIN,
+    "streamstats with a window of time looks at the rows before that are so near": JOIN,
+    "A window of rows spans all groups together": JOIN,
+    "The row before, of any group or of the own one": "a frame of RANGE takes no 64-bit distance there",
+    "A key that is missing agrees with nothing": "a join by nothing but nulls has no key there",
+    "cidrmatch of both versions; other text is in no network": "a network has to be a constant text there",
+    "The search of a join gives 50,000 rows at most": LONG,
+    "A subsearch gives 10,000 rows at most": LONG,
+    "Without a number 10,000 rows are kept": LONG,
+    "With 0 all rows are kept": LONG,
+}
+"""Cases that ClickHouse answers otherwise or not at all, each with the reason."""
 
 
 class NotReachedError(Exception):
@@ -75,7 +94,9 @@ class ClickHouse:
     def rows(self, view):
         held = {n: view.columns.column(n).to_pylist() for n in view.columns.column_names}
         return [
-            "(" + ", ".join(write(held[n][i] if n in held else view.constants.get(n), k) for n, k in self.kinds.items()) + ")"
+            "("
+            + ", ".join(write(held[n][i] if n in held else view.constants.get(n), k) for n, k in self.kinds.items())
+            + ")"
             for i in range(len(view.columns))
         ]
 
@@ -115,9 +136,10 @@ def test_each_case_within_its_reach_gives_the_rows_of_the_page():
         except NotReachedError:
             counted["not reached"] += 1
             continue
-        counted["equal" if problem is None else "differs"] += 1
-        if problem:
+        declared = case.title in DECLARED
+        counted["declared" if declared else "equal" if problem is None else "differs"] += 1
+        if problem and not declared:
             differing.append(f"{case.place}: {case.title}\n{problem}")
     assert not differing, f"{counted}\n" + "\n\n".join(differing)
-    assert counted["equal"] > 500, counted
-    assert pa is not None
+    # So many were within reach when this was written.
+    assert counted["equal"] >= 1300, counted

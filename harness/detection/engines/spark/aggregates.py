@@ -125,7 +125,9 @@ def collect_spark_in_order(around: Around, value: SQL) -> SQL:
     """The values that are not null as a list, in the order of the rows' numbers."""
     pair = fn("named_struct", b.sql_text("place"), find_spark_place(around), b.sql_text("value"), value)
     found = fn("sort_array", call_spark_aggregate(around, "collect_list", pair, present=value.copy()))
-    return fn("transform", found, lambda_of("x", exp.Dot(this=sql_parameter("x"), expression=exp.to_identifier("value"))))
+    return fn(
+        "transform", found, lambda_of("x", exp.Dot(this=sql_parameter("x"), expression=exp.to_identifier("value")))
+    )
 
 
 def find_spark_place(around: Around) -> SQL:
@@ -188,9 +190,7 @@ def spell_spark_member(place: Callable[[SQL], SQL]) -> Callable[[Around, SQL, SQ
     return spelled
 
 
-SPARK.spell(ops.percentile_rank)(
-    spell_spark_member(lambda share: fn("greatest", fn("ceil", share), b.sql_integer(1)))
-)
+SPARK.spell(ops.percentile_rank)(spell_spark_member(lambda share: fn("greatest", fn("ceil", share), b.sql_integer(1))))
 
 
 @SPARK.spell(ops.percentile_below)

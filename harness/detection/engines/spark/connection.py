@@ -18,6 +18,7 @@ from pyspark.sql.functions import arrow_udf
 from harness.detection.engine import DEFAULT_PATIENCE, ResultRows, StoredTable
 from harness.detection.engines.spark import aggregates, lists, numbers, text, times
 from harness.detection.engines.spark.dialect import SPARK
+from harness.detection.engines.spark.files import count_stored_rows, read_dimension, read_stored_table
 from harness.detection.engines.spark.functions import (
     ERROR_MARK,
     SPARK_TYPES,
@@ -25,7 +26,6 @@ from harness.detection.engines.spark.functions import (
     make_fold,
     make_function,
 )
-from harness.detection.engines.spark.files import count_stored_rows, read_dimension, read_stored_table
 from harness.detection.engines.spark.session import FEW_EVENTS, MANY_EVENTS, open_session
 from harness.detection.plan.dimension import Dimension
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
@@ -98,7 +98,9 @@ class Spark:
             held[name] = Dimension(own, kind, lambda: (0, False))
         parts = [self.attach_table(f"attached_{i}", table, held) for i, table in enumerate(tables)]
         parts = parts or [self.part("events_0", EMPTY_EVENTS)]
-        self.tables = {"events": Stored(name="events", columns={EVENT_COLUMN: Kind.EVENT, **columns}, parts=tuple(parts))}
+        self.tables = {
+            "events": Stored(name="events", columns={EVENT_COLUMN: Kind.EVENT, **columns}, parts=tuple(parts))
+        }
         self.set_size(sum(part.count() for part in parts))
         return without_hidden(columns)
 
@@ -262,7 +264,9 @@ def told_errors() -> Iterator[None]:
     except HarnessError:
         raise
     except Exception as error:
-        if not isinstance(error, PySparkException) and not type(error).__module__.startswith(("py4j", "grpc", "pyspark")):
+        if not isinstance(error, PySparkException) and not type(error).__module__.startswith(
+            ("py4j", "grpc", "pyspark")
+        ):
             raise
         own = re.search(re.escape(ERROR_MARK) + r"(\[.*\])", str(error))
         if own is not None:

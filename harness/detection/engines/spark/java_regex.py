@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 from harness.detection.plan.values.regex import list_capture_groups, re2
 
-TOKEN = re.compile(r"\\.|\[\^?\]?|\]|\(\?P?<[A-Za-z_]\w*>|\(\?[a-zA-Z]*-?[a-zA-Z]*[:)]|\(\?|\(|\)|&&|\||[*+?]|\{\d*,?\d*\}|.", re.S)
+TOKEN = re.compile(
+    r"\\.|\[\^?\]?|\]|\(\?P?<[A-Za-z_]\w*>|\(\?[a-zA-Z]*-?[a-zA-Z]*[:)]|\(\?|\(|\)|&&|\||[*+?]|\{\d*,?\d*\}|.", re.S
+)
 REPEATED = re.compile(r"[*+]|\{\d*,\d*\}|\{[2-9]|\{\d\d")
 OPTIONAL = re.compile(r"[*?]|\{0|\{,")
 

@@ -172,4 +172,3 @@ def ship_package(session: SparkSession) -> None:
         packed.write(root / "telemetry" / "__init__.py", "harness/telemetry/__init__.py")
     session.addArtifacts(str(archive), pyfile=True)
     folder.remove()
-

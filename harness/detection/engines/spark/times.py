@@ -52,7 +52,11 @@ def spark_format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
         fixed = plain or ("%" if code == "%" else "")
         written += "'" + fixed.replace("'", "''") + "'" if fixed else JAVA_TIME_CODES[code]
     # Java adds an empty quotation where two pieces of text touch.
-    made = fn("date_format", spell_spark_moment(seconds), b.sql_text(written.replace("''", "") if "'" not in text else written))
+    made = fn(
+        "date_format",
+        spell_spark_moment(seconds),
+        b.sql_text(written.replace("''", "") if "'" not in text else written),
+    )
     return spell_spark_dated(seconds, made) if written else None
 
 
