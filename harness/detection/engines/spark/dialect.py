@@ -14,10 +14,10 @@ from harness.detection.sql.build import SQL
 from harness.detection.sql.dialect import SqlDialect, spell_shared
 
 
-class SparkSQL(SparkOfSqlglot):
+class SparkSQL(SparkOfSqlglot):  # type: ignore[misc]
     """Spark SQL as sqlglot prints it, but for casts that may fail."""
 
-    class Generator(SparkOfSqlglot.Generator):
+    class Generator(SparkOfSqlglot.Generator):  # type: ignore[misc]
         """The same with TRY_CAST, which sqlglot prints as CAST for Spark: that raises in Spark 4."""
 
         TRANSFORMS: ClassVar[dict[Any, Any]] = {
