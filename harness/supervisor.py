@@ -55,8 +55,7 @@ DEADLINE, PLACE, PLACE_SLOTS = 0, 1, 2
 class Limits:
     """Seconds for a unit of work and bytes for the process that does it; `isolated` is whether that is a child.
 
-    `unbound` is whether somebody asked for none, so that nothing sees to the limits while Python computes. `network` is
-    whether the engine talks over sockets, which a child is otherwise refused.
+    `unbound`: somebody asked for none, so nothing sees to them while Python computes. `network`: it may open sockets.
     """
 
     seconds: float

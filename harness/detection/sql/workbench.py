@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -28,6 +27,7 @@ from harness.detection.sql.codes import (
     split_conjuncts,
 )
 from harness.detection.sql.dialect import Construct
+from harness.detection.sql.element_functions import call_of_elements
 from harness.detection.sql.expressions import Printer, free
 from harness.detection.sql.relation import CodedColumns, Computation, Pending, Relation, SQLColumns
 
@@ -165,7 +165,7 @@ class Workbench:
         function = self.compilation.dialect.name_function(operation)
         if function is not None:
             if inside:
-                return self.look_up_function(function, expression, arguments)
+                return call_of_elements(function, arguments, self.elements_in, self.hoist)
             made = fn(function, *arguments)
             # An ON has no column of its own.
             return made if self.printer.hoist is None else self.hoist(made)
@@ -198,30 +198,6 @@ class Workbench:
         return self.compilation.dialect.spelling(Construct.MAP_VALUE)(
             table, build_map_key([a.copy() for a, _ in varying])
         )
-
-    def look_up_function(
-        self, name: str, expression: Call | Aggregation, arguments: list[exp.Expression]
-    ) -> exp.Expression:
-        """Inside a lambda, where engines call no function of Python: a map in each row from arguments to the result.
-
-        The function `name_each` gets the distinct arguments that the elements of the row make, each as one value or as
-        a struct of several, and which of the arguments are literals, by place.
-        """
-        varying = {f"a{i}": a for i, a in enumerate(arguments) if not b.is_literal(a)}
-        one = len(varying) == 1
-        places: list[object] = [
-            (None if one else f"a{i}") if f"a{i}" in varying else [b.read_literal(a)] for i, a in enumerate(arguments)
-        ]
-        key = next(iter(varying.values())) if one else name_struct(varying)
-        keys = key.copy()
-        for depth, (parameter, lists) in enumerate(reversed(self.elements_in(varying.values()))):
-            body = exp.Lambda(this=keys, expressions=[exp.to_identifier(parameter, quoted=True)])
-            keys = fn("transform", lists.copy(), body)
-            keys = fn("flatten", keys) if depth else keys
-        known = self.hoist(fn("array_distinct", fn("array_compact", keys)))
-        values = self.hoist(fn(f"{name}_each", known, b.sql_text(json.dumps(places))))
-        table = self.hoist(fn("map_from_arrays", known.copy(), values))
-        return fn("try_element_at", table, key.copy())
 
     def elements_in(self, values: Iterable[exp.Expression]) -> tuple[tuple[str, exp.Expression], ...]:
         """The parameters that the values read, and those that the lists of these read, with their lists."""
@@ -404,11 +380,6 @@ class Workbench:
         old = {n: d for n, d in self.start.codes.items() if n in query.held and n not in new}
         spans = {n: s for n, s in self.start.spans.items() if n in query.held and n not in new}
         return replace(query, codes=old | dict(codes or {}), spans=spans)
-
-
-def name_struct(fields: Mapping[str, exp.Expression]) -> exp.Expression:
-    """A struct of these fields."""
-    return fn("named_struct", *(x for name, value in fields.items() for x in (b.sql_text(name), value.copy())))
 
 
 def build_map_key(values: list[exp.Expression]) -> exp.Expression:

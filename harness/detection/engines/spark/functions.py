@@ -23,7 +23,7 @@ from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import HarnessError
 
 # `detlab_regex_split` is the plan's own `regex_split` as a function of Spark's session.
-PREFIX = "detlab_"
+FUNCTION_PREFIX = "detlab_"
 EACH = "_each"
 """How the name of a function ends that is of all elements of a list at once."""
 ERROR_MARK = "detlab-error:"
@@ -131,12 +131,12 @@ SPARK_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
 
 def name_spark_function(operation: Operation) -> str | None:
     """The function of the session that evaluates an operation in Python; None of one that Python has not."""
-    return PREFIX + operation.name if operation in SPARK_COMPUTATIONS else None
+    return FUNCTION_PREFIX + operation.name if operation in SPARK_COMPUTATIONS else None
 
 
 def find_function_kind(name: str) -> tuple[Operation, bool, Kind]:
     """The operation behind a function's name, whether it is of each element of a list, the kind of its results."""
-    plain = name.removeprefix(PREFIX)
+    plain = name.removeprefix(FUNCTION_PREFIX)
     each = plain.endswith(EACH) and plain not in PLAN_OPERATIONS
     operation = PLAN_OPERATIONS[plain.removesuffix(EACH) if each else plain]
     return operation, each, operation.result or Kind.TEXT

@@ -33,7 +33,7 @@ LOCAL = "local[2]"
 DATABRICKS = "databricks"
 DATABRICKS_VARIABLES = ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLUSTER_ID")
 # What a statement means must not hang on where it runs; whoever prints one says so above it.
-MEANING = {
+SESSION_MEANING = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     # Events have fields such as ProcessId and ProcessID; a statement names each as its file does.
@@ -74,7 +74,7 @@ def open_session(address: str) -> SparkSession:
     else:
         session = connect_to_server(build_databricks_address() if address == DATABRICKS else address)
         ship_package(session)
-    for name, value in MEANING.items():
+    for name, value in SESSION_MEANING.items():
         session.conf.set(name, value)
     return session
 
@@ -100,7 +100,7 @@ def start_spark(master: str) -> SparkSession:
         "spark.sql.warehouse.dir": str(folder.path / "warehouse"),
         "spark.log.level": "OFF",
     }
-    for name, value in {**settings, **MEANING}.items():
+    for name, value in {**settings, **SESSION_MEANING}.items():
         builder = builder.config(name, value)
     with silenced_stderr(folder.path / "java.log"):
         try:

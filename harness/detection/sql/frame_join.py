@@ -21,7 +21,7 @@ from harness.detection.sql.relation import Relation
 from harness.detection.sql.workbench import Workbench
 
 
-def compile_moving_frame(
+def compile_frame_join(
     c: Compilation, node: Window, bench: Workbench, partition: Sequence[exp.Expression], start: exp.Expression
 ) -> None:
     """A window whose frame begins `start` rows before the current one, of the same partition."""
