@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from zipfile import ZipFile
 
 from harness.diagnostics import HarnessError, UnreachableError
@@ -30,6 +32,8 @@ else:
     package = LateModule("harness")
 
 LOCAL = "local[2]"
+# Spark Connect's own port; the patience is chosen, no source.
+DEFAULT_PORT, SECONDS_TO_ANSWER = 15002, 10.0
 DATABRICKS = "databricks"
 DATABRICKS_VARIABLES = ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLUSTER_ID")
 # What a statement means must not hang on where it runs; whoever prints one says so above it.
@@ -132,8 +136,12 @@ def silenced_stderr(log: Path) -> Iterator[None]:
 def connect_to_server(address: str) -> SparkSession:
     """A session on a server of Spark Connect."""
     shown = address.partition(";")[0]
+    place = urlsplit(shown)
     builder: Any = SparkSession.builder
     try:
+        # Spark's client tries again for ten minutes where nobody listens.
+        with socket.create_connection((place.hostname or "", place.port or DEFAULT_PORT), SECONDS_TO_ANSWER):
+            pass
         session: SparkSession = builder.remote(address).create()
         session.conf.get("spark.sql.session.timeZone")
     except Exception as error:
