@@ -363,7 +363,7 @@ def run_scenarios(
     # Here, so that it is said once and not by each child.
     for folder in list_generators(found):
         announce_foreign_python(folder)
-    limits = options.limits
+    limits = replace(options.limits, network=most_processes(options.engine) is not None)
     with collect_nothing():
         import_ahead(options, found)
     if can_supervise() and (workers > 1 or limits.isolated):

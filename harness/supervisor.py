@@ -55,13 +55,14 @@ DEADLINE, PLACE, PLACE_SLOTS = 0, 1, 2
 class Limits:
     """Seconds for a unit of work and bytes for the process that does it; `isolated` is whether that is a child.
 
-    `unbound` is whether somebody asked for none, so that nothing sees to the limits while Python computes.
+    `unbound`: somebody asked for none, so nothing sees to them while Python computes. `network`: it may open sockets.
     """
 
     seconds: float
     memory: int
     isolated: bool = False
     unbound: bool = False
+    network: bool = False
 
 
 class Board:
@@ -230,7 +231,8 @@ class Child:
         for end in (self.received, *close):
             end.close()
         die_with(parent)
-        deny_network()
+        if not limits.network:
+            deny_network()
         most = limits.memory + RESERVED
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         if hard == resource.RLIM_INFINITY or most < hard:

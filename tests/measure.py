@@ -45,7 +45,8 @@ CONTRACT_NAMES: Mapping[str, frozenset[str]] = {
     for folder, names in (
         ("harness/cli/commands", "command"),
         ("harness/detection/contents", "recognises read"),
-        ("harness/detection/engines", "connect REMOTE"),
+        ("harness/detection/dialects", "open_writer"),
+        ("harness/detection/engines", "connect REMOTE MOST_PROCESSES"),
         ("harness/detection/languages", "LANGUAGE"),
         ("harness/report/formats", "FORMAT"),
         ("harness/scenario/foreign_rules", "recognises read"),

@@ -16,7 +16,7 @@ MODULES = [m for package in PACKAGES.values() for m in package.modules]
 STAGES = ("scenario", "telemetry", "detection", "verdict", "report")
 
 GRAMMARS_AND_TABLES = {
-    "harness/detection/engines/spark/operations.py": "one table: the plan's operations as Spark SQL has them",
+    "harness/detection/dialects/clickhouse.py": "one table: the plan's operations as ClickHouse has them",
     "harness/detection/languages/cql/functions/array.py": "one table: the functions of arrays, objects and reductions",
     "harness/detection/languages/spl/aggregates.py": "one table: the statistical functions",
     "harness/detection/languages/spl/cim/models.py": "one table: the data models and their fields",

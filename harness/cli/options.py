@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ import click
 
 from harness.cli.completion_words import complete_conditions, complete_engines, complete_switches
 from harness.cli.project_settings import default_of
-from harness.detection.engine import DEFAULT_ENGINE, import_engine, is_remote
+from harness.detection.engine import DEFAULT_ENGINE, import_engine, is_remote, most_processes
 from harness.diagnostics import HarnessError
 from harness.supervisor import LEAST_MEMORY, Limits, begin_unit, can_supervise, continue_in_child, default_memory
 
@@ -173,7 +174,8 @@ def in_child(limits: Limits, *, whole: bool, engine: str = "") -> int | None:
     """
     if not limits.isolated:
         return None
-    code = continue_in_child(limits)
+    sockets = bool(engine) and engine != DEFAULT_ENGINE and most_processes(engine) is not None
+    code = continue_in_child(replace(limits, network=sockets))
     if code is None:
         # Before the clock runs: importing an engine takes longer than most rules. In the child, which would copy each
         # page of it that the parent had touched.

@@ -151,10 +151,11 @@ def import_engine(name: str) -> None:
 
 
 def most_processes(name: str) -> int | None:
-    """How many processes may run plans on an engine at a time; None without limit."""
+    """How many processes may run plans on an engine at a time; None without limit. One with a bound needs sockets."""
     if find_engine_module(name) not in list_engines():
         return None
     module = import_module(f"harness.detection.engines.{find_engine_module(name)}")
+    # Java, or a server of it, is behind such an engine.
     found: int | None = getattr(module, "MOST_PROCESSES", None)
     return found
 

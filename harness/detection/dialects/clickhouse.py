@@ -390,6 +390,8 @@ def clickhouse_row_number(around: Around) -> SQL:
     return b.cast(around("row_number"), "DOUBLE")
 
 
+# By default `SELECT a AS c, c AS a` reads the new c, and a LEFT JOIN without a partner gives '' and 0 and no null.
+CLICKHOUSE_SETTINGS = "SETTINGS prefer_column_name_to_alias = 1, join_use_nulls = 1"
 REASON = "not in ClickHouse's table, which is a second opinion and no engine of plans"
 
 
@@ -404,4 +406,4 @@ refuse_the_rest(ops.PLAN_OPERATIONS)
 
 def open_writer() -> StatementWriter:
     """A new writer."""
-    return StatementWriter(CLICKHOUSE)
+    return StatementWriter(CLICKHOUSE, ending=CLICKHOUSE_SETTINGS)

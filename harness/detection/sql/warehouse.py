@@ -76,7 +76,6 @@ class WarehouseWords:
     members: Callable[[Around, SQL], SQL]
     to_number: Callable[[SQL], SQL]
     spellings: Mapping[Operation, Callable[..., Any]] = field(default_factory=dict)
-    prepare: Callable[[exp.Expression], None] = lambda _: None
 
 
 def make_warehouse_dialect(words: WarehouseWords) -> SqlDialect:
@@ -87,7 +86,7 @@ def make_warehouse_dialect(words: WarehouseWords) -> SqlDialect:
         types=WAREHOUSE_TYPES,
         orders=False,
         moves_frames=False,
-        prepare=words.prepare if words.filters else lambda s: (move_conditions_inside(s), words.prepare(s))[0],
+        prepare=leave_as_is if words.filters else move_conditions_inside,
     )
     spell_shared(made)
     for operation, name in {**ALIKE_EVERYWHERE, **words.functions}.items():
@@ -201,6 +200,10 @@ def choose_by_place(around: Around, name: str, x: SQL) -> SQL:
     place = around.order[0].this.copy() if around.order else b.sql_integer(1)
     # Of rows without a value there is no place either, and such rows are left out.
     return around(name, x, b.sql_case((b.not_null(x.copy()), place)))
+
+
+def leave_as_is(statement: exp.Expression) -> None:
+    """Nothing has to be changed."""
 
 
 def move_conditions_inside(statement: exp.Expression) -> None:

@@ -21,7 +21,7 @@ from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
 from harness.detection.sql.build import SelectQuery, build_select, fn, table_as
 from harness.detection.sql.compilation import Compilation
-from harness.detection.sql.moving_frame import compile_moving_frame
+from harness.detection.sql.frame_join import compile_frame_join
 from harness.detection.sql.relation import TemporaryTable
 from harness.detection.sql.workbench import Workbench
 from harness.diagnostics import HarnessError
@@ -149,7 +149,7 @@ def compile_window(c: Compilation, node: Window) -> None:
     partition = [bench.printer(e) for e in node.partition]
     start = time_frame(c, node, bench, partition) if node.time is not None and node.range is not None else None
     if start is not None and not c.dialect.moves_frames:
-        compile_moving_frame(c, node, bench, partition, start)
+        compile_frame_join(c, node, bench, partition, start)
         return
 
     def over(aggregation: Aggregation) -> exp.Expression:

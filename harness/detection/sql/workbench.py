@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,7 +12,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import VALUE, Dimension
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Kind, Schema, SortKey
 from harness.detection.plan.nodes import Named
-from harness.detection.plan.value import compute_values
+from harness.detection.plan.value import COMPUTATIONS, compute_values
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import Order
 from harness.detection.sql.build import SelectQuery, build_select, fn, select_columns_only, table_as
@@ -28,6 +27,7 @@ from harness.detection.sql.codes import (
 )
 from harness.detection.sql.computations import build_map_key, join_computations
 from harness.detection.sql.dialect import Construct
+from harness.detection.sql.element_functions import call_of_elements
 from harness.detection.sql.expressions import Printer, free
 from harness.detection.sql.relation import CodedColumns, Pending, Relation, SQLColumns
 
@@ -150,7 +150,7 @@ class Workbench:
     def compute(self, expression: Call | Aggregation, arguments: list[exp.Expression]) -> exp.Expression:
         """The result of an operation that SQL lacks: a literal, a column, or inside a lambda a look-up in a map."""
         operation = expression.operation
-        if all(map(b.is_literal, arguments)):
+        if operation in COMPUTATIONS and all(map(b.is_literal, arguments)):
             result = compute_values(operation, [[b.read_literal(a) for a in arguments]])[0]
             if result is not None:
                 return self.printer.literal(tuple(result) if isinstance(result, list) else result)
@@ -160,7 +160,7 @@ class Workbench:
         function = self.compilation.dialect.name_function(operation)
         if function is not None:
             if inside:
-                return self.look_up_function(function, expression, arguments)
+                return call_of_elements(function, arguments, self.elements_in, self.hoist)
             made = fn(function, *arguments)
             # An ON has no column of its own.
             return made if self.printer.hoist is None else self.hoist(made)
@@ -193,30 +193,6 @@ class Workbench:
         return self.compilation.dialect.spelling(Construct.MAP_VALUE)(
             table, build_map_key([a.copy() for a, _ in varying])
         )
-
-    def look_up_function(
-        self, name: str, expression: Call | Aggregation, arguments: list[exp.Expression]
-    ) -> exp.Expression:
-        """Inside a lambda, where engines call no function of Python: a map in each row from arguments to the result.
-
-        The function `name_each` gets the distinct arguments that the elements of the row make, each as one value or as
-        a struct of several, and which of the arguments are literals, by place.
-        """
-        varying = {f"a{i}": a for i, a in enumerate(arguments) if not b.is_literal(a)}
-        one = len(varying) == 1
-        places: list[object] = [
-            (None if one else f"a{i}") if f"a{i}" in varying else [b.read_literal(a)] for i, a in enumerate(arguments)
-        ]
-        key = next(iter(varying.values())) if one else name_struct(varying)
-        keys = key.copy()
-        for depth, (parameter, lists) in enumerate(reversed(self.elements_in(varying.values()))):
-            body = exp.Lambda(this=keys, expressions=[exp.to_identifier(parameter, quoted=True)])
-            keys = fn("transform", lists.copy(), body)
-            keys = fn("flatten", keys) if depth else keys
-        known = self.hoist(fn("array_distinct", fn("array_compact", keys)))
-        values = self.hoist(fn(f"{name}_each", known, b.sql_text(json.dumps(places))))
-        table = self.hoist(fn("map_from_arrays", known.copy(), values))
-        return fn("try_element_at", table, key.copy())
 
     def elements_in(self, values: Iterable[exp.Expression]) -> tuple[tuple[str, exp.Expression], ...]:
         """The parameters that the values read, and those that the lists of these read, with their lists."""
@@ -303,8 +279,3 @@ class Workbench:
         old = {n: d for n, d in self.start.codes.items() if n in query.held and n not in new}
         spans = {n: s for n, s in self.start.spans.items() if n in query.held and n not in new}
         return replace(query, codes=old | dict(codes or {}), spans=spans)
-
-
-def name_struct(fields: Mapping[str, exp.Expression]) -> exp.Expression:
-    """A struct of these fields."""
-    return fn("named_struct", *(x for name, value in fields.items() for x in (b.sql_text(name), value.copy())))

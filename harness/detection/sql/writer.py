@@ -19,10 +19,10 @@ OWN_FUNCTION = re.compile(r"\bdetlab_\w+(?=\()")
 
 
 class StatementWriter:
-    """Writes statements in a dialect; `notes` stand above each."""
+    """Writes statements in a dialect; `notes` stand above each, the `ending` behind it."""
 
-    def __init__(self, dialect: SqlDialect, notes: Sequence[str] = ()) -> None:
-        self.dialect, self.notes, self.name = dialect, tuple(notes), dialect.name
+    def __init__(self, dialect: SqlDialect, notes: Sequence[str] = (), ending: str = "") -> None:
+        self.dialect, self.notes, self.ending, self.name = dialect, tuple(notes), ending, dialect.name
 
     def load(self, views: Sequence[View]) -> Schema:
         """The columns of the views; nothing is stored."""
@@ -46,7 +46,7 @@ class StatementWriter:
         needed = sorted(set(OWN_FUNCTION.findall(text)))
         # What SQL lacks is a function of Python, which an engine that runs the statement itself registers.
         own = [f"-- functions that detlab registers in its own session: {', '.join(needed)}"] if needed else []
-        return "\n".join([*self.notes, *own, text])
+        return "\n".join([*self.notes, *own, text, *([self.ending] if self.ending else [])])
 
     def close(self) -> None:
         """Does nothing: there is no connection."""

@@ -1,9 +1,8 @@
-"""ClickHouse as the second opinion: every case of the conformance pages that its spellings reach gives the page's rows."""
+"""ClickHouse as the second opinion: each case of the pages within its reach gives the page's rows."""
 
 from collections import Counter
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from harness.detection.conformance import check_case
@@ -11,6 +10,7 @@ from harness.detection.conformance_page import pages, parse_cases
 from harness.detection.dialects import open_dialect
 from harness.detection.engine import ResultRows
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind
+from harness.detection.plan.schema import columns_of
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.view_columns import list_view_columns
 from harness.diagnostics import HarnessError, Source
@@ -28,6 +28,26 @@ CLICKHOUSE_TYPES = {
 }
 
 
+JOIN = "ClickHouse takes the aliased relation of this join for a correlated subquery"
+LONG = "ClickHouse's planner gives up on a statement of thousands of parts"
+DECLARED = {
+    "A backslash and a caret are letters of a name": "sqlglot doubles a backslash in a name for ClickHouse",
+    "slidingTimeWindow leaves out the event a whole span before": JOIN,
+    "A condition inside of a sliding window counts the events that meet it": JOIN,
+    "slidingTimeWindow runs over another time": JOIN,
+    "streamstats with a window of time looks at the rows before that are so near": JOIN,
+    "A window of rows spans all groups together": JOIN,
+    "The row before, of any group or of the own one": "a frame of RANGE takes no 64-bit distance there",
+    "A key that is missing agrees with nothing": "a join by nothing but nulls has no key there",
+    "cidrmatch of both versions; other text is in no network": "a network has to be a constant text there",
+    "The search of a join gives 50,000 rows at most": LONG,
+    "A subsearch gives 10,000 rows at most": LONG,
+    "Without a number 10,000 rows are kept": LONG,
+    "With 0 all rows are kept": LONG,
+}
+"""Cases that ClickHouse answers otherwise or not at all, each with the reason."""
+
+
 class NotReachedError(Exception):
     """A statement that ClickHouse has no words for, or events of a type that it has not."""
 
@@ -40,6 +60,8 @@ class ClickHouse:
 
     def __init__(self):
         self.connection = chdb.connect(":memory:")
+        # Its parser stops at 256 KiB unless told; statements over many conditions are longer.
+        self.connection.query("SET max_query_size = 100000000")
         self.writer = open_dialect("clickhouse")
 
     def load(self, views):
@@ -53,11 +75,11 @@ class ClickHouse:
             raise NotReachedError(error.message) from error
         self.fill()
         try:
-            found = self.connection.query(f"{text}\nLIMIT {limit}" if limit else text, "ArrowTable")
+            found = self.connection.query(text, "ArrowTable")
         except Exception as error:
             raise HarnessError("engine", f"ClickHouse gave up: {str(error)[:300]}") from error
         columns = [[show(v) for v in c.to_pylist()] for c in found.columns]
-        return ResultRows(tuple(found.column_names), tuple(zip(*columns, strict=True)))
+        return ResultRows(tuple(columns_of(node)), tuple(zip(*columns, strict=True)))
 
     def fill(self):
         names = PhysicalNames([EVENT_COLUMN])
@@ -114,9 +136,10 @@ def test_each_case_within_its_reach_gives_the_rows_of_the_page():
         except NotReachedError:
             counted["not reached"] += 1
             continue
-        counted["equal" if problem is None else "differs"] += 1
-        if problem:
+        declared = case.title in DECLARED
+        counted["declared" if declared else "equal" if problem is None else "differs"] += 1
+        if problem and not declared:
             differing.append(f"{case.place}: {case.title}\n{problem}")
     assert not differing, f"{counted}\n" + "\n\n".join(differing)
-    assert counted["equal"] > 500, counted
-    assert pa is not None
+    # So many were within reach when this was written.
+    assert counted["equal"] >= 1300, counted

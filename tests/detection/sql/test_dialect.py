@@ -5,7 +5,10 @@ from importlib import import_module
 import pyarrow as pa
 import pytest
 import sqlglot
+from click.testing import CliRunner
 
+from harness.cli.main import main
+from harness.detection.dialects import list_dialects, open_dialect
 from harness.detection.engine import open_engine
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Literal, SortKey
@@ -17,7 +20,7 @@ from harness.detection.sql.expressions import CHAINS
 from harness.diagnostics import HarnessError
 from harness.telemetry.platform import View
 
-DIALECTS = {"duckdb": "DUCKDB", "spark": "SPARK"}
+DIALECTS = {"duckdb": "DUCKDB"} | dict.fromkeys(list_dialects()[1:], "")
 C, L = Column, Literal
 EVENTS = Scan(
     columns={"_time": Kind.NUMBER, "host": Kind.TEXT, "Image": Kind.TEXT, "ports": Kind.LIST},
@@ -27,24 +30,31 @@ EVENTS = Scan(
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_every_operation_is_spelled_computed_or_refused_with_a_reason(name):
-    open_engine(name)
-    dialect = getattr(import_module(f"harness.detection.engines.{name}.dialect"), DIALECTS[name])
-    computed = {*COMPUTATIONS, *FOLDS} if dialect.computes else set()
+    dialect = load_dialect(name)
+    evaluated = {o for o in PLAN_OPERATIONS.values() if dialect.name_function(o)}
+    computed = {*COMPUTATIONS, *FOLDS, *evaluated} if dialect.computes else set()
     had = set(dialect.spellings) | computed | set(CHAINS)
     assert set(PLAN_OPERATIONS.values()) - had == set(dialect.unsupported) - had
     assert not set(dialect.unsupported) & set(dialect.spellings)
     assert all(dialect.unsupported.values())
 
 
+def load_dialect(name):
+    if name == "duckdb":
+        open_engine(name).close()
+        return getattr(import_module(f"harness.detection.engines.{name}.dialect"), DIALECTS[name])
+    return open_dialect(name).dialect
+
+
 def spark(node):
-    return open_engine("spark").sql(node)
+    return open_dialect("spark").sql(node)
 
 
 def test_spark_gets_a_statement_in_its_own_words():
     kept = Filter(source=EVENTS, condition=ops.ends_with_ci(C("Image"), L(r"\cmd.exe")))
     grouped = Aggregate(source=kept, keys=(("host", C("host")),), measures=(("v", ops.values(C("Image"))),))
     text = spark(grouped)
-    assert r"endswith(lower(`image`), lower('\\cmd.exe'))" in text.lower()
+    assert r"endswith(lower(replace(`Image`, 'İ', 'i')), '\\cmd.exe')" in text
     assert "collect_set(`Image`)" in text
 
 
@@ -66,20 +76,46 @@ def test_a_statement_for_spark_is_one_that_a_parser_of_spark_reads(node):
     assert sqlglot.parse_one(spark(node), read="spark") is not None
 
 
-def test_an_operation_that_spark_has_not_is_an_error_with_the_reason():
+def test_what_spark_sql_lacks_is_a_function_that_is_named_above_the_statement():
+    text = spark(Derive(source=EVENTS, columns=(("e", ops.entropy(C("host"))),)))
+    assert "-- functions that detlab registers in its own session: detlab_entropy" in text.splitlines()
+
+
+def test_an_operation_that_a_warehouse_has_not_is_an_error_with_the_reason():
     node = Derive(source=EVENTS, columns=(("e", ops.entropy(C("host"))),))
     with pytest.raises(HarnessError) as error:
-        spark(node)
+        open_dialect("snowflake").sql(node)
     assert error.value.render() == (
-        "error[unsupported-operation]: spark cannot run `entropy`: "
-        "Spark SQL has no function for it; DuckDB computes it in Python on distinct values"
+        "error[unsupported-operation]: snowflake cannot run `entropy`: "
+        "no word for it stands in its table, since nobody has run one"
     )
 
 
-def test_spark_does_not_run_here():
+@pytest.mark.parametrize("name", list_dialects()[1:])
+@pytest.mark.parametrize("rule", ["server.spl", "server.cql"])
+def test_the_published_rules_are_statements_that_a_parser_of_each_dialect_reads(name, rule):
+    printed = CliRunner().invoke(main, ["compile", f"scenarios/T1583.004/{rule}", "--dialect", name, "--in-process"])
+    assert printed.exit_code == 0, printed.output
+    assert sqlglot.parse_one(printed.stdout, read=name) is not None
+    # A field that a rule reads is a column of the table, and no null.
+    assert {"server.spl": "DestinationIp", "server.cql": "RemoteAddressIP4"}[rule] in printed.stdout.partition("FROM")[
+        0
+    ]
+
+
+def test_a_dialect_that_is_not_there_is_an_error_with_the_nearest_name():
     with pytest.raises(HarnessError) as error:
-        open_engine("spark").run(EVENTS)
-    assert error.value.code == "engine-text-only"
+        open_dialect("snowflak")
+    assert error.value.help == "did you mean `snowflake`?"
+
+
+def test_spark_without_java_is_out_of_reach_and_no_case_holds_there(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    told = CliRunner().invoke(main, ["conformance", "--engine", "spark"])
+    assert told.exit_code == 3
+    assert "engine-missing" in told.stderr
+    assert "holds" not in told.stdout
 
 
 def test_an_engine_that_is_not_there_is_an_error_with_the_nearest_name():

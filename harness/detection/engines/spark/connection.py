@@ -274,7 +274,7 @@ def told_errors() -> Iterator[None]:
             raise HarnessError(code, message, help=hint) from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         # Of a traceback the last line says what it was.
-        told = next((x for x in reversed(lines) if re.match(r"\w*Error: ", x)), lines[0])
+        told = next((x for x in reversed(lines) if re.match(r"[\w.]*Error: ", x)), lines[0])
         # py4j says first which of its own calls it was.
         message = (lines[1].lstrip(": ") if told.startswith("An error occurred") and len(lines) > 1 else told)[:500]
         raise HarnessError("engine", f"Spark gave up: {message}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from sqlglot import expressions as exp
 from sqlglot.dialects.spark import Spark as SparkOfSqlglot
 
@@ -12,13 +14,13 @@ from harness.detection.sql.build import SQL
 from harness.detection.sql.dialect import SqlDialect, spell_shared
 
 
-class SparkSQL(SparkOfSqlglot):
+class SparkSQL(SparkOfSqlglot):  # type: ignore[misc]
     """Spark SQL as sqlglot prints it, but for casts that may fail."""
 
-    class Generator(SparkOfSqlglot.Generator):
+    class Generator(SparkOfSqlglot.Generator):  # type: ignore[misc]
         """The same with TRY_CAST, which sqlglot prints as CAST for Spark: that raises in Spark 4."""
 
-        TRANSFORMS = {
+        TRANSFORMS: ClassVar[dict[Any, Any]] = {
             **SparkOfSqlglot.Generator.TRANSFORMS,
             exp.TryCast: lambda self, e: f"TRY_CAST({self.sql(e, 'this')} AS {self.sql(e, 'to')})",
         }

@@ -23,7 +23,7 @@ from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import HarnessError
 
 # `detlab_regex_split` is the plan's own `regex_split` as a function of Spark's session.
-PREFIX = "detlab_"
+FUNCTION_PREFIX = "detlab_"
 EACH = "_each"
 """How the name of a function ends that is of all elements of a list at once."""
 ERROR_MARK = "detlab-error:"
@@ -41,7 +41,11 @@ def write_json(value: object) -> str | None:
     """A value as JSON text; null of null."""
     if value is None:
         return None
-    return print_shortest_number(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+    return (
+        print_shortest_number(value)
+        if isinstance(value, float)
+        else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    )
 
 
 def write_json_object(*members: object) -> str:
@@ -127,12 +131,12 @@ SPARK_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
 
 def name_spark_function(operation: Operation) -> str | None:
     """The function of the session that evaluates an operation in Python; None of one that Python has not."""
-    return PREFIX + operation.name if operation in SPARK_COMPUTATIONS else None
+    return FUNCTION_PREFIX + operation.name if operation in SPARK_COMPUTATIONS else None
 
 
 def find_function_kind(name: str) -> tuple[Operation, bool, Kind]:
-    """The operation behind a function's name, whether it is of each element of a list, and the kind of its results."""
-    plain = name.removeprefix(PREFIX)
+    """The operation behind a function's name, whether it is of each element of a list, the kind of its results."""
+    plain = name.removeprefix(FUNCTION_PREFIX)
     each = plain.endswith(EACH) and plain not in PLAN_OPERATIONS
     operation = PLAN_OPERATIONS[plain.removesuffix(EACH) if each else plain]
     return operation, each, operation.result or Kind.TEXT
@@ -169,7 +173,7 @@ def evaluate_elements(name: str, lists: pa.Array, slots: pa.Array) -> pa.Array:
 
 
 def fill_slots(places: Sequence[Any], element: Any) -> tuple[Any, ...]:
-    """The arguments for one element: a literal is a list of one, an element's part its name, the element itself null."""
+    """The arguments for one element: a literal is a list of one, a part of it is a name, the element itself null."""
     return tuple(p[0] if isinstance(p, list) else element if p is None else element[p] for p in places)
 
 
@@ -191,7 +195,7 @@ def compute_distinct(operation: Operation, rows: Sequence[tuple[Any, ...]]) -> l
 
 
 def make_fold(operation: str, partition: int, kind: str) -> Callable[[pa.Table], pa.Table]:
-    """A fold over the rows of one partition: a number, the partition's columns and the arguments to number and value."""
+    """A fold over the rows of one partition: number, partition columns and arguments to number and value."""
     held = {"TEXT": pa.string(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "TEXT[]": pa.list_(pa.string())}[kind]
 
     def fold(rows: pa.Table) -> pa.Table:
@@ -199,6 +203,7 @@ def make_fold(operation: str, partition: int, kind: str) -> Callable[[pa.Table],
         columns = [c.to_pylist() for c in ordered.columns]
         arguments = list(zip(*columns[1 + partition :], strict=True))
         values = FOLDS[PLAN_OPERATIONS[operation]](arguments)
-        return pa.table({"number": ordered.column(0), "value": pa.array(values, held)})
+        # Spark's row_number is of 32 bits.
+        return pa.table({"number": ordered.column(0).cast(pa.int64()), "value": pa.array(values, held)})
 
     return fold

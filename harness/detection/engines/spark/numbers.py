@@ -159,8 +159,9 @@ def spell_spark_bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]
     return lambda x, y: b.cast(exp.Paren(this=b.sql_infix(node, spark_place(x), spark_place(y))), "DOUBLE")
 
 
-for operation, node in {ops.bit_and: exp.BitwiseAnd, ops.bit_or: exp.BitwiseOr, ops.bit_xor: exp.BitwiseXor}.items():
-    SPARK.spell(operation)(spell_spark_bitwise(node))
+SPARK.spell(ops.bit_and)(spell_spark_bitwise(exp.BitwiseAnd))
+SPARK.spell(ops.bit_or)(spell_spark_bitwise(exp.BitwiseOr))
+SPARK.spell(ops.bit_xor)(spell_spark_bitwise(exp.BitwiseXor))
 
 
 @SPARK.spell(ops.shift_left, twice=True)

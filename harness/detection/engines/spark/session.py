@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from zipfile import ZipFile
 
 from harness.diagnostics import HarnessError, UnreachableError
@@ -30,10 +32,12 @@ else:
     package = LateModule("harness")
 
 LOCAL = "local[2]"
+# Spark Connect's own port; the patience is chosen, no source.
+DEFAULT_PORT, SECONDS_TO_ANSWER = 15002, 10.0
 DATABRICKS = "databricks"
 DATABRICKS_VARIABLES = ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLUSTER_ID")
 # What a statement means must not hang on where it runs; whoever prints one says so above it.
-MEANING = {
+SESSION_MEANING = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     # Events have fields such as ProcessId and ProcessID; a statement names each as its file does.
@@ -74,7 +78,7 @@ def open_session(address: str) -> SparkSession:
     else:
         session = connect_to_server(build_databricks_address() if address == DATABRICKS else address)
         ship_package(session)
-    for name, value in MEANING.items():
+    for name, value in SESSION_MEANING.items():
         session.conf.set(name, value)
     return session
 
@@ -100,13 +104,16 @@ def start_spark(master: str) -> SparkSession:
         "spark.sql.warehouse.dir": str(folder.path / "warehouse"),
         "spark.log.level": "OFF",
     }
-    for name, value in {**settings, **MEANING}.items():
+    for name, value in {**settings, **SESSION_MEANING}.items():
         builder = builder.config(name, value)
     with silenced_stderr(folder.path / "java.log"):
         try:
             made: SparkSession = builder.getOrCreate()
         except Exception as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            told = (folder.path / "java.log").read_text("utf-8", "replace").strip().splitlines()
+            # Java says in its last line what it lacks, as memory or a newer version.
+            reason = f"{reason} {told[-1][:300]}" if told else reason
             hint = "see whether `java -version` says 17 or newer"
             raise UnreachableError("engine-missing", f"spark did not start: {reason}", help=hint) from error
     return made
@@ -129,8 +136,12 @@ def silenced_stderr(log: Path) -> Iterator[None]:
 def connect_to_server(address: str) -> SparkSession:
     """A session on a server of Spark Connect."""
     shown = address.partition(";")[0]
+    place = urlsplit(shown)
     builder: Any = SparkSession.builder
     try:
+        # Spark's client tries again for ten minutes where nobody listens.
+        with socket.create_connection((place.hostname or "", place.port or DEFAULT_PORT), SECONDS_TO_ANSWER):
+            pass
         session: SparkSession = builder.remote(address).create()
         session.conf.get("spark.sql.session.timeZone")
     except Exception as error:

@@ -87,7 +87,7 @@ SPARK_ESCAPE = "\x01"
 
 
 def spell_spark_pattern(run: str, one: str, *, fold: bool) -> Callable[[SQL, SQL], SQL]:
-    """A test by a pattern whose `run` is any run of characters and `one` any one, both sides in lower case if folded."""
+    """A test by a pattern whose `run` is any run of characters and `one` any one, without case if folded."""
 
     def spelled(x: SQL, pattern: SQL) -> SQL:
         """LIKE with an escape of its own."""

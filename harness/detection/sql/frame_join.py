@@ -1,4 +1,4 @@
-"""Frames that begin where a column says, for engines whose frames begin at a fixed row: each row with those of its frame.
+"""Frames that begin where a column says, for engines whose frames begin at a fixed row: rows joined with their frames.
 
 Rows get numbers, each is joined with the rows of its frame, and groups of these pairs are what the frame would hold.
 """
@@ -21,7 +21,7 @@ from harness.detection.sql.relation import Relation
 from harness.detection.sql.workbench import Workbench
 
 
-def compile_moving_frame(
+def compile_frame_join(
     c: Compilation, node: Window, bench: Workbench, partition: Sequence[exp.Expression], start: exp.Expression
 ) -> None:
     """A window whose frame begins `start` rows before the current one, of the same partition."""
