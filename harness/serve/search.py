@@ -9,12 +9,16 @@ from pathlib import Path
 
 import msgspec
 
+from harness.detection.content import Stanzas
 from harness.detection.engine import Engine, ResultRows, open_engine
 from harness.detection.language import Plan, Settings, Strictness, language
 from harness.detection.plan.expressions import is_hidden
 from harness.detection.plan.passes.provenance import trace_events
+from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Finding, HarnessError, Source, SourceError, explain_failure
-from harness.telemetry.events.event import Telemetry
+from harness.telemetry.events.event import METADATA_FIELDS, Telemetry
+from harness.telemetry.events.raw_text import RAW_FIELD
+from harness.telemetry.indexing.plain_text import PLAIN_TEXT_SENSOR
 from harness.telemetry.store.manifest import is_store
 from harness.telemetry.store.reader import TimeStretch
 from harness.verdict.alerts import as_events
@@ -23,6 +27,8 @@ from harness.verdict.store import TelemetryStore, WorldStore
 
 # What a client can page through; as many rows as Splunk's artifacts have at most by default.
 MOST_ROWS = 500_000
+EVENT_FIELDS = frozenset(METADATA_FIELDS)
+"""What rows that are events have; those of a report lack some of it."""
 # The farthest times that a rule can compute with, see FARTHEST_TIME of telemetry/events/event.py.
 EARLIEST, LATEST = -(2**53) / 1e6, 2**53 / 1e6
 
@@ -103,13 +109,17 @@ def describe_source_error(error: SourceError) -> str:
 def answer_with_rows(request: SearchRequest, folder: Path, out: Path) -> SearchDone:
     """The same; raises HarnessError."""
     spoken = language(request.language)
-    query = spoken.parse(Source("search", request.text), Strictness.LENIENT, request.settings)
     engine = open_engine()
     store = open_store(engine, folder, request)
     try:
-        raw = query.raw or request.raw
-        columns = store.load(spoken.platform, {}, raw=raw)
-        plan = query.plan(columns, replace(request.settings, now=request.now, ask=store.ask))
+        settings = choose_extraction(request.settings, store)
+        query = spoken.parse(Source("search", request.text), Strictness.LENIENT, settings)
+        chosen = replace(settings, now=request.now, ask=store.ask)
+        plan = query.plan(store.load(spoken.platform, {}, raw=query.raw), chosen)
+        shows_events = columns_of(plan.node).keys() >= EVENT_FIELDS
+        if request.raw and not query.raw and shows_events and lacks_texts(store):
+            # Reading the texts of events takes longer than all else, so they are there if events are the answer.
+            plan = query.plan(store.load(spoken.platform, {}, raw=True), chosen)
         if request.only_check:
             return describe_plan(plan)
         node = trace_events(plan.node) if request.traced else plan.node
@@ -122,6 +132,24 @@ def answer_with_rows(request: SearchRequest, folder: Path, out: Path) -> SearchD
     finally:
         store.close()
         engine.close()
+
+
+def choose_extraction(settings: Settings, store: TelemetryStore) -> Settings:
+    """The settings, by which fields are extracted from plain texts, if there are any, as a product does by default."""
+    kinds = store.stored.manifest.tables if isinstance(store, WorldStore) else ()
+    # An empty stanza switches extraction on; events with fields of their own need none.
+    plain: Stanzas = {
+        kind.constants["sourcetype"]: {}
+        for kind in kinds
+        if kind.sensor == PLAIN_TEXT_SENSOR and "sourcetype" in kind.constants
+    }
+    return replace(settings, props={**plain, **settings.props}) if plain else settings
+
+
+def lacks_texts(store: TelemetryStore) -> bool:
+    """Whether the texts of some events are no column like others: those of plain logs, and of events in XML."""
+    kinds = store.stored.manifest.tables if isinstance(store, WorldStore) else ()
+    return any(kind.sensor == PLAIN_TEXT_SENSOR or RAW_FIELD not in kind.columns for kind in kinds)
 
 
 def open_store(engine: Engine, folder: Path, request: SearchRequest) -> TelemetryStore:

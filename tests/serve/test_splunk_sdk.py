@@ -11,7 +11,7 @@ binding = pytest.importorskip("splunklib.binding")
 
 from tests.serve.server_process import TOKEN  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.more, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 @pytest.fixture(scope="module")

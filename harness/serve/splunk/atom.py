@@ -105,7 +105,7 @@ class Feed:
         """As an Atom feed."""
         parts = [
             f"{XML_HEAD}<feed {SPACES}><title>{clean_xml(self.title)}</title><id>/services/{clean_xml(self.path)}</id>",
-            f"<updated>{print_moment()}</updated>",
+            f"<updated>{print_feed_time()}</updated>",
             f'<generator build="{BUILD}" version="{SPLUNK_VERSION}"/><author><name>Splunk</name></author>',
             f'<link href="/services/{clean_xml(self.path)}/_new" rel="create"/>',
             f"<opensearch:totalResults>{self.count}</opensearch:totalResults>",
@@ -121,13 +121,13 @@ class Feed:
         return {
             "links": {"create": f"/services/{self.path}/_new"},
             "origin": f"/services/{self.path}",
-            "updated": print_moment(),
+            "updated": print_feed_time(),
             "generator": {"build": BUILD, "version": SPLUNK_VERSION},
             "entry": [
                 {
                     "name": e.name,
                     "id": e.address,
-                    "updated": print_moment(e.published),
+                    "updated": print_feed_time(e.published),
                     "links": e.links,
                     "author": e.owner,
                     "acl": e.access,
@@ -154,7 +154,7 @@ def entry_xml(entry: Entry, spaces: str = "") -> str:
         "wildcardFields": list(entry.fields.get("wildcard", [])),
     }
     content = {**entry.content, "eai:acl": entry.access, "eai:attributes": attributes}
-    moment = print_moment(entry.published)
+    moment = print_feed_time(entry.published)
     links = "".join(f'<link href={quoteattr(href)} rel="{rel}"/>' for rel, href in entry.links.items())
     return (
         f"<entry{' ' + spaces if spaces else ''}><title>{clean_xml(entry.name)}</title>"
@@ -189,7 +189,7 @@ def clean_xml(text: str) -> str:
     return escape(clean(text))
 
 
-def print_moment(seconds: float = 0.0) -> str:
+def print_feed_time(seconds: float = 0.0) -> str:
     """A moment as feeds have it; 1970 where nobody knows."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -85,26 +86,31 @@ def list_routes(backend: Backend) -> list[BaseRoute]:
     endpoints = list_endpoints()
 
     async def respond(request: Request) -> Response:
-        return await answer_request(state, endpoints, request)
+        began = time.time()
+        user, answer = await answer_request(state, endpoints, request)
+        client = request.client.host if request.client else "-"
+        state.access_log.note(client, user, request.method, request.url.path, answer.status_code, began)
+        return answer
 
     return [Route("/{path:path}", respond, methods=METHODS)]
 
 
-async def answer_request(state: SplunkState, endpoints: list[Endpoint], request: Request) -> Response:
-    """Answers one request; whatever goes wrong is a message of Splunk's form."""
-    mode = request.query_params.get("output_mode", "xml")
+async def answer_request(state: SplunkState, endpoints: list[Endpoint], request: Request) -> tuple[str, Response]:
+    """Who asked, and the answer to one request; whatever goes wrong is a message of Splunk's form."""
+    mode, user = request.query_params.get("output_mode", "xml"), ""
     try:
         call = await read_rest_call(state, request)
         mode = call.mode
-        return await answer_call(call, endpoints)
+        answer = await answer_call(call, endpoints)
+        return call.user, answer
     except SplunkError as error:
-        return respond_message(error.status, error.text, error.kind, mode)
+        return user, respond_message(error.status, error.text, error.kind, mode)
     except ClientDisconnect:
-        return Response(status_code=400)
+        return user, Response(status_code=400)
     except Exception as error:
         failure = explain_failure(error)
         state.backend.log(f"{request.method} {request.url.path}: {failure.code}: {failure.message}")
-        return respond_message(500, failure.message, "ERROR", mode)
+        return user, respond_message(500, failure.message, "ERROR", mode)
 
 
 async def read_rest_call(state: SplunkState, request: Request) -> RestCall:

@@ -102,7 +102,7 @@ class EntityKind:
             app=call.app if call.app not in (ANY, "system") or self.sharing == "system" else self.app,
             owner=call.user if call.owner in (ANY, NOBODY) else call.owner,
             sharing=self.sharing or ("user" if call.owner not in (ANY, NOBODY) else "app"),
-            settings=read_settings(call),
+            settings=read_given_settings(call),
         )
         return self.respond(call, self.keep(call, stanza), 201)
 
@@ -118,7 +118,7 @@ class EntityKind:
     def change(self, call: RestCall) -> Response:
         """Changes settings of an entity. Raises SplunkError."""
         found = self.find(call)
-        settings = {**found.settings, **read_settings(call)}
+        settings = {**found.settings, **read_given_settings(call)}
         return self.respond(call, self.keep(call, replace(found, settings=settings)))
 
     def remove(self, call: RestCall) -> Response:
@@ -150,7 +150,7 @@ class EntityKind:
         return self.respond(call, found)
 
 
-def read_settings(call: RestCall) -> dict[str, str]:
+def read_given_settings(call: RestCall) -> dict[str, str]:
     """The settings that a call gives."""
     return {name: values[-1] for name, values in call.parameters.items() if name not in OWN_ARGUMENTS}
 

@@ -10,16 +10,16 @@ from starlette.responses import Response
 from harness.serve.splunk.atom import Entry, respond_entry
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.endpoints import Endpoints
-from harness.serve.splunk.entity_kind import read_settings
+from harness.serve.splunk.entity_kind import read_given_settings
 from harness.serve.splunk.entity_page import respond_page
 from harness.serve.splunk.faults import SplunkError
 from harness.serve.splunk.index_names import BUILT_IN, INDEXES, IndexContent, Indexes
 from harness.serve.splunk.jobs import print_time
 
 ENDPOINTS = Endpoints()
-PATH = "data/indexes"
+INDEX_PATH = "data/indexes"
 # indexes.conf: lower-case letters, digits, underscores and hyphens, none of the latter two first; not `kvstore`.
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
+INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 DEFAULTS: dict[str, Any] = {
     "assureUTF8": False,
     "coldPath.maxDataSizeMB": 0,
@@ -66,7 +66,7 @@ def index_entry(call: RestCall, name: str, content: IndexContent | None) -> Entr
     }
     return Entry(
         name=name,
-        path=PATH,
+        path=INDEX_PATH,
         content=shown,
         app="search",
         removable=name not in BUILT_IN,
@@ -80,27 +80,27 @@ def respond_index(call: RestCall, name: str, status: int = 200) -> Response:
     return respond_entry(call.mode, index_entry(call, name, content), "indexes", status)
 
 
-@ENDPOINTS.answer(PATH, "GET")
+@ENDPOINTS.answer(INDEX_PATH, "GET")
 async def list_indexes(call: RestCall) -> Response:
     """All indexes, with what was received until now."""
     await call.state.backend.index()
     indexes = Indexes.of(call.state.backend)
     counted = indexes.count()
-    return respond_page(call, "indexes", PATH, [index_entry(call, n, counted.get(n)) for n in indexes.names()])
+    return respond_page(call, "indexes", INDEX_PATH, [index_entry(call, n, counted.get(n)) for n in indexes.names()])
 
 
-@ENDPOINTS.answer(PATH, "POST")
+@ENDPOINTS.answer(INDEX_PATH, "POST")
 async def create_index(call: RestCall) -> Response:
     """A new index."""
     name = call.one("name")
-    if not NAME.fullmatch(name) or name == "kvstore":
+    if not INDEX_NAME.fullmatch(name) or name == "kvstore":
         raise SplunkError(
             400, f"The index name '{name[:80]}' is invalid: lower-case letters, digits, '_' and '-' only."
         )
     indexes = Indexes.of(call.state.backend)
     if name in indexes.names():
         raise SplunkError(409, f"Index name={name} already exists.")
-    indexes.create(name, dict(read_settings(call)))
+    indexes.create(name, dict(read_given_settings(call)))
     return respond_index(call, name, 201)
 
 
@@ -112,7 +112,7 @@ def find_index(call: RestCall) -> str:
     return name
 
 
-@ENDPOINTS.answer(PATH + "/{name}", "GET", "POST", "DELETE")
+@ENDPOINTS.answer(INDEX_PATH + "/{name}", "GET", "POST", "DELETE")
 async def change_index(call: RestCall) -> Response:
     """One index, seen, changed or removed."""
     name = find_index(call)
@@ -125,12 +125,12 @@ async def change_index(call: RestCall) -> Response:
         return await list_indexes(call)
     if call.method == "POST":
         held = dict(backend.documents.read(INDEXES, name) or {})
-        Indexes.of(backend).create(name, {**held, **read_settings(call)})
+        Indexes.of(backend).create(name, {**held, **read_given_settings(call)})
     await backend.index()
     return respond_index(call, name)
 
 
-@ENDPOINTS.answer(PATH + "/{name}/(?P<action>enable|disable|_reload|roll-hot-buckets|acl)", "GET", "POST")
+@ENDPOINTS.answer(INDEX_PATH + "/{name}/(?P<action>enable|disable|_reload|roll-hot-buckets|acl)", "GET", "POST")
 async def act_on_index(call: RestCall) -> Response:
     """Switches an index on or off; rolled buckets that are to be kept for no time are gone."""
     name, action = find_index(call), call.groups["action"]

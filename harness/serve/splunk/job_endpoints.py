@@ -55,7 +55,7 @@ async def begin_job(call: RestCall, text: str, parameters: Mapping[str, str], *,
     if is_deletion(text):
         run = await delete_events(state.backend, request)
     else:
-        run = await state.backend.begin_search(request)
+        run = await state.begin_search(request)
     owner = call.owner if call.owner not in ("-", "nobody") else call.user
     sid = parameters.get("id") or state.jobs.new_sid(owner, name)
     if sid in state.jobs.by_sid:
@@ -99,7 +99,7 @@ async def export(call: RestCall) -> Response:
     check_first_word(text)
     parameters = {name: values[-1] for name, values in call.parameters.items()}
     request = build_search(call.state.backend, text, call.user, parameters, app=call.app)
-    run = await call.state.backend.begin_search(request)
+    run = await call.state.begin_search(request)
     found = await asyncio.shield(run.done)
     if found.error:
         run.close()
@@ -225,7 +225,7 @@ async def show_processed_rows(call: RestCall, job: Job, post: str) -> Response:
     """The rows of a job after some more commands, which are run behind those of its search."""
     request = job.run.request
     text = f"{job.text} | {post.strip().removeprefix('|')}"
-    run = await call.state.backend.begin_search(request.with_text(text))
+    run = await call.state.begin_search(request.with_text(text))
     found = await run.done
     try:
         if found.error:

@@ -98,7 +98,7 @@ def list_values(name: str, value: CellValue) -> list[str]:
 def describe_field(values: Counter[str], present: int) -> dict[str, Any]:
     """What is said of a field."""
     modes = [{"value": value, "count": count} for value, count in values.most_common(MOST_VALUES)]
-    numbers = [value for value in values if is_number(value)]
+    numbers = [value for value in values if is_numeric_text(value)]
     return {
         "count": present,
         "distinct_count": len(values),
@@ -108,7 +108,7 @@ def describe_field(values: Counter[str], present: int) -> dict[str, Any]:
     }
 
 
-def is_number(text: str) -> bool:
+def is_numeric_text(text: str) -> bool:
     """Whether a text is a number."""
     try:
         float(text)

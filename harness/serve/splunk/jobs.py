@@ -138,7 +138,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         messages.setdefault(kind.lower(), []).append(text)
     return {
         **describe_progress(job),
-        **describe_counts(job),
+        **describe_job_counts(job),
         **describe_times(job),
         **UNCHANGING,
         "sid": job.sid,
@@ -191,7 +191,7 @@ def describe_progress(job: Job) -> dict[str, Any]:
     }
 
 
-def describe_counts(job: Job) -> dict[str, Any]:
+def describe_job_counts(job: Job) -> dict[str, Any]:
     """How much a job has found."""
     found = job.outcome or SearchDone()
     transforms = is_transformed(found)

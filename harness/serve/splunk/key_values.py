@@ -28,7 +28,7 @@ MOST_SAVED, MOST_FOUND = 50_000, 50_000
 QUERY_ARGUMENTS = frozenset({"query", "fields", "sort", "limit", "skip"})
 
 KvDocument = Mapping[str, Any]
-Test = Callable[[KvDocument], bool]
+DocumentTest = Callable[[KvDocument], bool]
 
 register_kind(
     ENDPOINTS,
@@ -60,7 +60,7 @@ async def answer_collection(call: RestCall) -> Response:
     kept = collection_name(call)
     documents = call.state.backend.documents
     if call.method == "POST":
-        return JSONResponse({"_key": save(call, kept, read_json(call, call.body))}, 201)
+        return JSONResponse({"_key": save_document(call, kept, read_json(call, call.body))}, 201)
     found = query_documents(call, kept, {name: call.one(name) for name in call.parameters})
     if call.method == "DELETE":
         for each in found:
@@ -75,7 +75,7 @@ async def save_batch(call: RestCall) -> Response:
     kept, given = collection_name(call), read_json(call, call.body)
     if not isinstance(given, list) or len(given) > MOST_SAVED:
         raise SplunkError(400, f"Must supply an array of at most {MOST_SAVED} documents.")
-    return JSONResponse([save(call, kept, each, replaced=True) for each in given])
+    return JSONResponse([save_document(call, kept, each, replaced=True) for each in given])
 
 
 @ENDPOINTS.answer(DATA + "/{collection}/batch_find", "POST")
@@ -100,11 +100,13 @@ async def answer_document(call: RestCall) -> Response:
         documents.remove(kept, key)
         return Response(status_code=200)
     if call.method in ("POST", "PUT"):
-        return JSONResponse({"_key": save(call, kept, {**read_json(call, call.body), "_key": key}, replaced=True)})
+        return JSONResponse(
+            {"_key": save_document(call, kept, {**read_json(call, call.body), "_key": key}, replaced=True)}
+        )
     return JSONResponse(dict(found))
 
 
-def save(call: RestCall, kept: str, given: Any, *, replaced: bool = False) -> str:
+def save_document(call: RestCall, kept: str, given: Any, *, replaced: bool = False) -> str:
     """Keeps a document; its key. Raises SplunkError."""
     if not isinstance(given, dict):
         raise SplunkError(400, "JSON in the request is invalid: a document is an object.")
@@ -154,7 +156,7 @@ def choose_fields(document: dict[str, Any], given: Any) -> dict[str, Any]:
     return {k: v for k, v in document.items() if k not in dropped and (not chosen or k in chosen)}
 
 
-COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+KV_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "$gt": lambda held, wanted: sortable(held) > sortable(wanted),
     "$gte": lambda held, wanted: sortable(held) >= sortable(wanted),
     "$lt": lambda held, wanted: held is not None and sortable(held) < sortable(wanted),
@@ -167,7 +169,7 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def compile_query(given: Any, depth: int = 0) -> Test:
+def compile_query(given: Any, depth: int = 0) -> DocumentTest:
     """A query as a test of documents. Raises SplunkError."""
     if not isinstance(given, Mapping) or depth > 10:
         raise SplunkError(400, "The query is no object, or lies too deep.")
@@ -175,18 +177,18 @@ def compile_query(given: Any, depth: int = 0) -> Test:
     return lambda document: all(test(document) for test in tests)
 
 
-def compile_term(name: str, wanted: Any, depth: int) -> Test:
+def compile_term(name: str, wanted: Any, depth: int) -> DocumentTest:
     """One member of a query. Raises SplunkError."""
     if name in ("$and", "$or"):
-        parts: Sequence[Test] = [compile_query(each, depth + 1) for each in wanted]
+        parts: Sequence[DocumentTest] = [compile_query(each, depth + 1) for each in wanted]
         how = all if name == "$and" else any
         return lambda document: how(part(document) for part in parts)
     if name == "$not":
         part = compile_query(wanted, depth + 1)
         return lambda document: not part(document)
     if isinstance(wanted, Mapping) and any(key.startswith("$") for key in wanted):
-        unknown = [key for key in wanted if key not in COMPARISONS]
+        unknown = [key for key in wanted if key not in KV_OPERATORS]
         if unknown:
             raise SplunkError(400, f"Unsupported operator {unknown[0][:20]}.")
-        return lambda document: all(COMPARISONS[key](document.get(name), value) for key, value in wanted.items())
+        return lambda document: all(KV_OPERATORS[key](document.get(name), value) for key, value in wanted.items())
     return lambda document: document.get(name) == wanted

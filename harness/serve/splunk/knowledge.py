@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from harness.detection.content import Content, Lazy, by_file, shape
@@ -28,9 +27,7 @@ def collect_settings(backend: Backend, app: str) -> Settings:
         eventtypes=read_stanzas(backend, "eventtypes"),
         tags=read_stanzas(backend, "tags"),
     )
-    settings = made.settings(backend.settings)
-    # An empty stanza has fields extracted as Splunk does by default, key=value pairs and JSON.
-    return replace(settings, props={"default": {}, **settings.props})
+    return made.settings(backend.settings)
 
 
 def read_stanzas(backend: Backend, file: str) -> dict[str, dict[str, str]]:

@@ -15,13 +15,15 @@ from harness.serve.splunk.faults import SplunkError
 from harness.serve.splunk.knowledge import LOOKUP_FOLDER
 
 ENDPOINTS = Endpoints()
-PATH = "data/lookup-table-files"
-NAME = re.compile(r"[\w][\w.\- ]{0,150}\.csv(?:\.gz)?")
+LOOKUP_PATH = "data/lookup-table-files"
+LOOKUP_NAME = re.compile(r"[\w][\w.\- ]{0,150}\.csv(?:\.gz)?")
 
 
 def lookup_entry(file: Path) -> Entry:
     """A table as an entity."""
-    return Entry(name=file.name, path=PATH, content={"eai:data": file.name, "eai:appName": "search"}, app="search")
+    return Entry(
+        name=file.name, path=LOOKUP_PATH, content={"eai:data": file.name, "eai:appName": "search"}, app="search"
+    )
 
 
 def folder_of(call: RestCall) -> Path:
@@ -31,26 +33,28 @@ def folder_of(call: RestCall) -> Path:
     return found
 
 
-@ENDPOINTS.answer(PATH, "GET", "POST")
+@ENDPOINTS.answer(LOOKUP_PATH, "GET", "POST")
 async def list_lookups(call: RestCall) -> Response:
     """All tables, or a new one: the body of the call, or the argument `eai:data` with the table itself."""
     folder = folder_of(call)
     if call.method == "GET":
-        return respond_page(call, "lookup-table-files", PATH, [lookup_entry(f) for f in sorted(folder.iterdir())])
+        return respond_page(
+            call, "lookup-table-files", LOOKUP_PATH, [lookup_entry(f) for f in sorted(folder.iterdir())]
+        )
     file = folder / checked_name(call.one("name"))
     if file.exists():
         raise SplunkError(409, f"Lookup file {file.name} already exists.")
-    return write_table(call, file, 201)
+    return write_lookup_file(call, file, 201)
 
 
 def checked_name(name: str) -> str:
     """A name that is one file's. Raises SplunkError."""
-    if not NAME.fullmatch(name):
+    if not LOOKUP_NAME.fullmatch(name):
         raise SplunkError(400, f"Invalid lookup file name '{name[:100]}'.")
     return name
 
 
-def write_table(call: RestCall, file: Path, status: int) -> Response:
+def write_lookup_file(call: RestCall, file: Path, status: int) -> Response:
     """Writes a table. Raises SplunkError."""
     text = call.one("eai:data") or call.one("contents")
     if "\n" not in text:
@@ -60,12 +64,12 @@ def write_table(call: RestCall, file: Path, status: int) -> Response:
     return respond_entry(call.mode, lookup_entry(file), "lookup-table-files", status)
 
 
-@ENDPOINTS.answer(PATH + "/{name}", "GET", "POST", "DELETE")
+@ENDPOINTS.answer(LOOKUP_PATH + "/{name}", "GET", "POST", "DELETE")
 async def change_lookup(call: RestCall) -> Response:
     """One table, seen, replaced or removed."""
     file = folder_of(call) / checked_name(call.groups["name"])
     if call.method == "POST":
-        return write_table(call, file, 200)
+        return write_lookup_file(call, file, 200)
     if not file.is_file():
         raise SplunkError(404, f"Could not find object id={file.name}")
     if call.method == "DELETE":

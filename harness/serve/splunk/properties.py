@@ -10,7 +10,7 @@ from harness.serve.splunk.atom import Entry, respond_message
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.conf import ANY, DEFAULT_APP, ConfStanza, find_stanza, list_files, list_stanzas, write_stanza
 from harness.serve.splunk.endpoints import Endpoints
-from harness.serve.splunk.entity_kind import read_settings
+from harness.serve.splunk.entity_kind import read_given_settings
 from harness.serve.splunk.entity_page import respond_page
 from harness.serve.splunk.faults import SplunkError
 
@@ -68,7 +68,7 @@ async def show_conf_stanza(call: RestCall) -> Response:
     found = find_stanza(call.state.backend, file, name, call.app, call.owner)
     if call.method == "POST":
         found = found or new_stanza(call, name)
-        given = read_settings(call)
+        given = read_given_settings(call)
         write_stanza(call.state.backend, file, replace(found, settings={**found.settings, **given}))
         return respond_message(200, f"Successfully modified {len(given)} key(s)", "INFO", call.mode)
     if found is None:

@@ -20,7 +20,7 @@ from harness.serve.splunk.schedule import next_runs, parse_cron
 from harness.serve.splunk.search_request import read_moment
 
 ENDPOINTS = Endpoints()
-PATH = "saved/searches"
+SAVED_PATH = "saved/searches"
 
 
 def check_saved_search(_: RestCall, stanza: ConfStanza) -> None:
@@ -44,7 +44,7 @@ def show_saved_search(call: RestCall, stanza: ConfStanza) -> Mapping[str, Any]:
 
 
 KIND = EntityKind(
-    path=PATH,
+    path=SAVED_PATH,
     file="savedsearches",
     title="savedsearch",
     defaults={"actions": "", "alert_type": "always", "alert.severity": "3", "alert.suppress": "0", "alert.track": "0",
@@ -59,7 +59,7 @@ KIND = EntityKind(
 register_kind(ENDPOINTS, KIND)
 
 
-@ENDPOINTS.answer(PATH + "/{name}/dispatch", "POST", "GET")
+@ENDPOINTS.answer(SAVED_PATH + "/{name}/dispatch", "POST", "GET")
 async def dispatch(call: RestCall) -> Response:
     """Runs a saved search now; arguments of the call count before its own."""
     stanza = KIND.find(call)
@@ -75,16 +75,16 @@ async def dispatch(call: RestCall) -> Response:
     return respond_values({"sid": job.sid}, call.mode, 201)
 
 
-@ENDPOINTS.answer(PATH + "/{name}/history")
+@ENDPOINTS.answer(SAVED_PATH + "/{name}/history")
 async def list_history(call: RestCall) -> Response:
     """The jobs of a saved search that are still kept."""
     stanza = KIND.find(call)
     jobs = [job for job in call.state.jobs.by_sid.values() if job.label == stanza.name]
     entries = [Entry(name=job.sid, path="search/jobs", content=entry_of(job).content) for job in jobs]
-    return respond_page(call, stanza.name, f"{PATH}/{stanza.name}/history", entries)
+    return respond_page(call, stanza.name, f"{SAVED_PATH}/{stanza.name}/history", entries)
 
 
-@ENDPOINTS.answer(PATH + "/{name}/scheduled_times")
+@ENDPOINTS.answer(SAVED_PATH + "/{name}/scheduled_times")
 async def list_scheduled_times(call: RestCall) -> Response:
     """When a saved search will run."""
     stanza = KIND.find(call)
@@ -94,11 +94,11 @@ async def list_scheduled_times(call: RestCall) -> Response:
     bounds = [now if begin is None else begin, now + 3_600 if end is None else end]
     times = [t for t in next_runs(str(stanza.settings.get("cron_schedule", "")), bounds[0], 1_000) if t <= bounds[1]]
     content = {"scheduled_times": [str(int(t)) for t in times]}
-    entry = Entry(name=stanza.name, path=PATH, content=content)
+    entry = Entry(name=stanza.name, path=SAVED_PATH, content=content)
     return respond_entry(call.mode, entry, "savedsearch")
 
 
-@ENDPOINTS.answer(PATH + "/{name}/suppress", "GET", "POST")
+@ENDPOINTS.answer(SAVED_PATH + "/{name}/suppress", "GET", "POST")
 async def suppress(call: RestCall) -> Response:
     """For how long a saved search does not run."""
     stanza = KIND.find(call)
@@ -106,11 +106,11 @@ async def suppress(call: RestCall) -> Response:
         call.state.suppressed[stanza.name] = time.time() + call.number("expiration", 0)
     left = max(0, round(call.state.suppressed.get(stanza.name, 0.0) - time.time()))
     content = {"suppressed": left > 0, "expiration": left, "suppressionKey": "-"}
-    entry = Entry(name=stanza.name, path=PATH, content=content)
+    entry = Entry(name=stanza.name, path=SAVED_PATH, content=content)
     return respond_entry(call.mode, entry, "savedsearch")
 
 
-@ENDPOINTS.answer(PATH + "/{name}/acknowledge", "POST")
+@ENDPOINTS.answer(SAVED_PATH + "/{name}/acknowledge", "POST")
 async def acknowledge(call: RestCall) -> Response:
     """Lets a saved search that is held back run again."""
     stanza = KIND.find(call)

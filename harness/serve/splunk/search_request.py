@@ -22,7 +22,7 @@ INLINE_BOUNDS = {
     "latest": re.compile(r"\b(?:latest|endtimeu?|endtime|_index_latest)\s*="),
 }
 NAMES_INDEX = re.compile(r"\bindex\s*(?:=|!=|::|\bIN\b)|\b(?:tstats|datamodel|from|metadata|metasearch|mstats|`)", re.I)
-NAMES_INTERNAL = re.compile(r"\bindex\s*(?:=|::|IN)[^|\]]*[\s\"'(,=:]_", re.I)
+NAMES_INTERNAL = re.compile(r"\bindex\s*(?:=|::|IN\b)\s*(?:[^|\])]*[\s\"',(])?_", re.I)
 FIRST_WORD = re.compile(r"\s*(\w+)")
 
 
@@ -46,7 +46,7 @@ def build_search(
         now=now,
         begin=bounds["earliest"],
         end=bounds["latest"],
-        indexes=choose_indexes(backend, bare, user, settings),
+        indexes=choose_indexes(backend, text, user, settings),
         settings=replace(settings, now=now),
     )
 

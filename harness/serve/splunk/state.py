@@ -5,7 +5,9 @@ from __future__ import annotations
 import weakref
 from typing import ClassVar
 
-from harness.serve.backend import Backend
+from harness.serve.backend import Backend, SearchRun
+from harness.serve.search import SearchRequest
+from harness.serve.splunk.access_log import AccessLog
 from harness.serve.splunk.faults import SplunkError
 from harness.serve.splunk.jobs import Jobs
 
@@ -18,6 +20,7 @@ class SplunkState:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.jobs = Jobs(backend)
+        self.access_log = AccessLog(backend)
         self.notes: dict[str, dict[str, str]] = {}
         self.alerts: dict[str, list[dict[str, str]]] = {}
         self.suppressed: dict[str, float] = {}
@@ -29,6 +32,12 @@ class SplunkState:
         if backend not in cls.known:
             cls.known[backend] = cls(backend)
         return cls.known[backend]
+
+    async def begin_search(self, request: SearchRequest) -> SearchRun:
+        """Begins a search; one that may look at the server's own log finds it up to now."""
+        if request.indexes is None or "_internal" in request.indexes:
+            await self.access_log.flush()
+        return await self.backend.begin_search(request)
 
     def authenticate(self, found: tuple[str, str]) -> tuple[str, str]:
         """Who asks, and by which secret. Raises SplunkError where nobody may."""
