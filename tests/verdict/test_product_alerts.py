@@ -69,7 +69,7 @@ def test_only_steps_that_keep_events_give_rows_that_are_events():
 
 
 def test_rows_are_compared_without_what_products_show_differently():
-    here = {"_time": 1.50004, "n": "5", "list": ["a"], "empty": "", "gone": None, "_raw": "x"}
+    here = {"_time": 1.500999, "n": "5", "list": ["a"], "empty": "", "gone": None, "_raw": "x"}
     there = {"n": 5.0, "_time": 1.5, "list": "a"}
     assert make_row_key(here) == make_row_key(there)
 
@@ -114,3 +114,8 @@ def test_equal_rows_part_nowhere():
         find_parting_step(known, engine.run, lambda s: engine.run(next(p for p in known if p.step is s).plan.node))
         is None
     )
+
+
+def test_microseconds_of_a_time_are_cut_off_and_not_rounded():
+    keys = {make_row_key({"_time": seconds}) for seconds in (1772529183.939, 1772529183.9395, 1772529183.939999)}
+    assert keys == {("_time=1772529183939",)}
