@@ -21,6 +21,7 @@ from harness.serve.documents import Documents
 from harness.serve.journal import EventJournal
 from harness.serve.journal_record import Received, encode_received
 from harness.serve.options import ServeOptions
+from harness.serve.request_body import BodiesInFlight
 from harness.serve.search import SearchDone, SearchRequest, describe_error
 
 # Bytes of the journal that are taken into the store without waiting for a search; chosen.
@@ -67,6 +68,7 @@ class Backend:
         self.documents = Documents(options.data / "documents")
         self.access = Access(token=options.token, user=options.user, documents=self.documents)
         self.journal = EventJournal(options.data / "journal")
+        self.bodies = BodiesInFlight()
         self.results = options.data / "results"
         self.numbers = count(1)
         self.waiting: dict[int, asyncio.Future[Any]] = {}
@@ -86,7 +88,8 @@ class Backend:
 
     async def close(self) -> None:
         """Ends what runs."""
-        self.catching_up.cancel()
+        for task in (self.catching_up, *self.tasks):
+            task.cancel()
         asyncio.get_running_loop().remove_reader(self.room.fileno())
         self.room.close()
         self.journal.close()

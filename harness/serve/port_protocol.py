@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -9,6 +10,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 STREAMS = re.compile(rb"\r\nX-Splunk-Input-Mode:[ \t]*Streaming[ \t]*\r\n", re.I)
 HAS_LENGTH = re.compile(rb"\r\n(?:Content-Length|Transfer-Encoding):", re.I)
 HEADERS_END = b"\r\n\r\n"
+# Half a request must not hold a connection for ever; chosen.
+SECONDS_FOR_HEADERS = 20.0
 # More than any client sends before its body; h11 itself takes 64 KiB at most.
 MOST_HEADERS = 64 << 10
 
@@ -18,6 +21,12 @@ class PortProtocol(H11Protocol):
 
     head: bytes | None = b""
     streams = False
+    hurry: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begins to wait for the first request."""
+        super().connection_made(transport)
+        self.hurry = self.loop.call_later(SECONDS_FOR_HEADERS, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Takes what came."""
@@ -32,6 +41,8 @@ class PortProtocol(H11Protocol):
         if not end and len(self.head) <= MOST_HEADERS:
             return
         whole, self.head = self.head, None
+        if self.hurry is not None:
+            self.hurry.cancel()
         self.streams = bool(STREAMS.search(headers + b"\r\n")) and not HAS_LENGTH.search(headers)
         if not self.streams:
             super().data_received(whole)
@@ -46,3 +57,9 @@ class PortProtocol(H11Protocol):
             self.streams = False
             super().data_received(b"0\r\n\r\n")
         super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Waits for nothing any more."""
+        if self.hurry is not None:
+            self.hurry.cancel()
+        super().connection_lost(exc)

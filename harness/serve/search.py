@@ -156,25 +156,30 @@ def open_store(engine: Engine, folder: Path, request: SearchRequest) -> Telemetr
     """The events that a search may see; of a server that has none yet, no event."""
     if not is_store(folder):
         return TelemetryStore(engine, lambda _: Telemetry())
-    return IndexedStore(engine, folder, time_stretch(request, engine), request.indexes)
+    return IndexedStore(engine, folder, time_stretch(request), request.indexes)
 
 
-def time_stretch(request: SearchRequest, engine: Engine) -> TimeStretch | None:
+def time_stretch(request: SearchRequest) -> TimeStretch | None:
     """The stretch of time of a search in microseconds."""
     if request.begin is None and request.end is None:
         return None
-    begin = EARLIEST if request.begin is None else resolve_moment(request.begin, request, engine)
-    end = LATEST if request.end is None else resolve_moment(request.end, request, engine)
+    begin = EARLIEST if request.begin is None else resolve_moment(request.begin, request)
+    end = LATEST if request.end is None else resolve_moment(request.end, request)
     return TimeStretch(begin=round(begin * 1e6), end=round(end * 1e6))
 
 
-def resolve_moment(given: float | str, request: SearchRequest, engine: Engine) -> float:
+def resolve_moment(given: float | str, request: SearchRequest) -> float:
     """Epoch seconds of a moment, or of a modifier of now. Raises HarnessError for a text that is none."""
     if not isinstance(given, str):
         return given
     text = f'| makeresults | eval moment=relative_time({request.now}, "{given}") | table moment'
     plan = language("spl").parse(Source("time", text)).plan({}, Settings(now=request.now, zone=request.settings.zone))
-    found = engine.run(plan.node).rows[0][0]
+    # Once it has run a plan, an engine reads no other files.
+    engine = open_engine()
+    try:
+        found = engine.run(plan.node).rows[0][0]
+    finally:
+        engine.close()
     if not isinstance(found, int | float):
         raise HarnessError("bad-time", f"`{given[:60]}` is no time", help="write -24h@h or epoch seconds")
     return float(found)

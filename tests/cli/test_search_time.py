@@ -82,3 +82,11 @@ def test_what_a_value_has_in_common_with_the_clause_and_its_entities_are_not_cut
     said = " ".join(ran.err.split())
     assert "2&gt;&amp;1 powershell -" in said
     assert "a" * 60 not in said
+
+
+def test_a_plain_log_is_bounded_in_time_as_any_other_events(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app.log").write_text("2026-05-01T08:00:00Z user=a\n2026-05-05T08:00:00Z user=b\n")
+    (tmp_path / "rule.spl").write_text("search user=* earliest=-24h | table user")
+    ran = detlab("query", "rule.spl", "--events", "app.log", "--sourcetype", "app")
+    assert ran.out == "user\nb\n"

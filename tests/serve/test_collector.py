@@ -181,3 +181,13 @@ def test_what_was_acknowledged_is_there_after_the_server_was_killed(own_server):
     first.kill()
     second = own_server("--plain")
     assert second.search("search index=main | stats count dc(n) as n") == [{"count": "40", "n": "20"}]
+
+
+@pytest.mark.more
+def test_half_a_request_holds_no_connection_for_ever(own_server):
+    server = own_server("--plain")
+    with socket.create_connection(("127.0.0.1", server.port("hec"))) as half:
+        half.sendall(b"POST /services/collector HTTP/1.1\r\n")
+        half.settimeout(60)
+        with pytest.raises(ConnectionResetError):
+            half.recv(1)

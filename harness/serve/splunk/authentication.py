@@ -20,7 +20,7 @@ from harness.serve.splunk.roles import CAPABILITIES, ROLES, list_roles, list_use
 ENDPOINTS = Endpoints()
 
 
-@ENDPOINTS.answer("auth/login", "POST", "GET", open=True)
+@ENDPOINTS.answer("auth/login", "POST", open=True)
 async def log_in(call: RestCall) -> Response:
     """A session for a name and a password."""
     session = call.state.backend.access.log_in(call.one("username"), call.one("password"))

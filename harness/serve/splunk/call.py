@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,8 +16,6 @@ from harness.serve.splunk.faults import SplunkError
 if TYPE_CHECKING:
     from harness.serve.splunk.state import SplunkState
 
-# Splunk's own bound for a collector's request is 800 MB (limits.conf, max_content_length); chosen, far below.
-LARGEST_BODY = 64 << 20
 MOST_PARAMETERS = 2_000
 FORM = "application/x-www-form-urlencoded"
 YES_WORDS = frozenset({"1", "true", "t", "yes", "y", "on"})
@@ -65,25 +62,6 @@ class RestCall:
     def mode(self) -> str:
         """The output mode: `xml` unless it says otherwise."""
         return self.one("output_mode", "xml").lower()
-
-
-async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
-    """The body, unpacked if it is packed. Raises SplunkError where it is too large or no gzip."""
-    packed = request.headers.get("content-encoding", "").lower() == "gzip"
-    unpacker = zlib.decompressobj(wbits=31) if packed else None
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        # One byte more than allowed, so that what is too large shows: a few kilobytes can unpack to gigabytes.
-        try:
-            piece = unpacker.decompress(chunk, most + 1 - size) if unpacker else chunk
-        except zlib.error:
-            raise SplunkError(400, "The body is no gzip") from None
-        size += len(piece)
-        if size > most or (unpacker and unpacker.unconsumed_tail):
-            raise SplunkError(413, f"Content-Length of more than {most} is too large (maximum is {most})")
-        parts.append(piece)
-    return b"".join(parts)
 
 
 def read_parameters(request: Request, body: bytes) -> dict[str, list[str]]:

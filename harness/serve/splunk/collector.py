@@ -19,10 +19,10 @@ from starlette.routing import BaseRoute, Route
 
 from harness.serve.backend import Backend
 from harness.serve.journal_record import RawText, Received, ReceivedEvents
+from harness.serve.request_body import BodyError
 from harness.serve.splunk.acknowledgements import Acknowledgements
 from harness.serve.splunk.atom import JSON
-from harness.serve.splunk.call import find_secret, read_body
-from harness.serve.splunk.faults import SplunkError
+from harness.serve.splunk.call import find_secret
 from harness.serve.splunk.index_names import Indexes
 from harness.serve.splunk.tokens import CollectorInput, find_collector_input
 
@@ -41,6 +41,7 @@ class SentEvent(msgspec.Struct):
     fields: dict[str, Any] | None = None
 
 
+BODY_CODES = {413: 27, 503: 9}
 DECODER = msgspec.json.Decoder(SentEvent)
 LIST_DECODER = msgspec.json.Decoder(list[SentEvent])
 SPLITTER = json.JSONDecoder()
@@ -145,7 +146,7 @@ class EventCollector:
             raise CollectorError(400, 11, "Invalid data channel")
         if given.acknowledges and not channel:
             raise CollectorError(400, 10, "Data channel is missing")
-        body = await read_body(request)
+        body = await self.backend.bodies.read(request)
         host = request.headers.get("host", "") or "localhost"
         return Delivery(given=given, channel=channel, parameters=parameters, body=body, host=host, arrived=arrived)
 
@@ -311,8 +312,8 @@ def guard(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Reques
             return await handler(request)
         except CollectorError as error:
             return error.respond()
-        except SplunkError as error:
-            return CollectorError(error.status, 27 if error.status == 413 else 6, error.text).respond()
+        except BodyError as error:
+            return CollectorError(error.status, BODY_CODES.get(error.status, 6), error.text).respond()
         except ClientDisconnect:
             return Response(status_code=400)
 

@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from harness.diagnostics import explain_failure
+from harness.serve.request_body import BodyError
 from harness.serve.splunk.atom import respond_message
-from harness.serve.splunk.call import RestCall, find_secret, read_body, read_parameters
+from harness.serve.splunk.call import RestCall, find_secret, read_parameters
 from harness.serve.splunk.faults import SplunkError
 from harness.serve.splunk.state import SplunkState
 
@@ -105,6 +106,8 @@ async def answer_request(state: SplunkState, endpoints: list[Endpoint], request:
         return call.user, answer
     except SplunkError as error:
         return user, respond_message(error.status, error.text, error.kind, mode)
+    except BodyError as error:
+        return user, respond_message(error.status, error.text, "ERROR", mode)
     except ClientDisconnect:
         return user, Response(status_code=400)
     except Exception as error:
@@ -117,7 +120,7 @@ async def read_rest_call(state: SplunkState, request: Request) -> RestCall:
     """What a request asks."""
     # Not url.path, in which an encoded slash of a name would be a part of the path.
     raw = request.scope.get("raw_path", b"").decode("ascii", "replace").partition("?")[0]
-    body = await read_body(request)
+    body = await state.backend.bodies.read(request)
     found = NAMESPACE.fullmatch(raw) or GLOBAL.fullmatch(raw)
     named = found.groupdict() if found else {}
     return RestCall(

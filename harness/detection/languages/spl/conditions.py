@@ -39,7 +39,7 @@ from harness.detection.languages.spl.syntax import (
     Subsearch,
     Word,
 )
-from harness.detection.languages.spl.time_range import time_format, time_term, until_now
+from harness.detection.languages.spl.time_range import has_field, time_format, time_term, until_now
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Kind, Literal
 from harness.detection.plan.operation import Typed, apply
@@ -93,15 +93,15 @@ def special_term(scope: Scope, name: str, operator: str, value: Word, form: str,
     lowered = name.lower()
     if operator not in ("=", "!="):
         return None
-    if operator == "=" and name not in scope.columns:
+    if operator == "=" and not has_field(scope, name):
         bound = time_term(scope, lowered, value, form, span)
         if bound is not None:
             return bound
-    if lowered in IGNORED and name not in scope.columns:
+    if lowered in IGNORED and not has_field(scope, name):
         return YES
     if name in TAGS or name.startswith("tag::"):
         return tag_term(scope, name, operator, value, span)
-    if name == "savedsearch" and name not in scope.columns:
+    if name == "savedsearch" and not has_field(scope, name):
         return saved_term(scope, operator, value, span)
     return None
 

@@ -238,13 +238,22 @@ def time_format(condition: SearchCondition) -> str:
     return DEFAULT_FORMAT
 
 
+def has_field(scope: Scope, name: str) -> bool:
+    """Whether rows have a field of a name that stands for something else where they have none.
+
+    One that was only looked for in texts, since the search names it, is none: `earliest=-1h` bounds a search of plain
+    logs as it does any other.
+    """
+    return name in scope.columns and name not in scope.session.guessed
+
+
 def until_now(scope: Scope, condition: SearchCondition) -> Typed | None:
     """The bound of a search that says when it begins and not when it ends: now; None if it needs none."""
     begins: Span | None = None
     stack = [condition]
     while stack:
         match stack.pop():
-            case Comparison(Word(name), "=", Word(text), _, span) if name not in scope.columns:
+            case Comparison(Word(name), "=", Word(text), _, span) if not has_field(scope, name):
                 ago = AGO.fullmatch(name.lower())
                 if BOUNDS.get(name.lower()) == ("_time", UP_TO) or (ago is not None and ago[1] == "end"):
                     return None
