@@ -231,8 +231,8 @@ def query_there(
     found = query_product(own, events, chosen, engines[0], ProductChoice(**product))
     if as_json:
         document = {"document": "query", "version": VERSION, "rule": str(rule), "engine": found.product}
-        rows = {"events": found.events, "rows": row_objects(found.rows), "remarks": list(found.remarks)}
-        out(dumps({**document, **rows}))
+        rows = {"events": found.events, "columns": list(found.rows.columns), "rows": list(row_objects(found.rows))}
+        out(dumps({**document, **rows, "remarks": list(found.remarks)}))
         return 0
     out(rows_table(found.rows, paper()))
     sys.stdout.flush()  # rows before remarks, also where both go to one terminal
