@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from harness.detection.engine import ResultRows
 from harness.detection.language import Plan, Query, Settings, Step, Strictness, language
 from harness.detection.plan.nodes import Scan
-from harness.diagnostics import Source, SourceError
+from harness.detection.plan.schema import columns_of
+from harness.diagnostics import HarnessError, Source, SourceError
+from harness.run import Bench
+from harness.run_options import RunOptions
 from harness.verdict.divergence import QueryPrefix, find_compared_names, find_explaining_switches, find_parting_step
 from harness.verdict.engine_differences import EngineDifference
 from harness.verdict.judge import Trial
 from harness.verdict.row_keys import build_row_keys
-from harness.verdict.verdict import Verdict
+from harness.verdict.verdict import Outcomes, Verdict
 
 EMPTY_PLAN = Plan(node=Scan(columns={}), steps=())
 
@@ -27,6 +31,56 @@ class SentQuery:
     plan: Plan | None
 
 
+Local = dict[tuple[str, str], Verdict]
+"""Verdicts of an engine that runs plans, by scenario and expectation."""
+
+
+def index_verdicts(outcomes: Outcomes) -> Local:
+    """The verdicts of a run, to be found again."""
+    return {(str(v.scenario.path), str(v.expectation)): v for v in outcomes.verdicts}
+
+
+def read_as_sent(trial: Trial) -> SentQuery:
+    """A trial's rule over the text that a product gets, and what that means here."""
+    settings = replace(trial.settings, macros={}, ask=trial.store.ask)
+    source = Source(trial.rule.query.name, trial.query.sent_text())
+    query = language(trial.rule.language).parse(source, trial_dialect(trial), settings)
+    try:
+        plan = replace(trial, query=query, settings=settings).plan()
+    # A product may know more than is known here; then nothing can be compared step by step.
+    except HarnessError:
+        plan = None
+    return SentQuery(query=query, settings=settings, plan=plan)
+
+
+def compare_runs(outcomes: tuple[Outcomes, Outcomes], options: tuple[RunOptions, RunOptions]) -> list[EngineDifference]:
+    """What two engines that run plans say differently: the outcomes of both, and what each was run with."""
+    found = index_verdicts(outcomes[1])
+    differences = []
+    for own in outcomes[0].verdicts:
+        other = found.get((str(own.scenario.path), str(own.expectation)))
+        if other is None or is_same_verdict(own, other, None):
+            continue
+        with Bench(options[0]) as here, Bench(options[1]) as there:
+            trial, twin = (b.trial_of(own.scenario, own.expectation, b.store(own.scenario)) for b in (here, there))
+            difference = compare_verdicts(own, other, trial, read_as_sent(trial), partial(run_prefix, twin))
+        if difference is not None:
+            differences.append(difference)
+    return differences
+
+
+def run_prefix(trial: Trial, step: Step) -> ResultRows:
+    """The rows of a trial's rule up to the end of a step, which may be that of another reading of the same text."""
+    prefix = next(p for p in list_prefixes(read_as_sent(trial), trial) if p.step.span.end == step.span.end)
+    return trial.engine.run(prefix.plan.node).select(tuple(columns_of(prefix.plan.node)))
+
+
+def is_same_verdict(own: Verdict, other: Verdict, names: Collection[str] | None) -> bool:
+    """Whether two engines say the same: the outcome, and rows that hold the same in these fields, in all without."""
+    rows = [build_row_keys((alert.fields for alert in each.alerts), names) for each in (own, other)]
+    return own.observed == other.observed and rows[0] == rows[1]
+
+
 def compare_verdicts(
     own: Verdict, found: Verdict, trial: Trial, sent: SentQuery, ask: Callable[[Step], ResultRows]
 ) -> EngineDifference | None:
@@ -35,8 +89,7 @@ def compare_verdicts(
     `ask` gives the product's rows of the text up to the end of a step.
     """
     names = find_compared_names(sent.plan) if sent.plan else None
-    rows = [build_row_keys((a.fields for a in v.alerts), names) for v in (own, found)]
-    if own.observed == found.observed and rows[0] == rows[1]:
+    if is_same_verdict(own, found, names):
         return None
     difference = EngineDifference(
         engines=(own.engine, found.engine),

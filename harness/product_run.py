@@ -26,7 +26,7 @@ from harness.detection.language import (
 from harness.detection.product_journal import MadeThere, forget_made, note_made
 from harness.detection.remote_engine import ProductAnswer, ProductChoice, ProductStore
 from harness.diagnostics import Finding, HarnessError, Severity, Source, UnreachableError, explain_failure
-from harness.product_comparison import EMPTY_PLAN, SentQuery, compare_verdicts, trial_dialect
+from harness.product_comparison import EMPTY_PLAN, Local, SentQuery, compare_verdicts, read_as_sent
 from harness.run import Bench, ScenarioResult
 from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import expand_expectations, has_tests, scenarios_of
@@ -134,22 +134,14 @@ class ProductBench:
 
     def prepare(self, trial: Trial) -> SentQuery:
         """A trial's rule as it is sent. Raises HarnessError where the product lacks what the rule needs."""
-        text = trial.query.sent_text()
-        settings = replace(trial.settings, macros={}, ask=trial.store.ask)
-        source = Source(trial.rule.query.name, text)
-        query = self.language.parse(source, trial_dialect(trial), settings)
-        used = [name for name in settings.lookups if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w])", text)]
+        sent = read_as_sent(trial)
+        text = sent.query.source.text
+        used = [n for n in sent.settings.lookups if re.search(rf"(?<![\w.]){re.escape(n)}(?![\w])", text)]
         missing = self.store.name_missing_content(used) if used else []
         if missing:
             message = f"{self.store.product} does not have what the rule looks up: {', '.join(missing)}"
             raise HarnessError("cannot-supply", message, help="upload it there under that name")
-        try:
-            own = replace(trial, query=query, settings=settings)
-            plan = own.plan()
-        # The product may know more than is known here; then nothing can be compared step by step.
-        except HarnessError:
-            plan = None
-        return SentQuery(query=query, settings=settings, plan=plan)
+        return sent
 
     def search(self, sent: SentQuery, enclosure: Enclosure, trial: Trial, until: int | None = None) -> ProductAnswer:
         """The rows of a rule, or of its text up to a place, on the events of an enclosure."""
@@ -218,15 +210,6 @@ def reach_product(engine: str, choice: ProductChoice) -> str:
     """The name and version of a product. Raises HarnessError where it is not named, does not answer or refuses."""
     store: ProductStore = import_module(f"harness.detection.engines.{engine}.store").open_product_store(choice)
     return store.version()
-
-
-Local = dict[tuple[str, str], Verdict]
-"""Verdicts of an engine that runs plans, by scenario and expectation."""
-
-
-def index_verdicts(outcomes: Outcomes) -> Local:
-    """The verdicts of a run, to be found again."""
-    return {(str(v.scenario.path), str(v.expectation)): v for v in outcomes.verdicts}
 
 
 def run_on_product(

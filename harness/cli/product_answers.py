@@ -17,7 +17,8 @@ from harness.cli.screen import DIFFERS, ProgressLine, out, paper
 from harness.cli.sigma_options import expand_rule
 from harness.detection.remote_engine import ProductChoice
 from harness.diagnostics import HarnessError
-from harness.product_run import Local, ProductRun, index_verdicts, query_product, reach_product, run_on_product
+from harness.product_comparison import Local, compare_runs, index_verdicts
+from harness.product_run import ProductRun, query_product, reach_product, run_on_product
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import row_objects
 from harness.report.formats.terminal import Terminal
@@ -53,11 +54,13 @@ def judge_on_engines(
     here = [name for name in engines if not is_product(name)]
     reports = [judge_here(paths, replace(chosen, engine=name), how.told) for name in here]
     local = index_verdicts(reports[0].outcomes) if reports else None
+    twins = [compare_here(reports[0], report, chosen, name) for name, report in zip(here[1:], reports[1:], strict=True)]
     runs = [judge_there(paths, chosen, name, choice, local) for name in engines if is_product(name)]
     reports += [replace(how.told.report(run.outcomes, chosen), engine=run.product) for run in runs]
     if not any(report.outcomes.scenarios for report in reports):
         raise HarnessError("no-scenarios", "there is no scenario", help="`detlab run --help`")
     write_reports(reports[0], how.told)
+    runs = [*twins, *runs]
     differences = [d for run in runs for d in run.differences]
     if how.as_json:
         out(dumps(encode_comparison(engines, reports, runs)))
@@ -66,6 +69,14 @@ def judge_on_engines(
     # What could not be judged has the higher codes, and counts more than what differs.
     code = max(choose_exit_code(report.outcomes, gates_missed=bool(report.gates)) for report in reports)
     return code or (DIFFERS if differences else 0)
+
+
+def compare_here(first: Report, second: Report, chosen: RunOptions, engine: str) -> ProductRun:
+    """What a second engine that runs plans says differently."""
+    options = (replace(chosen, engine=first.engine), replace(chosen, engine=engine))
+    differences = compare_runs((first.outcomes, second.outcomes), options)
+    compared = len(index_verdicts(first.outcomes).keys() & index_verdicts(second.outcomes).keys())
+    return ProductRun(product=engine, differences=differences, compared=compared)
 
 
 def judge_here(paths: Sequence[Path], chosen: RunOptions, told: ReportChoice) -> Report:
@@ -221,8 +232,8 @@ def query_there(
     found = query_product(own, events, chosen, engines[0], ProductChoice(**product))
     if as_json:
         document = {"document": "query", "version": VERSION, "rule": str(rule), "engine": found.product}
-        rows = {"events": found.events, "rows": row_objects(found.rows), "remarks": list(found.remarks)}
-        out(dumps({**document, **rows}))
+        rows = {"events": found.events, "columns": list(found.rows.columns), "rows": list(row_objects(found.rows))}
+        out(dumps({**document, **rows, "remarks": list(found.remarks)}))
         return 0
     out(rows_table(found.rows, paper()))
     sys.stdout.flush()  # rows before remarks, also where both go to one terminal

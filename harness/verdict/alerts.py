@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -118,11 +119,19 @@ def describe_field_differences(alert: Alert, wanted: Mapping[str, Any]) -> Itera
             yield f"{name} is {held!r}, not {value!r}"
 
 
+NUMBER_TEXT = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
+
+
 def is_same_value(held: CellValue, wanted: Any) -> bool:
     """Whether a field holds what is wanted: numbers by value, lists as sets, all else as text."""
     if isinstance(wanted, list) and isinstance(held, list):
         # In any order: `values` sorts, `list` keeps the order of rows, and a scenario should not depend on which.
         return sorted(held) == sorted(str(w) for w in wanted)
+    # A list of one is its value, and products do not say whether digits are a number.
+    if isinstance(wanted, list) and len(wanted) == 1:
+        return is_same_value(held, wanted[0])
+    if isinstance(held, int | float) and isinstance(wanted, str) and NUMBER_TEXT.fullmatch(wanted):
+        return is_same_value(held, float(wanted))
     if isinstance(held, int | float) and isinstance(wanted, int | float):
         # Chosen, no source: far above the error of a parallel sum, far below what a scenario would write.
         return abs(held - wanted) <= 1e-9 * max(1.0, abs(wanted))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 
 from harness.detection.engine import CellValue
@@ -31,9 +32,10 @@ def normalise_value(value: CellValue) -> str:
 
 
 def normalise_time(name: str, value: CellValue) -> str:
-    """A time to the millisecond, which is what products show; any other value as it is."""
+    """A time to the millisecond, which is what products show of it; any other value as it is."""
     if name in UNITS_PER_SECOND and isinstance(value, int | float):
-        return str(round(value * 1000 / UNITS_PER_SECOND[name]))
+        # Cut off and not rounded, as %3N does; the half microsecond is for what is a whole millisecond but as a double.
+        return str(math.floor(value * 1000 / UNITS_PER_SECOND[name] + 0.0005))
     return normalise_value(value)
 
 

@@ -233,7 +233,7 @@ class SplunkStore:
 
     def remove(self, beginning: str) -> None:
         """Deletes the indexes whose names begin so, and all events in them."""
-        entries = self.ask("GET", "/services/data/indexes", count=0, search=f"name={beginning}*").get("entry") or ()
+        entries = self.ask("GET", "/services/data/indexes", count=0).get("entry") or ()
         for index in [e["name"] for e in entries if str(e.get("name", "")).startswith(beginning)]:
             self.ask("DELETE", f"/services/data/indexes/{quote(index, safe='')}")
 
