@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Chosen: a quarter of a second of lower(a) = lower(b); fewer than half of the rows from which on columns are coded.
 MOST_PAIRS = 50_000
 """Pairs of codes, those that no event has and those without a value included."""
-FIRST, SECOND = "first", "second"
+LEFT_VALUE, RIGHT_VALUE = "first", "second"
 """The columns of a table of pairs beside its code."""
 # Their members are asked of their own columns each, and what they say of a row is put together by row.
 TAKEN_APART = (ops.and_, ops.or_, ops.not_)
@@ -51,7 +51,7 @@ def derive_of_pairs(derives: Derives, expression: Expression, columns: Sequence[
     kinds = {first: left.kind, second: right.kind}
     table = derives.keep_query(list_pairs(left, right))
     source = Scan(table=table, columns={code: Kind.NUMBER, **kinds})
-    names = PhysicalNames({code: CODE, first: FIRST, second: SECOND})
+    names = PhysicalNames({code: CODE, first: LEFT_VALUE, second: RIGHT_VALUE})
     plan = Select(source=source, columns=((code, Column(code)), (f"@value of {first} and {second}", expression)))
     kind = kind_of(expression, kinds)
     size = count_codes(left) * count_codes(right)
@@ -61,7 +61,7 @@ def derive_of_pairs(derives: Derives, expression: Expression, columns: Sequence[
 def list_pairs(left: Dimension, right: Dimension) -> str:
     """The query of all pairs with their codes, which leave no number out."""
     code = f"(l.{CODE} - {NULL_CODE}) * {count_codes(right)} + r.{CODE} - {NULL_CODE}"
-    columns = f"CAST({code} AS INTEGER) AS {CODE}, l.{VALUE} AS {FIRST}, r.{VALUE} AS {SECOND}"
+    columns = f"CAST({code} AS INTEGER) AS {CODE}, l.{VALUE} AS {LEFT_VALUE}, r.{VALUE} AS {RIGHT_VALUE}"
     return f"SELECT {columns} FROM {list_codes(left)} AS l CROSS JOIN {list_codes(right)} AS r"
 
 
