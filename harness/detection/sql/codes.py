@@ -34,6 +34,7 @@ from harness.detection.plan.passes.known_values import DECIDED, UNKNOWN_TRUTH, K
 from harness.detection.plan.schema import kind_of
 from harness.detection.sql import build as b
 from harness.detection.sql.code_sets import Coding
+from harness.detection.sql.column_pairs import derive_of_pairs, is_of_a_pair, pair_codes
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.time_buckets import SECONDS, find_time_buckets
 
@@ -171,13 +172,13 @@ class Encoder:
         return found if isinstance(found, Dimension) else None
 
     def encode(self, expression: Expression, closed: bool = False) -> Encoded | None:
-        """The value as a code, if it is one of a single coded column.
+        """The value as a code, if it is one of a single coded column, or of two that have few pairs.
 
         One that is `closed` counts only where it is true: a row without a code may have null for false.
         """
         read = self.reads(expression) if isinstance(expression, Column | Call) else None
         if read is None or len(read) != 1:
-            return None
+            return None if read is None else self.encode_pair(expression, sorted(read))
         (name,) = read
         dimension = self.dimension(name)
         if dimension is None:
@@ -191,6 +192,16 @@ class Encoder:
         if with_null:
             code = b.fn("coalesce", code, b.sql_integer(NULL_CODE))
         return Encoded(code=code, dimension=made)
+
+    def encode_pair(self, expression: Expression, columns: Sequence[str]) -> Encoded | None:
+        """What is said of two columns, by the code of their pair."""
+        dimensions = [self.dimension(name) for name in columns[:3]]
+        if not is_of_a_pair(expression, dimensions):
+            return None
+        known = [(n, d) for n, d in zip(columns, dimensions, strict=True) if d is not None]
+        left, right = (b.sql_column(self.names(name)) for name in columns)
+        made = derive_of_pairs(self.derives, expression, known)
+        return Encoded(code=pair_codes(left, right, known[1][1]), dimension=made)
 
     def encode_time(self, expression: Expression, name: str) -> Encoded | None:
         """What is said of a stored time by the number of its hour, day or minute, if it says nothing finer."""

@@ -10,6 +10,7 @@ from harness.detection.plan.expressions import Column, Kind, Literal, SortKey
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Limit, Scan, Select, Sort, list_sources
 from harness.detection.plan.passes.lower_filters import lower_filters
 from harness.detection.plan.passes.provenance import trace_events
+from harness.detection.sql import column_pairs
 from harness.diagnostics import Source
 from harness.telemetry.platform import View
 from tests.coded_events import CodedDuckDB
@@ -100,6 +101,38 @@ def test_an_expression_of_codes_is_a_dimension_of_its_own(engines):
     rows, text = agree(engines, by(derived, "name", "known", n=ops.count()))
     assert {row[0] for row in rows} == {"cmd", "notepad", None}
     assert "regexp_extract" not in split_statement(text)[1]
+
+
+PAIRED = {
+    "a comparison": ops.less(C("host"), C("Image")),
+    "a value where one is missing": ops.coalesce(C("Image"), C("host")),
+    "a text of both": ops.concat(C("host"), L(" "), C("Image")),
+    "a choice": ops.if_(ops.contains_ci(C("Image"), L("cmd")), C("host"), L("none")),
+}
+
+
+@pytest.mark.parametrize("made", PAIRED.values(), ids=PAIRED)
+def test_an_expression_of_two_columns_is_made_once_a_pair(engines, made):
+    rows, text = agree(engines, by(Derive(source=SCAN, columns=(("made", made),)), "made", n=ops.count()))
+    once, each = split_statement(text)
+    assert len(rows) > 1
+    assert "CROSS JOIN" in once
+    assert "kept_" in each
+
+
+def test_a_condition_on_two_columns_is_asked_of_their_pairs(engines):
+    of_both = ops.not_(ops.ends_with_ci(C("Image"), ops.concat(C("host"), L(".exe"))))
+    rows, text = agree(engines, Filter(source=SCAN, condition=ops.and_(of_both, ops.contains(C("host"), L("W")))))
+    once, each = split_statement(text)
+    assert 0 < len(rows) < BUSY
+    assert "'.exe'" in once
+    assert "'.exe'" not in each
+
+
+def test_columns_of_many_pairs_are_looked_at_by_event(engines, monkeypatch):
+    monkeypatch.setattr(column_pairs, "MOST_PAIRS", 3)
+    _, text = agree(engines, Filter(source=SCAN, condition=ops.less(C("host"), C("Image"))))
+    assert "CROSS JOIN" not in text
 
 
 def test_what_an_expression_makes_of_a_missing_value_is_not_made_twice(engines):

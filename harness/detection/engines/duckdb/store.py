@@ -23,7 +23,6 @@ from harness.detection.engines.duckdb.statistics import (
 )
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.passes.partitions import StoredPart
-from harness.detection.sql import build as b
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.kept_groups import KeptGroups
 from harness.detection.sql.relation import Stored
@@ -313,7 +312,7 @@ def connect_memory_store() -> duckdb.DuckDBPyConnection:
 
 def quote_sql_text(text: str) -> str:
     """A text as SQL writes it."""
-    return DUCKDB.print(b.sql_text(text))
+    return "'" + text.replace("'", "''") + "'"
 
 
 def quote_sql_identifier(name: str) -> str:

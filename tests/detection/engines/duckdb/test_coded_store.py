@@ -98,3 +98,26 @@ def test_other_events_take_the_place_of_a_store(opened):
     opened.run(SCAN)
     opened.load([])
     assert opened.run(SCAN).rows == ()
+
+
+# Of Splunk's seconds and of LogScale's whole milliseconds.
+@pytest.mark.parametrize(("divisor", "whole"), [(1e6, False), (1e3, True)], ids=["seconds", "milliseconds"])
+def test_a_stretch_of_time_reads_only_the_row_groups_that_it_lies_in(tmp_path, divisor, whole):
+    rows, group = 20_480, 2_048
+    times = pa.array([1_767_571_200_000_000 + 1_000_000 * i for i in range(rows)], pa.int64())
+    table = pa.table({"@event": pa.array(range(rows), pa.int64()), "@time": times})
+    pq.write_table(table, tmp_path / "events.parquet", row_group_size=group)
+    time = StoredColumn(held="@time", kind=Kind.NUMBER, divisor=divisor, whole=whole)
+    stored = StoredTable(files=(tmp_path / "events.parquet",), constants={}, columns={"@event": EVENT, "_time": time})
+    made = open_engine("duckdb")
+    try:
+        made.attach_store([tmp_path], [stored], {}, {"_time": Kind.NUMBER})
+        first = 1_767_571_200_000_000 / divisor
+        begun = ops.greater_equal(C("_time"), L(first + 3_000e6 / divisor))
+        ended = ops.less(C("_time"), L(first + 3_060e6 / divisor))
+        chosen = Filter(source=Scan(columns={"_time": Kind.NUMBER}), condition=ops.and_(begun, ended))
+        assert len(made.run(chosen).rows) == 60
+        told = made.store.execute(f"EXPLAIN ANALYZE {made.sql(chosen)}").fetchall()[0][1]
+    finally:
+        made.close()
+    assert f"Row Groups Scanned: 1 / {rows // group}" in told
