@@ -51,13 +51,15 @@ from harness.telemetry.simulation.activity import (
     ProcessTermination,
     ScheduledJobCreation,
     ScheduledJobDeletion,
+    UserLogon,
 )
 from harness.telemetry.simulation.coded_column import DnsAnswer, TextColumn
-from harness.telemetry.simulation.identity import image, random_guids
+from harness.telemetry.simulation.host import User
+from harness.telemetry.simulation.identity import hash_to_number, image, random_guids
 from harness.telemetry.simulation.schedule import convert_seconds
 from harness.telemetry.windows_log import types_of
 
-# DnsRequest is V4 in three samples of 2023; EndOfProcess V15 and ScheduledTaskDeleted V3 are made up.
+# DnsRequest is V4 in three samples of 2023; EndOfProcess V15, ScheduledTaskDeleted V3 and UserLogon V8 are made up.
 VERSIONS = {
     "ProcessRollup2": "V19",
     "EndOfProcess": "V15",
@@ -68,6 +70,7 @@ VERSIONS = {
     "DnsRequest": "V4",
     "ScheduledTaskRegistered": "V3",
     "ScheduledTaskDeleted": "V3",
+    "UserLogon": "V8",
 }
 """Event to the version in its `name`; seen for ProcessRollup2, NetworkConnectIP4 and ScheduledTaskRegistered."""
 
@@ -188,6 +191,7 @@ def record_address_families(
         # In the key set of calls only (2025); its meaning is documented nowhere, the address is a guess.
         if not accepted:
             columns["RemoteAddressString"] = remote[0]
+        columns = leave_out_newer(columns, setup)
         if (mine & kept).any():
             # Published rules read the image of calls; none was found that reads it of accepted ones.
             process = None if accepted else actors
@@ -231,7 +235,7 @@ def record_dns_request(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[E
         "RespondingDnsServer": if_answered(rows.each(lambda q: "" if q.cached else q.resolver or q.host.resolvers[0])),
     }
     kept = {n: c for n, c in columns.items() if isinstance(c, str) or c.null_count < len(rows) or not n.count("IP6")}
-    yield build_cloud_events("DnsRequest", rows, setup, kept)
+    yield build_cloud_events("DnsRequest", rows, setup, leave_out_newer(kept, setup))
 
 
 def record_task_registered(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
@@ -269,6 +273,60 @@ def job(rows: ActivityRows[Any]) -> EventColumns:
         "TokenType": "2",
         "UserName": clients.each(lambda p: p.user.account),
     }
+
+
+def record_user_logon(rows: ActivityRows[UserLogon], setup: Setup) -> Iterator[Events]:
+    """UserLogon of sessions that were granted; of refused ones no key set was found, so they leave nothing."""
+    granted = rows.where(lambda a: a.failure is None)
+    if not len(granted):
+        return
+    actors = granted.processes()
+    ids = actors.column(decimal(actors.numbers(falcon_id)))
+    # PrivilegesBitmask and the flags are scrambled in the key set: zero and what an administrator has are made up.
+    rights = granted.each(lambda a: "8589934591" if a.privileged else "8388608")
+    columns: EventColumns = {
+        **in_context(granted, actors.each(lambda p: thread_id(p)), ids),
+        "AuthenticationId": decimal(granted.number(lambda a: a.logon_ids)),
+        "AuthenticationPackage": granted.each(lambda a: "Kerberos" if a.logon_type == 3 else "Negotiate"),
+        "ClientComputerName": granted.text(lambda a: a.workstation or "-"),
+        "EnabledPrivilegesBitmask": rights,
+        "LogonDomain": of_account(granted, lambda u: u.domain),
+        "LogonServer": granted.each(lambda a: f"{a.host.netbios_domain}-DC" if a.logon_type == 3 else ""),
+        "LogonTime": epoch_seconds(granted.at),
+        "LogonType": granted.each(lambda a: str(a.logon_type)),
+        "PasswordLastSet": of_account(granted, date_password),
+        "PrivilegesBitmask": rights,
+        "RemoteAccount": granted.each(lambda a: "1" if a.logon_type in (3, 10) else "0"),
+        "UserFlags": "0",
+        "UserGroupsBitmask": "0",
+        "UserIsAdmin": granted.each(lambda a: "1" if a.privileged else "0"),
+        "UserLogonFlags": "0",
+        "UserName": of_account(granted, lambda u: u.name),
+        "UserPrincipal": of_account(granted, lambda u: f"{u.name}@{u.domain.lower()}"),
+        "UserSid": of_account(granted, lambda u: u.sid),
+    }
+    addresses = granted.text(lambda a: a.source_ip if a.logon_type in (3, 10) else None)
+    # Not in the key set that was found, but in published rules on logons from elsewhere.
+    if addresses.null_count < len(granted):
+        columns["RemoteAddressIP4"] = addresses
+    yield build_cloud_events("UserLogon", granted, setup, columns)
+
+
+def of_account(rows: ActivityRows[UserLogon], value: Callable[[User], str]) -> Any:
+    """A text of the account of each row."""
+    return rows.text(lambda a: TextColumn(values=[value(u) for u in a.accounts], codes=a.who))
+
+
+def date_password(user: User) -> str:
+    """When an account's password was set, in epoch seconds: within the ninety days before 2026, chosen."""
+    return f"{1_759_500_000 + hash_to_number('password', user.sid) % 7_776_000}.000"
+
+
+def leave_out_newer(columns: EventColumns, setup: Setup) -> EventColumns:
+    """The fields that a sensor has: those of 2023 have neither of two that the key sets of 2025 have."""
+    if setup.conditions["falcon_sensor"] == "2025":
+        return columns
+    return {name: column for name, column in columns.items() if name not in FIELDS_SINCE_2025}
 
 
 def in_context(rows: ActivityRows[Any], threads: Any, ids: Any) -> EventColumns:
@@ -326,6 +384,7 @@ def cloud_times(rows: ActivityRows[Any], setup: Setup) -> Times:
     return received
 
 
+FIELDS_SINCE_2025 = ("ContextBaseFileName", "RemoteAddressString")
 NEXT_GENERATION_FIELDS = ("FileName", "FilePath", "UserName", "LocalAddressIP4", "LocalIP")
 
 SENSOR = Sensor(
@@ -342,6 +401,12 @@ SENSOR = Sensor(
             "ngsiem: ComputerName is, ImageFileName is not",
             fields={"ComputerName": ("enriched", "ngsiem"), **dict.fromkeys(NEXT_GENERATION_FIELDS, ("ngsiem",))},
         ),
+        Condition(
+            name="falcon_sensor",
+            values=("2025", "2023"),
+            meaning="age of the sensor: that of 2023 does not name the calling program in calls and names",
+            fields=dict.fromkeys(FIELDS_SINCE_2025, ("2025",)),
+        ),
     ),
     records={
         ProcessCreation: record_process_rollup,
@@ -350,5 +415,6 @@ SENSOR = Sensor(
         DnsQuery: record_dns_request,
         ScheduledJobCreation: record_task_registered,
         ScheduledJobDeletion: record_task_deleted,
+        UserLogon: record_user_logon,
     },
 )
