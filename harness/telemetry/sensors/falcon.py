@@ -23,6 +23,7 @@ from harness.telemetry.falcon_fields import (
     REQUEST_COUNTS,
     SUBSYSTEM,
     config_state,
+    describe_sessions,
     device_path,
     draw_shares,
     falcon_id,
@@ -54,8 +55,7 @@ from harness.telemetry.simulation.activity import (
     UserLogon,
 )
 from harness.telemetry.simulation.coded_column import DnsAnswer, TextColumn
-from harness.telemetry.simulation.host import User
-from harness.telemetry.simulation.identity import hash_to_number, image, random_guids
+from harness.telemetry.simulation.identity import image, random_guids
 from harness.telemetry.simulation.schedule import convert_seconds
 from harness.telemetry.windows_log import types_of
 
@@ -278,48 +278,11 @@ def job(rows: ActivityRows[Any]) -> EventColumns:
 def record_user_logon(rows: ActivityRows[UserLogon], setup: Setup) -> Iterator[Events]:
     """UserLogon of sessions that were granted; of refused ones no key set was found, so they leave nothing."""
     granted = rows.where(lambda a: a.failure is None)
-    if not len(granted):
-        return
-    actors = granted.processes()
-    ids = actors.column(decimal(actors.numbers(falcon_id)))
-    # PrivilegesBitmask and the flags are scrambled in the key set: zero and what an administrator has are made up.
-    rights = granted.each(lambda a: "8589934591" if a.privileged else "8388608")
-    columns: EventColumns = {
-        **in_context(granted, actors.each(lambda p: thread_id(p)), ids),
-        "AuthenticationId": decimal(granted.number(lambda a: a.logon_ids)),
-        "AuthenticationPackage": granted.each(lambda a: "Kerberos" if a.logon_type == 3 else "Negotiate"),
-        "ClientComputerName": granted.text(lambda a: a.workstation or "-"),
-        "EnabledPrivilegesBitmask": rights,
-        "LogonDomain": of_account(granted, lambda u: u.domain),
-        "LogonServer": granted.each(lambda a: f"{a.host.netbios_domain}-DC" if a.logon_type == 3 else ""),
-        "LogonTime": epoch_seconds(granted.at),
-        "LogonType": granted.each(lambda a: str(a.logon_type)),
-        "PasswordLastSet": of_account(granted, date_password),
-        "PrivilegesBitmask": rights,
-        "RemoteAccount": granted.each(lambda a: "1" if a.logon_type in (3, 10) else "0"),
-        "UserFlags": "0",
-        "UserGroupsBitmask": "0",
-        "UserIsAdmin": granted.each(lambda a: "1" if a.privileged else "0"),
-        "UserLogonFlags": "0",
-        "UserName": of_account(granted, lambda u: u.name),
-        "UserPrincipal": of_account(granted, lambda u: f"{u.name}@{u.domain.lower()}"),
-        "UserSid": of_account(granted, lambda u: u.sid),
-    }
-    addresses = granted.text(lambda a: a.source_ip if a.logon_type in (3, 10) else None)
-    # Not in the key set that was found, but in published rules on logons from elsewhere.
-    if addresses.null_count < len(granted):
-        columns["RemoteAddressIP4"] = addresses
-    yield build_cloud_events("UserLogon", granted, setup, columns)
-
-
-def of_account(rows: ActivityRows[UserLogon], value: Callable[[User], str]) -> Any:
-    """A text of the account of each row."""
-    return rows.text(lambda a: TextColumn(values=[value(u) for u in a.accounts], codes=a.who))
-
-
-def date_password(user: User) -> str:
-    """When an account's password was set, in epoch seconds: within the ninety days before 2026, chosen."""
-    return f"{1_759_500_000 + hash_to_number('password', user.sid) % 7_776_000}.000"
+    if len(granted):
+        actors = granted.processes()
+        ids = actors.column(decimal(actors.numbers(falcon_id)))
+        columns = {**in_context(granted, actors.each(lambda p: thread_id(p)), ids), **describe_sessions(granted)}
+        yield build_cloud_events("UserLogon", granted, setup, columns)
 
 
 def leave_out_newer(columns: EventColumns, setup: Setup) -> EventColumns:

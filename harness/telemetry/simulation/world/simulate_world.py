@@ -97,12 +97,9 @@ def simulate_world(
 
     The same world and seed give the same files, byte for byte, whatever the number of processes.
     """
-    body = world.body
-    given = merge_conditions(body.conditions, conditions or {})
+    body, given = world.body, merge_conditions(world.body.conditions, conditions or {})
     chosen = tuple(sensors or sensor_names())
-    # What is asked for holds for every host.
-    fleet = {name: shares for name, shares in body.fleet.items() if name not in given}
-    require_known_setups(fleet)
+    fleet = choose_fleet(body.fleet, given)
     for name in chosen:
         resolve_sensor_conditions(sensor(name), given)
     people = build_world_population(
@@ -127,8 +124,11 @@ def simulate_world(
     return manifest
 
 
-def require_known_setups(fleet: Fleet) -> None:
-    """Raises HarnessError for conditions that no sensor has, and for values that they have not."""
+def choose_fleet(fleet: Fleet, given: Mapping[str, str]) -> Fleet:
+    """What differs from host to host: what is asked for holds for every host.
+
+    Raises HarnessError for conditions that no sensor has, and for values that they have not.
+    """
     sensors = {c.name: s for s in map(sensor, sensor_names()) for c in s.conditions}
     for name, shares in fleet.items():
         if name not in sensors:
@@ -136,6 +136,7 @@ def require_known_setups(fleet: Fleet) -> None:
             raise HarnessError("unknown-condition", f"`fleet`: no sensor has a condition `{name}`", help=hint)
         for value in shares:
             resolve_sensor_conditions(sensors[name], {name: value})
+    return {name: shares for name, shares in fleet.items() if name not in given}
 
 
 def describe_world(order: SimulationOrder, tables: Sequence[StoredKind], dimensions: Dimensions) -> StoreManifest:
