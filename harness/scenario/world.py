@@ -109,6 +109,8 @@ class WorldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     # domain within a fraction of a second. Chosen.
     clock_skew_ms: float = 150.0
     conditions: dict[str, str] = {}
+    # Conditions that differ from host to host, each value with its share: versions of a sensor.
+    fleet: dict[str, dict[str, float]] = {}
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +165,9 @@ def find_world_faults(body: WorldBody) -> Iterator[tuple[tuple[str | int, ...], 
         yield ("days",), f"a world lasts from 1 to {MOST_DAYS} days"
     if not 0 <= body.clock_skew_ms <= 3_600_000:
         yield ("clock_skew_ms",), "clocks are off by from 0 to 3600000 milliseconds"
+    for name, shares in body.fleet.items():
+        if name in body.conditions or not shares or min(shares.values()) < 0 or not sum(shares.values()):
+            yield ("fleet", name), "a condition differs from host to host by shares above zero, or is the same for all"
     for number, site in enumerate(body.sites):
         if site.share < 0 or not 0 <= site.outages_a_day <= 100 or not 0 <= site.outage_minutes <= 1440:
             yield (

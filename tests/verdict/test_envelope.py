@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from harness.cli.commands.envelope import complete_axes
+from harness.cli.commands.envelope import build_subject, complete_axes
 from harness.cli.study_subjects import build_trials
 from harness.diagnostics import HarnessError
 from harness.run import Bench
@@ -120,3 +120,46 @@ def test_an_axis_that_is_given_never_stands_across_and_upwards(given, both):
 def test_two_axes_of_one_parameter_are_refused():
     with pytest.raises(HarnessError, match="both axes vary `times`"):
         complete_axes(("times=5,9", "times=1,2"), ("every=1s..1h:30", "times=1..60"))
+
+
+TARGETS = r"""index=wineventlog EventCode=1 Image="*\\net.exe"
+| bucket _time span=5m
+| stats dc(host) as hosts, count as starts by CommandLine, _time
+| where hosts > 3"""
+
+MANY_HOSTS = """\
+title: One program on many hosts
+activity: malicious
+start: 2026-03-03T09:00:00Z
+simulate: [{steps}]
+expect: [{{rule: rule.spl, outcome: true positive}}]
+"""
+NET = r"{image: 'C:\Windows\System32\net.exe', command_line: net view}"
+
+
+@pytest.fixture
+def many_hosts(tmp_path):
+    (tmp_path / "rule.spl").write_text(TARGETS)
+    steps = ", ".join(f"{{behaviour: process, host: SRV{n:02}, at: {10 + 5 * n}s, given: {NET}}}" for n in range(6))
+    (tmp_path / "many.yaml").write_text(MANY_HOSTS.format(steps=steps))
+    return tmp_path
+
+
+def test_steps_take_turns_on_as_many_hosts_as_the_scenario_has(many_hosts):
+    known = load_behaviours(*behaviour_folders(many_hosts / "many.yaml"))["process"]
+    axes = parse_axis("repeats=3,4,9", known), parse_axis("apart=1s,2m", known)
+    with Bench(RunOptions()) as bench:
+        found = judge_envelope(build_trials(bench, many_hosts / "rule.spl", [])[0], *axes)
+    # Four hosts within five minutes; two minutes apart there are three in any five.
+    assert found.caught.tolist() == [[False, False], [True, False], [True, False]]
+    # The explanation of a variant is of the same events as its cell.
+    assert all(bool(r.alerts) is r.caught for r in found.reasons)
+
+
+def test_without_a_scenario_one_that_the_rule_should_fire_on_is_varied(many_hosts, capsys):
+    with Bench(RunOptions()) as bench:
+        made = {"behaviour": None, "scenario": None, "start": "2026-03-03T09:12:00Z"}
+        plain = build_subject(bench, many_hosts / "rule.spl", given={}, **made)
+        named = build_subject(bench, many_hosts / "rule.spl", given={}, **{**made, "behaviour": "process"})
+    assert [str(plain.scenario.path), named.scenario.path.name] == [str(many_hosts / "many.yaml"), "variants.yaml"]
+    assert "many.yaml is varied: the rule does not fire on a " in capsys.readouterr().err

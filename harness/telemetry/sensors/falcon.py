@@ -23,6 +23,7 @@ from harness.telemetry.falcon_fields import (
     REQUEST_COUNTS,
     SUBSYSTEM,
     config_state,
+    describe_sessions,
     device_path,
     draw_shares,
     falcon_id,
@@ -51,13 +52,14 @@ from harness.telemetry.simulation.activity import (
     ProcessTermination,
     ScheduledJobCreation,
     ScheduledJobDeletion,
+    UserLogon,
 )
 from harness.telemetry.simulation.coded_column import DnsAnswer, TextColumn
 from harness.telemetry.simulation.identity import image, random_guids
 from harness.telemetry.simulation.schedule import convert_seconds
 from harness.telemetry.windows_log import types_of
 
-# DnsRequest is V4 in three samples of 2023; EndOfProcess V15 and ScheduledTaskDeleted V3 are made up.
+# DnsRequest is V4 in three samples of 2023; EndOfProcess V15, ScheduledTaskDeleted V3 and UserLogon V8 are made up.
 VERSIONS = {
     "ProcessRollup2": "V19",
     "EndOfProcess": "V15",
@@ -68,6 +70,7 @@ VERSIONS = {
     "DnsRequest": "V4",
     "ScheduledTaskRegistered": "V3",
     "ScheduledTaskDeleted": "V3",
+    "UserLogon": "V8",
 }
 """Event to the version in its `name`; seen for ProcessRollup2, NetworkConnectIP4 and ScheduledTaskRegistered."""
 
@@ -188,6 +191,7 @@ def record_address_families(
         # In the key set of calls only (2025); its meaning is documented nowhere, the address is a guess.
         if not accepted:
             columns["RemoteAddressString"] = remote[0]
+        columns = leave_out_newer(columns, setup)
         if (mine & kept).any():
             # Published rules read the image of calls; none was found that reads it of accepted ones.
             process = None if accepted else actors
@@ -231,7 +235,7 @@ def record_dns_request(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[E
         "RespondingDnsServer": if_answered(rows.each(lambda q: "" if q.cached else q.resolver or q.host.resolvers[0])),
     }
     kept = {n: c for n, c in columns.items() if isinstance(c, str) or c.null_count < len(rows) or not n.count("IP6")}
-    yield build_cloud_events("DnsRequest", rows, setup, kept)
+    yield build_cloud_events("DnsRequest", rows, setup, leave_out_newer(kept, setup))
 
 
 def record_task_registered(rows: ActivityRows[ScheduledJobCreation], setup: Setup) -> Iterator[Events]:
@@ -269,6 +273,23 @@ def job(rows: ActivityRows[Any]) -> EventColumns:
         "TokenType": "2",
         "UserName": clients.each(lambda p: p.user.account),
     }
+
+
+def record_user_logon(rows: ActivityRows[UserLogon], setup: Setup) -> Iterator[Events]:
+    """UserLogon of sessions that were granted; of refused ones no key set was found, so they leave nothing."""
+    granted = rows.where(lambda a: a.failure is None)
+    if len(granted):
+        actors = granted.processes()
+        ids = actors.column(decimal(actors.numbers(falcon_id)))
+        columns = {**in_context(granted, actors.each(lambda p: thread_id(p)), ids), **describe_sessions(granted)}
+        yield build_cloud_events("UserLogon", granted, setup, columns)
+
+
+def leave_out_newer(columns: EventColumns, setup: Setup) -> EventColumns:
+    """The fields that a sensor has: those of 2023 have neither of two that the key sets of 2025 have."""
+    if setup.conditions["falcon_sensor"] == "2025":
+        return columns
+    return {name: column for name, column in columns.items() if name not in FIELDS_SINCE_2025}
 
 
 def in_context(rows: ActivityRows[Any], threads: Any, ids: Any) -> EventColumns:
@@ -326,6 +347,7 @@ def cloud_times(rows: ActivityRows[Any], setup: Setup) -> Times:
     return received
 
 
+FIELDS_SINCE_2025 = ("ContextBaseFileName", "RemoteAddressString")
 NEXT_GENERATION_FIELDS = ("FileName", "FilePath", "UserName", "LocalAddressIP4", "LocalIP")
 
 SENSOR = Sensor(
@@ -342,6 +364,12 @@ SENSOR = Sensor(
             "ngsiem: ComputerName is, ImageFileName is not",
             fields={"ComputerName": ("enriched", "ngsiem"), **dict.fromkeys(NEXT_GENERATION_FIELDS, ("ngsiem",))},
         ),
+        Condition(
+            name="falcon_sensor",
+            values=("2025", "2023"),
+            meaning="age of the sensor: that of 2023 does not name the calling program in calls and names",
+            fields=dict.fromkeys(FIELDS_SINCE_2025, ("2025",)),
+        ),
     ),
     records={
         ProcessCreation: record_process_rollup,
@@ -350,5 +378,6 @@ SENSOR = Sensor(
         DnsQuery: record_dns_request,
         ScheduledJobCreation: record_task_registered,
         ScheduledJobDeletion: record_task_deleted,
+        UserLogon: record_user_logon,
     },
 )

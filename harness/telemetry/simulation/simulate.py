@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -200,10 +202,12 @@ def record_activities(
     conditions: Mapping[str, str],
     seed: int,
     counters: dict[tuple[str, str], int] | None = None,
+    fleet: Fleet | None = None,
 ) -> tuple[Events, ...]:
     """The events of each sensor, in time order, records of a Windows channel numbered.
 
-    `counters` goes from piece to piece of one recording, so that numbers rise through all of them.
+    `counters` goes from piece to piece of one recording, so that numbers rise through all of them. `fleet` has the
+    conditions that differ from host to host.
     """
     kinds: dict[type[Activity], tuple[list[Activity], list[int]]] = {}
     for cause, activity in happened:
@@ -214,13 +218,47 @@ def record_activities(
     events: list[Events] = []
     for each in sensors:
         setting = resolve_sensor_conditions(each, conditions)
+        differing = {c.name: fleet[c.name] for c in each.conditions if c.name in fleet} if fleet else {}
         for kind, function in each.records.items():
             if kind in rows:
                 # By names of sensor and activity: leaving out a sensor changes no other
                 # one's events. Renaming an activity does.
                 random = np.random.default_rng([seed, hash_to_number(each.name, kind.__name__, size=4)])
-                events += function(rows[kind], Setup(conditions=setting, random=random))
+                for own, part in split_fleet(rows[kind], differing):
+                    events += function(part, Setup(conditions={**setting, **own}, random=random))
     return order_and_number_events(group_tables(events), counters)
+
+
+Fleet = Mapping[str, Mapping[str, float]]
+"""Conditions that differ from host to host: the share of each value."""
+
+
+def split_fleet(rows: ActivityRows[Any], fleet: Fleet) -> Iterator[tuple[dict[str, str], ActivityRows[Any]]]:
+    """What happened on hosts that are set up alike, for each set-up; all of it where nothing differs."""
+    if not fleet:
+        yield {}, rows
+        return
+    hosts = {a.host.aid: a.host for a in rows.activities}
+    alike: dict[tuple[str, ...], set[str]] = {}
+    for aid, host in hosts.items():
+        alike.setdefault(tuple(draw_setup(host, *each) for each in fleet.items()), set()).add(aid)
+    for values, some in sorted(alike.items()):
+        yield dict(zip(fleet, values, strict=True)), rows.where(partial(is_on, some))
+
+
+def is_on(hosts: Container[str], activity: Activity) -> bool:
+    """Whether something happened on one of these hosts."""
+    return activity.host.aid in hosts
+
+
+def draw_setup(host: Host, condition: str, shares: Mapping[str, float]) -> str:
+    """How a host is set up: the same all along, whoever asks."""
+    drawn = hash_to_number("fleet", condition, host.aid, size=4) / 2**32 * sum(shares.values())
+    for value, share in shares.items():
+        drawn -= share
+        if drawn < 0:
+            return value
+    return list(shares)[-1]
 
 
 def resolve_sensor_conditions(sensor: Sensor, conditions: Mapping[str, str]) -> dict[str, str]:

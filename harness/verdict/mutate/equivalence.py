@@ -103,7 +103,8 @@ def drop_covered(parts: Sequence[Expression]) -> list[Expression]:
 
 
 PLAIN = re.compile(r"(?:[\w \-]|\\[.\-/])+")
-ALTERNATIVES = re.compile(r"(?P<flags>\(\?i\))?\((?:\?:)?(?P<words>[^()\[\]]+)\)(?P<tail>.*)", re.DOTALL)
+ALTERNATIVES = re.compile(r"(?P<flags>\(\?i\))?\((?:\?:)?(?P<words>[^()\[\]]+)\)(?P<tail>(?![+*?{]).*)", re.DOTALL)
+BACK_REFERENCE = re.compile(r"\\[1-9gk]")
 
 
 def drop_covered_alternatives(pattern: str, *, folded: bool) -> str:
@@ -114,7 +115,7 @@ def drop_covered_alternatives(pattern: str, *, folded: bool) -> str:
     """
     found = ALTERNATIVES.fullmatch(pattern)
     words = found["words"].split("|") if found else []
-    if not found or not all(PLAIN.fullmatch(w) for w in words):
+    if not found or BACK_REFERENCE.search(found["tail"]) or not all(PLAIN.fullmatch(w) for w in words):
         return pattern
     same = str.lower if folded or found["flags"] else str
 

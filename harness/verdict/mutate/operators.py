@@ -12,6 +12,7 @@ from harness.detection.plan.expressions import (
     TRUE,
     Aggregation,
     Call,
+    Column,
     Expression,
     Lambda,
     Literal,
@@ -230,12 +231,22 @@ def wraps_test(e: Call) -> bool:
 def members_dropped(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Each condition of several left out."""
     for i, member in enumerate(e.arguments):
-        if span_of(member) is None and e.span is None:
+        if e.span is None and (span_of(member) is None or is_added_presence(member)):
             continue
         rest = (*e.arguments[:i], *e.arguments[i + 1 :])
         empty = TRUE if e.operation == ops.and_ else FALSE_LITERAL
         made = Call(e.operation, rest, e.span) if len(rest) > 1 else (rest[0] if rest else empty)
         yield ExpressionChange("clause", f"{print_broken_expression(member)} dropped", span_of(member) or place, made)
+
+
+def is_added_presence(member: Expression) -> bool:
+    """Whether a test that a field is there comes from a command that groups by it, and from no condition."""
+    match member:
+        case Call(ops.not_, (Call(ops.is_null, (Column(span=named),)),), span):
+            # The command names the field, a condition says more of it: `Image=*`.
+            return span is None or span == named
+        case _:
+            return False
 
 
 def entries_dropped(e: Call, place: Span | None) -> Iterator[ExpressionChange]:

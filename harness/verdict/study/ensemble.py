@@ -160,7 +160,7 @@ def is_noticed(subject: LabelledTrial, alerts: tuple[Alert, ...]) -> bool:
     return bool(wanted) and all(any(True for _ in describe_field_differences(a, wanted)) for a in alerts)
 
 
-LETTERS = re.compile(r"[A-Za-z]+")
+HOST_KIND = re.compile(r"[A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +226,7 @@ class Variant:
             return steps
         # By the letters of a name it is a server's or a workstation's, and so is whoever sits there.
         known = dict.fromkeys((self.scenario.body.simulate[self.step].host, *(s.host for s in steps)))
-        kinds = [(LETTERS.match(h) or ["WS"])[0] + self.host for h in known]
+        kinds = [(HOST_KIND.match(h) or ["WS"])[0] + self.host for h in known]
         own = {h: name if not n else f"{name}-{n + 1}" for n, (h, name) in enumerate(zip(known, kinds, strict=True))}
         return [replace(s, host=own[s.host]) for s in steps]
 

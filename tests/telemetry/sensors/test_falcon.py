@@ -30,10 +30,26 @@ def fields(telemetry, kind):
         ("DnsRequest", "dns_lookups", {"status": 0, "answers": ["203.0.113.9"]}),
         ("ScheduledTaskRegistered", "scheduled_task", {}),
         ("ScheduledTaskDeleted", "scheduled_task", {"removed_after": "5m"}),
+        ("UserLogon", "logons", {"network_per_hour": 0.0}),
     ],
 )
 def test_raw_events_have_exactly_the_keys_of_recorded_ones(kind, behaviour, given, simulated, samples):
     assert fields(simulated(behaviour, conditions={"falcon": "raw"}, **given), kind) == key_set(samples, kind)
+
+
+def test_a_session_has_the_number_that_windows_gives_it_and_a_refused_one_leaves_nothing(simulated, rows):
+    found = simulated("logons", lasts="8h", refused_per_hour=3.0)
+    windows = [int(r["TargetLogonId"], 16) for r in rows(found, "windows_security", "4624")]
+    falcon = rows(found, "falcon", "UserLogon")
+    assert sorted(int(r["AuthenticationId"]) for r in falcon) == sorted(windows)
+    assert rows(found, "windows_security", "4625")
+    assert {r["LogonType"] for r in falcon if r.get("RemoteAddressIP4")} <= {"3", "10"}
+
+
+def test_a_sensor_of_2023_does_not_name_the_program_that_calls(simulated):
+    old = fields(simulated("beacon", times=1, conditions={"falcon_sensor": "2023"}), "NetworkConnectIP4")
+    new = fields(simulated("beacon", times=1), "NetworkConnectIP4")
+    assert new - old == {"ContextBaseFileName", "RemoteAddressString"}
 
 
 def test_a_raw_connection_knows_neither_image_nor_computer(simulated):

@@ -130,6 +130,48 @@ def test_a_regular_expression_loses_each_alternative_and_its_flag():
     assert list(broken_regexes("plain")) == []
 
 
+@pytest.mark.parametrize(
+    ("pattern", "other", "same"),
+    [
+        (r"(adfind|find)\.exe", r"(find)\.exe", True),
+        (r"(?i)(ADFIND|find|arp)\.exe", r"(?i)(find|arp)\.exe", True),
+        (r"(net1|net)\.exe", r"(net)\.exe", False),
+        (r"(net1|net)", r"(net)", True),
+        (r"(ADFIND|find)\.exe", r"(find)\.exe", False),
+        (r"\\\\(adfind|find)\.exe", r"\\\\(find)\.exe", False),
+        (r"(ba|a){2}x", r"(a){2}x", False),
+        (r"(ba|a)-\1", r"(a)-\1", False),
+    ],
+)
+def test_an_alternative_that_another_one_covers_adds_nothing(pattern, other, same):
+    one, two = (canonicalise_plan(plan(f'index=windows | where match(Image, "{p}")')) for p in (pattern, other))
+    assert (one == two) is same
+
+
+def test_a_macro_is_dropped_as_a_whole_and_never_broken_inside():
+    text = "index=windows `both` `odd(7)` | stats count by host"
+    macros = {
+        "both": {"definition": 'Image="a" OR Image="b"'},
+        "odd(1)": {"definition": "EventCode=$n$", "args": "n"},
+    }
+    query = language("spl").parse(Source("rule.spl", text), Strictness.LENIENT, Settings(macros=macros))
+    whats = {m.what for m in mutants(query.plan(COLUMNS, Settings()).node) if "`both`" in m.what or "odd" in m.what}
+    assert {w for w in whats if not w.startswith("the filter")} == {"``both`` dropped", "``odd(7)`` dropped"}
+
+
+def test_each_end_of_a_pattern_is_told():
+    found = told('index=windows Image="*cmd*" | stats count by host', "pattern")
+    assert found == ['`Image="*cmd*"` without its first wildcard']
+    found = told('index=windows Image="*c*d*" | stats count by host', "pattern")
+    assert found == [f'`Image="*c*d*"` without its {end} wildcard' for end in ("first", "last")]
+
+
+def test_what_a_command_asks_of_its_groups_is_no_clause_of_its_own():
+    text = "index=windows | sort 0 _time | streamstats count as n by host, Image | where n > 3"
+    assert told(text, "clause") == []
+    assert told(text, "key") == ["`host` dropped from the partition", "`Image` dropped from the partition"]
+
+
 def test_values_are_made_of_what_a_rule_speaks_of():
     found = examples(plan('DestinationIp="10.*" host="*.corp.example" ' + SPL))
     values = {(e.kind, e.value) for e in found}

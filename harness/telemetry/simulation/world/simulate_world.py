@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import ClassVar
 
+from harness.diagnostics import HarnessError, did_you_mean
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.world import World
 from harness.telemetry.events.event import Events, TelemetryOrigin
@@ -17,7 +18,7 @@ from harness.telemetry.sensor import sensor
 from harness.telemetry.simulation.activity import Activity
 from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.telemetry.simulation.identity import hash_to_number
-from harness.telemetry.simulation.simulate import record_activities, resolve_sensor_conditions
+from harness.telemetry.simulation.simulate import Fleet, record_activities, resolve_sensor_conditions
 from harness.telemetry.simulation.text_pool import TextPool
 from harness.telemetry.simulation.world.host_activity import Doing, doings, happenings
 from harness.telemetry.simulation.world.population import WorldPopulation, build_world_population
@@ -45,12 +46,13 @@ ProgressCallback = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationOrder:
-    """A simulation as handed to other processes: population, conditions, sensors, folder."""
+    """A simulation as handed to other processes: population, conditions of all hosts and of each, sensors, folder."""
 
     people: WorldPopulation
     conditions: Mapping[str, str]
     sensors: tuple[str, ...]
     folder: Path
+    fleet: Fleet = field(default_factory=dict)
 
     def known(self) -> dict[str, Doing]:
         """What software and attacks do; read from files, so that an order can be handed to another process."""
@@ -95,9 +97,9 @@ def simulate_world(
 
     The same world and seed give the same files, byte for byte, whatever the number of processes.
     """
-    body = world.body
-    given = merge_conditions(body.conditions, conditions or {})
+    body, given = world.body, merge_conditions(world.body.conditions, conditions or {})
     chosen = tuple(sensors or sensor_names())
+    fleet = choose_fleet(body.fleet, given)
     for name in chosen:
         resolve_sensor_conditions(sensor(name), given)
     people = build_world_population(
@@ -105,7 +107,7 @@ def simulate_world(
     )
     check_place(folder)
     with replace_folder(folder) as beside:
-        order = SimulationOrder(people=people, conditions=given, sensors=chosen, folder=beside)
+        order = SimulationOrder(people=people, conditions=given, sensors=chosen, folder=beside, fleet=fleet)
         order.known()
         tables: list[StoredKind] = []
         dimensions = Dimensions()
@@ -120,6 +122,21 @@ def simulate_world(
         manifest = describe_world(order, tables, dimensions)
         write_manifest(beside, manifest)
     return manifest
+
+
+def choose_fleet(fleet: Fleet, given: Mapping[str, str]) -> Fleet:
+    """What differs from host to host: what is asked for holds for every host.
+
+    Raises HarnessError for conditions that no sensor has, and for values that they have not.
+    """
+    sensors = {c.name: s for s in map(sensor, sensor_names()) for c in s.conditions}
+    for name, shares in fleet.items():
+        if name not in sensors:
+            hint = did_you_mean(name, sensors) or f"sensors have {', '.join(sorted(sensors))}"
+            raise HarnessError("unknown-condition", f"`fleet`: no sensor has a condition `{name}`", help=hint)
+        for value in shares:
+            resolve_sensor_conditions(sensors[name], {name: value})
+    return {name: shares for name, shares in fleet.items() if name not in given}
 
 
 def describe_world(order: SimulationOrder, tables: Sequence[StoredKind], dimensions: Dimensions) -> StoreManifest:
@@ -167,7 +184,7 @@ def simulate_shard(order: SimulationOrder, known: Mapping[str, Doing], number: i
             # Sensors' chance is by piece, and pieces end where a host shuts
             # down: the same with any number of processes.
             seed = hash_to_number("piece", order.people.seed, number, piece, size=4)
-            yield record_activities(happened, chosen, order.conditions, seed, counters)
+            yield record_activities(happened, chosen, order.conditions, seed, counters, order.fleet)
 
     return write_draft(order.folder, number, record())
 

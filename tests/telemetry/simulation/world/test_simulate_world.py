@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -20,7 +21,7 @@ from harness.telemetry.simulation.world.simulate_world import (
 )
 from harness.telemetry.store.dimension import Dimensions
 from harness.telemetry.store.manifest import read_manifest
-from harness.telemetry.store.reader import CodedStore
+from harness.telemetry.store.reader import CodedStore, read_stored_telemetry
 
 
 def contents(folder):
@@ -47,6 +48,35 @@ def test_processes_that_share_the_work_write_the_same_bytes(small, tmp_path):
     shared = contents(tmp_path / "shared")
     del shared["store.json"]
     assert contents(tmp_path / "alone") == shared
+
+
+def with_fleet(world, fleet):
+    return msgspec.structs.replace(world, body=msgspec.structs.replace(world.body, fleet=fleet))
+
+
+def test_hosts_of_a_fleet_have_versions_of_their_own_that_hold_all_along(small, tmp_path):
+    world = with_fleet(small, {"sysmon": {"sysmon15": 0.6, "sysmon10": 0.4}})
+    simulate_world(world, tmp_path / "mixed", sensors=["sysmon"])
+    versions = defaultdict(set)
+    for events in read_stored_telemetry(tmp_path / "mixed").of("sysmon", "1"):
+        for computer in set(events.columns["Computer"].to_pylist()):
+            versions[computer].add("ParentUser" in events.fields)
+    assert {len(v) for v in versions.values()} == {1}
+    assert {True, False} == {next(iter(v)) for v in versions.values()}
+    # What is asked for holds for all of them.
+    simulate_world(world, tmp_path / "one", sensors=["sysmon"], conditions={"sysmon": "sysmon15"})
+    simulate_world(small, tmp_path / "none", sensors=["sysmon"], conditions={"sysmon": "sysmon15"})
+    assert contents(tmp_path / "one") == contents(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("fleet", "code"),
+    [({"sysmom": {"sysmon15": 1.0}}, "unknown-condition"), ({"sysmon": {"sysmon9": 1.0}}, "unknown-condition-value")],
+)
+def test_a_fleet_of_what_no_sensor_has_is_refused(fleet, code, small, tmp_path):
+    with pytest.raises(HarnessError) as raised:
+        simulate_world(with_fleet(small, fleet), tmp_path / "mixed")
+    assert raised.value.code == code
 
 
 def test_every_event_knows_its_software_and_its_host(events):
