@@ -16,7 +16,7 @@ from harness.project_choice import list_wrong_settings
 from harness.scenario.document import Document, YamlNode, convert_document
 from harness.scenario.foreign_rule import container
 from harness.scenario.pack import behaviour_folders, find_behaviours
-from harness.scenario.scenario import Scenario, ScenarioBody, check_scenario_body
+from harness.scenario.scenario import Scenario, ScenarioBody, list_wrong_parts
 from harness.scenario.settings import Project, ProjectSettings
 
 # Chosen, no source: more errors than that are one, told many times.
@@ -86,11 +86,11 @@ def check_scenario(document: Document, path: Path) -> Iterator[Finding]:
     if body is None:
         return
     scenario = Scenario(path=path, body=body, document=document)
-    for check in (check_scenario_body, check_scenario_switches):
-        try:
-            check(scenario)
-        except SourceError as error:
-            yield error.finding()
+    yield from (error.finding() for error in list_wrong_parts(scenario))
+    try:
+        check_scenario_switches(scenario)
+    except SourceError as error:
+        yield error.finding()
     yield from check_files(scenario)
     yield from check_actions(scenario)
 

@@ -172,7 +172,8 @@ def test_a_gate_asks_for_a_benign_twin_of_each_rule(project):
     )
     (project / "rules" / "attack.yaml").write_text(attack)
     ran = detlab("run", "attack.yaml")
-    assert (ran.code, ran.err) == (1, "gate benign_twin: no benign scenario shows that files.cql is quiet\n")
+    assert ran.code == 1
+    assert "files.cql is quiet about no benign scenario" in ran.out
     (project / "rules" / "files.cql").write_text("#event_simpleName=ProcessRollup2 ImageFileName=/powershell/\n")
     quiet = attack.replace("malicious", "benign").replace("true positive", "true negative")
     quiet = quiet.replace("{behaviour: beacon, given: {times: 2}}", "{behaviour: process}")
