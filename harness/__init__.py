@@ -1,13 +1,11 @@
 """detlab: proves detections by running the text of a published rule on telemetry.
 
-From Python: `harness.query`, `explain`, `simulate`, `judge` and `tune`; docs/library.md shows them.
+From Python: `harness.query`, `explain`, `simulate`, `judge` and `tune`; docs/library.md shows them. Their types stand
+in `__init__.pyi`, since every stage imports this file for its version, and none may import the library above it.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from harness.api import explain, judge, query, simulate, tune
+from typing import Any
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "explain", "judge", "query", "simulate", "tune"]

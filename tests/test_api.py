@@ -44,7 +44,12 @@ def test_every_public_name_is_there_typed_and_described():
         function = getattr(harness, name)
         assert function.__doc__
         assert inspect.signature(function).return_annotation != inspect.Signature.empty
-    assert (Path(harness.__file__).parent / "py.typed").is_file()
+    folder = Path(harness.__file__).parent
+    assert (folder / "py.typed").is_file()
+    # What type checkers see is what there is.
+    stub = ast.parse((folder / "__init__.pyi").read_text("utf-8"))
+    imported = {alias.name for n in stub.body if isinstance(n, ast.ImportFrom) for alias in n.names}
+    assert imported == set(harness.__all__) - {"__version__"}
     with pytest.raises(AttributeError, match="no attribute 'quary'"):
         _ = harness.quary
 
