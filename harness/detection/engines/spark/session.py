@@ -21,10 +21,9 @@ from harness.late_module import LateModule
 from harness.scratch_folder import ScratchFolder
 from harness.supervisor import Board, default_memory
 
-with warnings.catch_warnings():
-    # PySpark 4.3 warns of pandas 3, of which nothing here is used.
-    warnings.simplefilter("ignore", FutureWarning)
-    from pyspark.sql import SparkSession
+# PySpark 4.3 warns of pandas 3, of which nothing here is used, wherever it first looks for it.
+warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
+from pyspark.sql import SparkSession  # noqa: E402 -- the filter has to stand before the import
 
 if TYPE_CHECKING:
     import harness as package
