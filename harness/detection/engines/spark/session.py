@@ -21,10 +21,9 @@ from harness.late_module import LateModule
 from harness.scratch_folder import ScratchFolder
 from harness.supervisor import Board, default_memory
 
-with warnings.catch_warnings():
-    # PySpark 4.3 warns of pandas 3, of which nothing here is used.
-    warnings.simplefilter("ignore", FutureWarning)
-    from pyspark.sql import SparkSession
+# PySpark 4.3 warns of pandas 3, of which nothing here is used, wherever it first looks for it.
+warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+from pyspark.sql import SparkSession  # noqa: E402 -- the filter has to stand before the import
 
 if TYPE_CHECKING:
     import harness as package
@@ -43,7 +42,6 @@ SESSION_MEANING = {
     # Events have fields such as ProcessId and ProcessID; a statement names each as its file does.
     "spark.sql.caseSensitive": "true",
     "spark.sql.groupByOrdinal": "true",
-    "spark.sql.parser.escapedStringLiterals": "false",
 }
 LOOPBACK_ONLY = {
     "spark.driver.host": "127.0.0.1",
