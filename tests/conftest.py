@@ -21,6 +21,12 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def usual_width(monkeypatch):
+    """Tables are as wide as COLUMNS says, which whoever runs the tests may have set."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def samples():
     folder = ROOT.parent / "shared" / "samples"

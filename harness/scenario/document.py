@@ -313,9 +313,15 @@ def convert_document(document: Document, type_: type[T], at: Iterable[DocumentKe
         return msgspec.convert(document.node(path).value, type_)
     except msgspec.ValidationError as error:
         misfits = collect_misfits(document, path, type_)
-        first, *others = sorted(misfits, key=lambda e: e.span.start)
+        first, *others = sorted(misfits, key=rank_misfit)
         first.others = tuple(others)
         raise first from error
+
+
+def rank_misfit(error: SourceError) -> tuple[int, bool, int]:
+    """Where an error stands among those of a document: by its line, there a misspelt key before what it makes lack."""
+    line, _ = error.span.source.position(error.span.start)
+    return line, error.code == "missing-field", error.span.start
 
 
 # Chosen: a person mends some and runs it again; each costs one more conversion.

@@ -51,12 +51,13 @@ def hunted(tmp_path, monkeypatch):
 def test_the_table_has_the_gravest_first_and_counts_what_could_not_be_run(hunted):
     ran = detlab("hunt", "rules", "--events", "log.ndjson")
     assert ran.code == 1
+    assert ran.out.startswith("rules/broken.spl:1:21: no statistical function is called `cuont`")
     table = [line.split() for line in ran.out.splitlines()]
-    assert ran.out.splitlines()[0].startswith("rules/broken.spl:1:21: no statistical function is called `cuont`")
-    assert ["rule", "level", "hits", "hosts", "first", "last"] in table
-    at = "2026-05-05T09:00:00Z"
-    assert table[2] == ["HTML", "applications", "critical", "1", "WS02", at, at]
-    assert table[3] == ["A", "command", "shell", "low", "2", "WS01", "2026-05-05T08:00:00Z", "2026-05-05T08:10:00Z"]
+    at = table.index(["rule", "level", "hits", "hosts", "first", "last"])
+    last = "2026-05-05T09:00:00Z"
+    assert table[at + 1] == ["HTML", "applications", "critical", "1", "WS02", last, last]
+    first, last = "2026-05-05T08:00:00Z", "2026-05-05T08:10:00Z"
+    assert table[at + 2] == ["A", "command", "shell", "low", "2", "WS01", first, last]
     assert "4 rules: 2 found 3 rows, 1 found nothing, 1 could not be run" in ran.out
 
 
