@@ -302,8 +302,8 @@ def find_times(texts: Texts, rows: Rows, layout: EventLayout) -> tuple[pa.Array,
 
 def parse_times(texts: pa.StringArray) -> pa.Array:
     """Microseconds of distinct texts; null for what spells no time."""
-    if (seconds := parse_epoch_seconds(texts)) is not None:
-        return seconds
+    if (counted := parse_epoch_numbers(texts)) is not None:
+        return counted
     micros, read = read_iso_times(texts)
     if read.all():
         return pa.array(micros)
@@ -313,8 +313,10 @@ def parse_times(texts: pa.StringArray) -> pa.Array:
     return pc.replace_with_mask(times, pa.array(~read), pa.array(plain, pa.int64()))
 
 
-def parse_epoch_seconds(texts: pa.StringArray) -> pa.Array | None:
-    """Microseconds of texts that are all seconds since 1970, with up to six digits of a fraction; else None."""
+def parse_epoch_numbers(texts: pa.StringArray) -> pa.Array | None:
+    """Microseconds of texts that are all seconds since 1970, with up to six digits of a fraction, or all whole
+    milliseconds; else None.
+    """
     if not len(texts) or texts.null_count or texts[0].as_py()[4:5] == "-":
         return None
     _, offsets, data = texts.buffers()
@@ -328,6 +330,9 @@ def parse_epoch_seconds(texts: pa.StringArray) -> pa.Array | None:
     first = held[bounds[:-1]]
     if ((first < ord("1")) | (first > ord("9"))).any():
         return None
+    # 12 or 13 digits are milliseconds, as `from_epoch` has it: what LogScale exports.
+    if digits.all() and np.isin(np.diff(bounds), (12, 13)).all():
+        return pc.multiply(texts.cast(pa.int64()), 1_000)
     try:
         # 11 digits, as `from_epoch` has it; a longer fraction is an error here.
         return pc.multiply(texts.cast(pa.decimal128(17, 6)), 1_000_000).cast(pa.int64())
