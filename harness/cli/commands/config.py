@@ -17,6 +17,7 @@ from harness.diagnostics import Span
 from harness.report.console import Paper, one_line
 from harness.report.json_document import VERSION, dumps
 from harness.run_options import RunOptions
+from harness.scenario.pack import shorten_to_relative
 from harness.scenario.settings import Project, ProjectSettings
 
 METADATA = ("index", "source", "sourcetype")
@@ -62,12 +63,13 @@ def command(chosen: RunOptions, as_json: bool) -> int:
     place = find_project_file()
     counts = place is not None and not place.refused
     if as_json:
-        file = str(place.path) if place is not None and counts else None
+        found = str(place.path) if place is not None and counts else None
         refused = {"file": str(place.path), "why": place.refused} if place is not None and not counts else None
         settings = [encode_line(each) for each in lines.values()]
-        out(dumps({"document": "config", "version": VERSION, "file": file, "refused": refused, "settings": settings}))
+        out(dumps({"document": "config", "version": VERSION, "file": found, "refused": refused, "settings": settings}))
     else:
-        out(format_lines(list(lines.values()), paper(), file=str(place.path) if place is not None and counts else ""))
+        file = str(shorten_to_relative(place.path)) if place is not None and counts else ""
+        out(format_lines(list(lines.values()), paper(), file=file))
     return 0
 
 
