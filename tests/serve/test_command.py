@@ -64,3 +64,16 @@ def test_recorded_events_and_macros_are_there_from_the_beginning(own_server, tmp
     found.stop()
     again = own_server("--events", str(tmp_path / "events.ndjson"))
     assert again.search("search index=* user=a | stats count") == [{"count": "1"}]
+
+
+def test_no_name_leads_out_of_the_data_folder(own_server, tmp_path):
+    server = own_server("--plain")
+    before = {path for path in tmp_path.parent.rglob("*") if "data" not in path.parts}
+    away = "..%2F..%2Faway"
+    server.ask("POST", f"/servicesNS/nobody/{away}/configs/conf-{away}", {"name": "../../away", "a": "1"})
+    server.ask("POST", f"/services/properties/{away}/{away}/{away}", {"value": "1"})
+    form = {"name": "../../away.csv", "eai:data": "a\n1\n"}
+    assert server.ask("POST", "/services/data/lookup-table-files", form)[0] == 400
+    form = {"name": "mine.csv", "eai:data": "/etc/passwd"}
+    assert server.ask("POST", "/services/data/lookup-table-files", form)[0] == 400
+    assert {path for path in tmp_path.parent.rglob("*") if "data" not in path.parts} == before
