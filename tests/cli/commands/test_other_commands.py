@@ -143,10 +143,10 @@ def test_compile_says_that_the_events_name_the_columns(repository):
     assert "hangs on the events" in ran.err
 
 
-def test_compile_for_an_engine_that_there_is_not_is_told(repository):
+def test_compile_for_a_dialect_that_there_is_not_is_told(repository):
     ran = detlab("compile", "mini.spl", "--dialect", "oracel")
     assert ran.code == 2
-    assert ran.err.startswith("error[unknown-engine]: no engine is called `oracel`\n")
+    assert ran.err.startswith("error[unknown-dialect]: no dialect of SQL is called `oracel`\n")
 
 
 def test_compile_strict_refuses_what_the_product_rejects(repository):
