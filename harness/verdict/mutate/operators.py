@@ -159,6 +159,8 @@ def mutate_expression(expression: Expression, within: Span | None = None) -> Ite
     if isinstance(expression, Call):
         # What has no place was added by the front end; breaking it would be no change of the text.
         written = expression.span is not None or expression.operation in (ops.and_, ops.or_)
+        # `bucket _time span=5m` is a command: its arithmetic has no place, its span stands in it.
+        written |= expression.operation == ops.time_floor and place is not None and "span" in place.text
         if written and not is_content_call(place):
             yield from of_call(expression, place)
         for i, argument in enumerate(expression.arguments):
