@@ -159,6 +159,8 @@ def mutate_expression(expression: Expression, within: Span | None = None) -> Ite
     if isinstance(expression, Call):
         # What has no place was added by the front end; breaking it would be no change of the text.
         written = expression.span is not None or expression.operation in (ops.and_, ops.or_)
+        # `bucket _time span=5m` is a command: its arithmetic has no place, its span stands in it.
+        written |= expression.operation == ops.time_floor and place is not None and "span" in place.text
         if written and not is_content_call(place):
             yield from of_call(expression, place)
         for i, argument in enumerate(expression.arguments):
@@ -201,9 +203,9 @@ def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
         opposite = ops.not_(Call(operation, e.arguments, e.span))
         yield ExpressionChange("comparison", f"{print_broken_expression(e)} turned around", place, opposite)
     elif operation in ANCHORS and isinstance(e.arguments[1], Literal):
-        made = Call(ANCHORS[operation], e.arguments, e.span)
         end = "last" if operation in (ops.starts_with, ops.starts_with_ci) else "first"
-        yield ExpressionChange("pattern", f"{print_broken_expression(e)} without its {end} wildcard", place, made)
+        what = f"{print_broken_expression(e)} without its {end} wildcard"
+        yield ExpressionChange("pattern", what, place, Call(ANCHORS[operation], e.arguments, e.span))
     elif operation in (ops.glob, ops.glob_ci) and isinstance(e.arguments[1], Literal):
         yield from of_glob(e, place)
     elif operation in MEMBERSHIP_OPERATIONS:
@@ -211,13 +213,10 @@ def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     elif operation == ops.regex_found and isinstance(e.arguments[1], Literal):
         yield from mutate_regex(e, place)
     elif operation in OPPOSITE_ARITHMETIC:
-        signs = f"{ARITHMETIC_WORDS[operation]} becomes {ARITHMETIC_WORDS[OPPOSITE_ARITHMETIC[operation]]}"
-        yield ExpressionChange(
-            "arithmetic",
-            f"{signs} in {print_broken_expression(e)}",
-            place,
-            Call(OPPOSITE_ARITHMETIC[operation], e.arguments, e.span),
-        )
+        opposed = OPPOSITE_ARITHMETIC[operation]
+        signs = f"{ARITHMETIC_WORDS[operation]} becomes {ARITHMETIC_WORDS[opposed]}"
+        what = f"{signs} in {print_broken_expression(e)}"
+        yield ExpressionChange("arithmetic", what, place, Call(opposed, e.arguments, e.span))
     else:
         yield from of_time(e, place)
 
