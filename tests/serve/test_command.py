@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from harness.serve.options import read_token
 from tests.cli.command_line import detlab
 from tests.serve.server_process import TOKEN
@@ -53,6 +55,7 @@ def test_what_is_not_served_is_answered_as_the_product_answers_it_and_told(serve
     assert server.ask("GET", "/services/no/such/endpoint", token=None)[0] == 401
 
 
+@pytest.mark.more
 def test_recorded_events_and_macros_are_there_from_the_beginning(own_server, tmp_path):
     (tmp_path / "events.ndjson").write_text('{"time":"2026-05-05T08:00:00Z","user":"a"}\n')
     app = tmp_path / "app" / "default"
@@ -66,6 +69,7 @@ def test_recorded_events_and_macros_are_there_from_the_beginning(own_server, tmp
     assert again.search("search index=* user=a | stats count") == [{"count": "1"}]
 
 
+@pytest.mark.more
 def test_no_name_leads_out_of_the_data_folder(own_server, tmp_path):
     server = own_server("--plain")
     before = {path for path in tmp_path.parent.rglob("*") if "data" not in path.parts}
