@@ -42,7 +42,8 @@ FIELD_WORDS = frozenset({"recording", "refused", "setting", "string", "warning"}
 ROLES = re.findall(
     r"\w+",
     """aggregation arguments coercion condition_parser conditions confinement evaluate evidence expression_parser
-    functions hints language lexer lint parser planner printer regex registry scope switches syntax time_range tokens""",
+    functions hints language lexer lint parser planner printer regex registry scope switches syntax time_range
+    tokens""",
 )
 """What the folder of each language has under the same name, as a file or a folder; `scope` holds the session too."""
 

@@ -17,7 +17,7 @@ from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 
 SCHEMA_FOLDER = Path(".detlab")
-LONGEST_SLUG = 60
+LONGEST_NAME_OF_FILE = 60
 
 GITHUB = """\
 name: detections
@@ -62,7 +62,7 @@ README = (
     "Detections are proved by [detlab](https://pypi.org/project/detlab/): `pip install detlab`, then `detlab run`.\n"
 )
 
-SETTINGS = """\
+SETTINGS_TEXT = """\
 # What holds for every command of detlab in this repository. The command line counts before it; `detlab config` shows
 # each value and where it came from, `detlab docs` and `detlab list conditions` what there is.
 """
@@ -87,7 +87,7 @@ class PlannedFile:
     text: str
 
 
-def write_files(files: Sequence[PlannedFile], *, force: bool) -> None:
+def write_project_files(files: Sequence[PlannedFile], *, force: bool) -> None:
     """Writes all files, or none: where one is there already that is an error, unless `force` is given."""
     there = [each.path for each in files if each.path.exists() or each.path.is_symlink()]
     if there and not force:
@@ -101,9 +101,9 @@ def write_files(files: Sequence[PlannedFile], *, force: bool) -> None:
         write_file(each.path, each.text.encode("utf-8"))
 
 
-def build_slug(name: str) -> str:
+def build_file_slug(name: str) -> str:
     """A name as a file is called."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_SLUG].strip("-") or "test"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME_OF_FILE].strip("-") or "test"
 
 
 def name_schema(document: Path, schema: str) -> str:
@@ -122,7 +122,7 @@ def build_settings_file(settings: Mapping[str, Any]) -> PlannedFile:
     """`detlab.yaml` with what is known of a project, and in comments what else there is."""
     path = Path("detlab.yaml")
     known = dump_yaml(settings) if settings else ""
-    return PlannedFile(path=path, text=name_schema(path, "settings") + SETTINGS + known + MORE_SETTINGS)
+    return PlannedFile(path=path, text=name_schema(path, "settings") + SETTINGS_TEXT + known + MORE_SETTINGS)
 
 
 def build_schema_files(schemas: Mapping[str, Mapping[str, Any]]) -> list[PlannedFile]:

@@ -44,14 +44,14 @@ def add_rule_argument(*, several: bool = False, name: str = "rule") -> Callable[
         # One alone is a list of at most one, so that its absence can be told in words.
         argument = click.argument(name, type=PATH, nargs=-1 if several else 1, required=False, metavar=metavar)
         decorated = argument(wrapped if several else unwrap_single(wrapped, name))
-        for option in reversed(OPTIONS):
+        for option in reversed(RULE_OPTIONS):
             decorated = option(decorated)
         return cast(Decorated, decorated)
 
     return decorate
 
 
-OPTIONS = (
+RULE_OPTIONS = (
     click.option("-e", "--expression", "inline", metavar="TEXT", help="The rule's text, in place of a file."),
     click.option(
         "--language",

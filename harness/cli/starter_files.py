@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from harness.cli.project_files import PlannedFile, build_slug, dump_yaml, name_schema
+from harness.cli.project_files import PlannedFile, build_file_slug, dump_yaml, name_schema
 from harness.diagnostics import HarnessError
 from harness.scenario.scenario import Label
 
@@ -56,7 +56,7 @@ def build_rule_files(name: str, language: str, technique: str, folder: Path) -> 
     if language not in RULE_TEXTS:
         hint = f"there are {', '.join(RULE_TEXTS)}"
         raise HarnessError("unknown-language", f"no rule to begin with is written in `{language}`", help=hint)
-    path = folder / f"{build_slug(name)}.{language}"
+    path = folder / f"{build_file_slug(name)}.{language}"
     page = {"title": name, "description": "", **({"technique": technique} if technique else {}), "level": "medium"}
     beside = path.with_name(path.name + ".yaml")
     return [

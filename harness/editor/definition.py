@@ -85,7 +85,7 @@ def find_in_content(word: str, path: Path) -> Iterator[DefinitionPlace]:
     forms = (rf"\[{called}\]", rf"\s*(?:- )?name:\s*{quote}{escaped}{quote}\s*$", rf"\s*{quote}{called}{quote}:")
     defined = re.compile(rf"^(?:{'|'.join(forms)})", re.M)
     # An app may be named for its macros and for its lookups.
-    for file in dict.fromkeys(list_named_files(settings)):
+    for file in dict.fromkeys(list_referenced_files(settings)):
         if file.suffix == ".csv" or file.name.endswith(".csv.gz"):
             if word in (file.name, file.name.partition(".")[0]):
                 yield {"path": str(file), "text": "", "start": 0, "end": 0}
@@ -96,7 +96,7 @@ def find_in_content(word: str, path: Path) -> Iterator[DefinitionPlace]:
             yield {"path": str(file), "text": text, "start": match.start(), "end": match.end()}
 
 
-def list_named_files(settings: Path) -> Iterator[Path]:
+def list_referenced_files(settings: Path) -> Iterator[Path]:
     """The settings themselves, and the files with content that they name."""
     yield settings
     try:

@@ -27,12 +27,12 @@ def describe(found: Analysis, offset: int, project: ProjectView, codes: Sequence
     if context is not None and context.token is not None:
         start, end = context.rule.locate(context.token.start, context.token.end)
         said = describe_token(context, context.token, project)
-    parts = [*([said] if said else []), *filter(None, map(describe_error, codes[:MOST_CODES]))]
+    parts = [*([said] if said else []), *filter(None, map(describe_error_code, codes[:MOST_CODES]))]
     return {"text": "\n\n---\n\n".join(parts), "start": start, "end": end} if parts else None
 
 
 @lru_cache(maxsize=256)
-def describe_error(code: str) -> str:
+def describe_error_code(code: str) -> str:
     """The page of a finding's code: a query that is answered so, and what is answered."""
     page = next(iter(list_error_pages(code)), None)
     if page is None or page.query is None or page.answer is None:

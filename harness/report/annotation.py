@@ -134,14 +134,14 @@ def annotate_broken(broken: Broken) -> Annotation:
     return Annotation(
         code="cannot-judge",
         severity=Severity.ERROR,
-        message=describe_error(error),
+        message=describe_error_place(error),
         place=place,
         title=error.code,
         subject=f"{broken.path} {error.code}",
     )
 
 
-def describe_error(error: HarnessError) -> str:
+def describe_error_place(error: HarnessError) -> str:
     """An error and its hint on one line."""
     said = error.message if not isinstance(error, RejectedError) else "; ".join(f.message for f in error.findings)
     return one_line(f"{said} ({error.help})" if error.help else said)
@@ -169,7 +169,7 @@ def annotate_error(error: HarnessError, path: Path) -> Annotation:
     return Annotation(
         code="cannot-judge",
         severity=Severity.ERROR,
-        message=describe_error(error),
+        message=describe_error_place(error),
         place=place,
         title=error.code,
         subject=error.code,
@@ -230,6 +230,6 @@ def escape_property(text: str) -> str:
     return escape_command(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def describe_place(place: FilePlace) -> str:
+def describe_annotated_place(place: FilePlace) -> str:
     """A place for people."""
     return f"{shorten_to_folder(place.path)}:{place.line}"

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from harness.report.formats.html import build_static_policy, read_page_part, render_page
 from harness.report.page_document import Slugs
-from harness.report.run_history import PastRun, list_changes, share_by_technique
+from harness.report.run_history import PastRun, list_run_changes, share_by_technique
 from harness.report.tally import Share
 from harness.scenario.scenario import Label
 
@@ -22,7 +22,7 @@ def write_site(runs: Sequence[PastRun]) -> Iterator[tuple[str, str]]:
     slugs = Slugs()
     pages = [f"run-{slugs(run.name)}.html" for run in runs]
     befores: list[PastRun | None] = [None, *runs[:-1]]
-    changes = [list(list_changes(b, run)) if b else [] for b, run in zip(befores, runs, strict=True)]
+    changes = [list(list_run_changes(b, run)) if b else [] for b, run in zip(befores, runs, strict=True)]
     rows = [
         {
             "name": run.name,
@@ -37,13 +37,13 @@ def write_site(runs: Sequence[PastRun]) -> Iterator[tuple[str, str]]:
         for run, page, own in zip(runs, pages, changes, strict=True)
     ]
     newest = runs[-1]
-    yield "index.html", write_page("Runs", rows=rows, run=newest, changes=None, chart=draw_history(runs))
+    yield "index.html", write_history_page("Runs", rows=rows, run=newest, changes=None, chart=draw_history(runs))
     for run, page, before, own in zip(runs, pages, befores, changes, strict=True):
         heading = f"Run {run.name}, {run.began}"
-        yield page, write_page(heading, rows=(), run=run, changes=own, before=before.name if before else "")
+        yield page, write_history_page(heading, rows=(), run=run, changes=own, before=before.name if before else "")
 
 
-def write_page(
+def write_history_page(
     heading: str, *, rows: Sequence[Any], run: PastRun, changes: Sequence[Any] | None, before: str = "", chart: str = ""
 ) -> str:
     """One page of the site."""

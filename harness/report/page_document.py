@@ -31,7 +31,7 @@ from harness.verdict.verdict import Verdict
 ENDLESS = Paper(width=1_000_000)
 # All chosen, no source: a value of 400 characters shows a command line whole, and a slug stays a readable address.
 LONGEST_SHOWN_VALUE = 400
-LONGEST_SLUG = 80
+LONGEST_ANCHOR = 80
 MOST_NAMED_CAUSES = 9
 MOST_NAMED_PLACES, MOST_NOTES = 3, 6
 SLUG_GAP = re.compile(r"[^a-z0-9]+")
@@ -45,7 +45,7 @@ class Slugs:
 
     def __call__(self, *names: str) -> str:
         """The address of something by its names."""
-        parts = [SLUG_GAP.sub("-", name.lower()).strip("-")[-LONGEST_SLUG:] or "x" for name in names if name]
+        parts = [SLUG_GAP.sub("-", name.lower()).strip("-")[-LONGEST_ANCHOR:] or "x" for name in names if name]
         slug = "--".join(parts)
         self.given[slug] += 1
         return slug if self.given[slug] == 1 else f"{slug}-{self.given[slug]}"

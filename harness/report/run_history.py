@@ -155,7 +155,7 @@ def read_run(path: Path) -> PastRun | None:
     return PastRun(name=path.stem, began=told.summary.began or moment.strftime("%Y-%m-%dT%H:%M:%SZ"), told=told)
 
 
-def list_changes(before: PastRun, after: PastRun) -> Iterator[VerdictChange]:
+def list_run_changes(before: PastRun, after: PastRun) -> Iterator[VerdictChange]:
     """What is other in a run than in the one before, what got worse first."""
     old, new = before.verdicts, after.verdicts
     found = []
@@ -198,7 +198,7 @@ def encode_history(runs: Sequence[PastRun]) -> dict[str, Any]:
                 "differing": run.differing,
                 "changes": [
                     {"title": c.title, "rule": c.rule, "before": c.before, "after": c.after, "worse": c.worse}
-                    for c in (list_changes(before, run) if before else ())
+                    for c in (list_run_changes(before, run) if before else ())
                 ],
             }
             for before, run in pairs

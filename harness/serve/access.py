@@ -10,7 +10,7 @@ from secrets import token_hex
 
 from harness.serve.documents import Documents
 
-USERS, TOKENS = "users", "tokens"
+USERS, TOKEN_KIND = "users", "tokens"
 # As Splunk's sessionTimeout.
 SESSION_SECONDS = 3600.0
 # A bound for clients that log in for each request and never out.
@@ -36,7 +36,7 @@ class Access:
             self.sessions[secret] = (session[0], time.monotonic() + SESSION_SECONDS)
             return session[0]
         self.sessions.pop(secret, None)
-        named = self.documents.read(TOKENS, hash_token(secret))
+        named = self.documents.read(TOKEN_KIND, hash_token(secret))
         return None if named is None or named.get("status") != "enabled" else str(named["user"])
 
     def log_in(self, user: str, password: str) -> str | None:

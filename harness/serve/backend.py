@@ -22,7 +22,7 @@ from harness.serve.journal import EventJournal
 from harness.serve.journal_record import Received, encode_received
 from harness.serve.options import ServeOptions
 from harness.serve.request_body import BodiesInFlight
-from harness.serve.search import SearchDone, SearchRequest, describe_error
+from harness.serve.search import SearchDone, SearchRequest, describe_search_error
 
 # Bytes of the journal that are taken into the store without waiting for a search; chosen.
 BACKLOG = 8 << 20
@@ -117,7 +117,7 @@ class Backend:
                 self.indexed = max(self.indexed, int(reached))
             except HarnessError as error:
                 self.indexed = end
-                self.log(f"events were not indexed: {describe_error(error)}")
+                self.log(f"events were not indexed: {describe_search_error(error)}")
 
     async def begin_search(self, request: SearchRequest) -> SearchRun:
         """Begins a search over everything that has been received until now."""
@@ -137,7 +137,7 @@ class Backend:
         try:
             found = await self.ask_room("search", run.request, run.out, number=run.number)
         except HarnessError as error:
-            found = SearchDone(error=describe_error(error))
+            found = SearchDone(error=describe_search_error(error))
         if not run.done.done():
             run.done.set_result(found)
 

@@ -90,11 +90,11 @@ def answer_search(request: SearchRequest, store: Path, out: Path) -> SearchDone:
         return SearchDone(error=said, code=error.code, seconds=time.perf_counter() - began)
     except Exception as error:
         failure = explain_failure(error)
-        return SearchDone(error=describe_error(failure), code=failure.code, seconds=time.perf_counter() - began)
+        return SearchDone(error=describe_search_error(failure), code=failure.code, seconds=time.perf_counter() - began)
     return msgspec.structs.replace(found, seconds=time.perf_counter() - began)
 
 
-def describe_error(error: HarnessError) -> str:
+def describe_search_error(error: HarnessError) -> str:
     """An error in one line, with its code and its hint."""
     hint = f" ({error.help})" if error.help else ""
     return f"{error.code}: {error.message}{hint}"
@@ -103,7 +103,7 @@ def describe_error(error: HarnessError) -> str:
 def describe_source_error(error: SourceError) -> str:
     """An error in a search: the same, and the place in its text."""
     _, column = error.span.source.position(error.span.start)
-    return f"{describe_error(error)} at character {column} of the search"
+    return f"{describe_search_error(error)} at character {column} of the search"
 
 
 def answer_with_rows(request: SearchRequest, folder: Path, out: Path) -> SearchDone:

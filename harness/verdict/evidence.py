@@ -19,7 +19,7 @@ from harness.verdict.rows_behind import Labels
 MOST_SHOWN_ALERTS = 5
 MOST_SHOWN_EVENTS = 8
 MOST_MOMENTS = 200
-MOST_BUCKETS = 60
+MOST_ATTACK_BUCKETS = 60
 BUCKET_SECONDS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 86_400, 604_800)
 """Lengths of buckets that a person can name."""
 
@@ -148,10 +148,10 @@ class EventLog:
             return None
         attack = self.moments(labels.malicious)
         span = float(everything.max() - everything.min())
-        width = next((w for w in BUCKET_SECONDS if span / w < MOST_BUCKETS - 1), BUCKET_SECONDS[-1])
+        width = next((w for w in BUCKET_SECONDS if span / w < MOST_ATTACK_BUCKETS - 1), BUCKET_SECONDS[-1])
         start = float(everything.min() // width * width)
         # Of a recording of many years the last buckets are one.
-        size = min(MOST_BUCKETS, int((everything.max() - start) // width) + 1)
+        size = min(MOST_ATTACK_BUCKETS, int((everything.max() - start) // width) + 1)
 
         def count(moments: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
             places = np.minimum((moments - start) // width, size - 1).astype(np.int64)

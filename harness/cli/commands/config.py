@@ -20,11 +20,11 @@ from harness.run_options import RunOptions
 from harness.scenario.pack import shorten_to_relative
 from harness.scenario.settings import Project, ProjectSettings
 
-METADATA = ("index", "source", "sourcetype")
+FILE_METADATA = ("index", "source", "sourcetype")
 """Conditions that settings also have as keys of their own."""
 PAIRS = {"condition": "conditions", "switch": "switches", "param": "parameters"}
 """Options of a name and a value, and the key that their names stand below."""
-LISTS = ("macros", "lookups", "props", "saved")
+LIST_SETTINGS = ("macros", "lookups", "props", "saved")
 DEFAULTS = {"engine": "duckdb", "dialect": "as each scenario says", "zone": "UTC"}
 
 
@@ -59,7 +59,7 @@ def command(chosen: RunOptions, as_json: bool) -> int:
     detlab config --condition falcon=ngsiem --json
     """
     project = current_project() or Project()
-    lines = {each.key: each for each in (*list_defaults(), *list_written(project), *list_given())}
+    lines = {each.key: each for each in (*list_defaults(), *list_written_settings(project), *list_given_settings())}
     place = find_project_file()
     counts = place is not None and not place.refused
     if as_json:
@@ -80,7 +80,7 @@ def list_defaults() -> Iterator[SettingLine]:
         yield SettingLine(key=f"gates.{name}", value=value)
 
 
-def list_written(project: Project) -> Iterator[SettingLine]:
+def list_written_settings(project: Project) -> Iterator[SettingLine]:
     """What the settings file says, with the place of each."""
     for name in ProjectSettings.__struct_fields__:
         if project.find_key(name) is not None:
@@ -97,7 +97,7 @@ def flatten_setting(project: Project, keys: tuple[str, ...], value: Any) -> Iter
     yield SettingLine(key=".".join(keys), value=value, place=project.find_key(*keys))
 
 
-def list_given() -> Iterator[SettingLine]:
+def list_given_settings() -> Iterator[SettingLine]:
     """What the command line says."""
     context = click.get_current_context()
 
@@ -106,11 +106,11 @@ def list_given() -> Iterator[SettingLine]:
 
     for name in filter(is_given, DEFAULTS):
         yield SettingLine(key=name, value=context.params[name], option=f"--{name}")
-    for name in filter(is_given, LISTS):
+    for name in filter(is_given, LIST_SETTINGS):
         yield SettingLine(key=name, value=[str(p) for p in context.params[name]], option=f"--{name}")
     for option, key in PAIRS.items():
         for name, value in (context.params[option] if is_given(option) else {}).items():
-            own = name if option == "condition" and name in METADATA else f"{key}.{name}"
+            own = name if option == "condition" and name in FILE_METADATA else f"{key}.{name}"
             yield SettingLine(key=own, value=value, option=f"--{option}")
 
 

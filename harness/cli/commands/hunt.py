@@ -160,7 +160,7 @@ def build_hunt_table(covered: Sequence[Covered]) -> pa.Table:
     return pa.table({name: pa.array(columns[name], kinds[name]) for name in COLUMNS})
 
 
-def write_csv(covered: Sequence[Covered]) -> bytes:
+def write_hits_csv(covered: Sequence[Covered]) -> bytes:
     """The table as CSV."""
     held = io.BytesIO()
     pyarrow.csv.write_csv(build_hunt_table(covered), held)
@@ -174,15 +174,15 @@ def write_parquet(covered: Sequence[Covered]) -> bytes:
     return held.getvalue()
 
 
-def write_json(covered: Sequence[Covered]) -> bytes:
+def write_hits_json(covered: Sequence[Covered]) -> bytes:
     """The document that --json prints."""
     return (dumps(encode_hunt(covered, untried=0)) + "\n").encode("utf-8")
 
 
 WRITERS: Mapping[str, Callable[[Sequence[Covered]], bytes]] = {
-    ".csv": write_csv,
+    ".csv": write_hits_csv,
     ".parquet": write_parquet,
-    ".json": write_json,
+    ".json": write_hits_json,
 }
 
 

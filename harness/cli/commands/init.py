@@ -20,12 +20,12 @@ from harness.cli.project_files import (
     CHECKS,
     PlannedFile,
     build_check_file,
+    build_file_slug,
     build_readme_file,
     build_replay_scenario,
     build_schema_files,
     build_settings_file,
-    build_slug,
-    write_files,
+    write_project_files,
 )
 from harness.cli.rule_options import add_choice
 from harness.cli.screen import out, paper
@@ -84,14 +84,14 @@ def command(rule: Path | None, checks: str, force: bool, chosen: RunOptions, as_
     schemas = import_module("harness.telemetry.document_schemas")
     behaviours = behaviour_folders(DEFAULT / "any.yaml")
     editor = build_schema_files({name: schemas.build_schema(name, behaviours) for name in ("scenario", "settings")})
-    write_files([build_settings_file(settings), *scenarios, *editor, *files], force=force)
+    write_project_files([build_settings_file(settings), *scenarios, *editor, *files], force=force)
     readme = build_readme_file()
     if readme is not None:
         # A line is added to what is there, which is no writing over.
-        write_files([readme], force=True)
+        write_project_files([readme], force=True)
     written = [*(str(each.path) for each in [build_settings_file(settings), *scenarios, *editor, *files]), "README.md"]
     outcomes = judge_written(scenarios, settings, chosen)
-    return tell(written, drafted, refusal, outcomes, as_json=as_json)
+    return tell_project(written, drafted, refusal, outcomes, as_json=as_json)
 
 
 def draft_first_form(rule: Path, chosen: RunOptions) -> tuple[RuleDraft | None, HarnessError | None]:
@@ -177,7 +177,7 @@ def describe_inputs(drafted: RuleDraft | None) -> dict[str, Any]:
 def build_scenarios(drafted: RuleDraft) -> list[PlannedFile]:
     """The scenarios of a rule and the events that they replay."""
     page, rule = drafted.rule.page, drafted.rule.path
-    folder = DEFAULT / build_slug(rule.name.partition(".")[0])
+    folder = DEFAULT / build_file_slug(rule.name.partition(".")[0])
     technique = TECHNIQUE.match(page.technique or "")
     shared = {"technique": technique[0] if technique else "", "rule": rule.as_posix()}
     attack = build_replay_scenario(
@@ -205,7 +205,7 @@ def judge_written(files: Sequence[PlannedFile], settings: dict[str, Any], chosen
     return run_scenarios(paths, replace(chosen, usual=usual, jobs=1, limits=replace(chosen.limits, isolated=False)))
 
 
-def tell(
+def tell_project(
     written: Sequence[str],
     drafted: RuleDraft | None,
     refusal: HarnessError | None,

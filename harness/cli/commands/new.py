@@ -13,7 +13,7 @@ import yaml
 
 from harness.cli import lab_plan, options
 from harness.cli.completion_words import complete_behaviours
-from harness.cli.project_files import build_slug, name_schema, write_files
+from harness.cli.project_files import build_file_slug, name_schema, write_project_files
 from harness.cli.screen import out
 from harness.cli.starter_files import (
     build_atomic_file,
@@ -88,16 +88,16 @@ def scenario_command(
     if (address is None) == (behaviour is None):
         raise HarnessError("usage", "a scenario is of one test or of one behaviour", help="--atomic or --behaviour")
     if behaviour is not None:
-        path = folder / f"{build_slug(behaviour)}.yaml"
+        path = folder / f"{build_file_slug(behaviour)}.yaml"
         # Before anything is written: a behaviour that there is not is an error.
         load_behaviours(*behaviour_folders(path))[behaviour]
         build = partial(
             build_behaviour_scenario, path, title=behaviour, activity=Label(activity), behaviour=behaviour, rule=rule
         )
-        write_files([build(signals=[])], force=False)
+        write_project_files([build(signals=[])], force=False)
         # Written once to be simulated, and once more with what that left.
         signals = propose_for(path)
-        write_files([build(signals=signals)], force=True)
+        write_project_files([build(signals=signals)], force=True)
         return tell_written([path], as_json=as_json, hint=f"{len(signals)} signals; judge it: detlab run {path}")
     assert address is not None
     return write_atomic_scenario(address, atomics, given, launched, folder, as_json=as_json)
@@ -120,7 +120,7 @@ def write_atomic_scenario(
     # Before anything is written: an argument that the test does not have is an error.
     render_atomic(atomic, given)
     home = folder / atomic.technique
-    path = home / f"{atomic.number}-{build_slug(atomic.test.name)}.yaml"
+    path = home / f"{atomic.number}-{build_file_slug(atomic.test.name)}.yaml"
     if path.exists():
         raise HarnessError("exists", f"{path} is there already", help="remove it, or write elsewhere with --out")
     home.mkdir(parents=True, exist_ok=True)
@@ -164,7 +164,7 @@ def tell_written(paths: Sequence[Path], *, as_json: bool, hint: str = "") -> int
 def rule_command(name: str, language: str, technique: str, folder: Path, as_json: bool) -> int:
     """Writes a rule and its page."""
     files = build_rule_files(name, language, technique, folder)
-    write_files(files, force=False)
+    write_project_files(files, force=False)
     return tell_written([each.path for each in files], as_json=as_json, hint=f"begin: detlab init {files[0].path}")
 
 
@@ -175,7 +175,7 @@ def rule_command(name: str, language: str, technique: str, folder: Path, as_json
 def behaviour_command(name: str, folder: Path, as_json: bool) -> int:
     """Writes a behaviour: one file, one function of the same name."""
     made = build_behaviour_file(name, folder)
-    write_files([made], force=False)
+    write_project_files([made], force=False)
     return tell_written([made.path], as_json=as_json, hint=f"use it: detlab new scenario --behaviour {name}")
 
 
@@ -187,7 +187,7 @@ def behaviour_command(name: str, folder: Path, as_json: bool) -> int:
 def atomic_command(technique: str, name: str, folder: Path, as_json: bool) -> int:
     """Writes a test in Atomic Red Team's format."""
     made = build_atomic_file(technique, name, folder)
-    write_files([made], force=False)
+    write_project_files([made], force=False)
     hint = f"simulate it: detlab new scenario --atomic {technique}-1 --atomics {folder}"
     return tell_written([made.path], as_json=as_json, hint=hint)
 

@@ -218,11 +218,7 @@ def command(
     if code is not None:
         return code
     if by or every:
-
-        def study(own: Path) -> Studied:
-            return show_census(by_cause(own, events, chosen, stretch(every)))
-
-        return show_studies(rule, chosen, study, as_json=as_json)
+        return show_studies(rule, chosen, lambda own: show_census(own, events, chosen, every), as_json=as_json)
     # Of several forms each is told, so one that is left when the others were refused is told as one of several.
     if len(list_published(rule, chosen.sigma)) > 1:
         return inquire([rule], events, chosen, as_json=as_json, verbose=verbose)
@@ -231,8 +227,9 @@ def command(
     return 0
 
 
-def show_census(counted: Census) -> Studied:
-    """A census for machines, and for people."""
+def show_census(rule: Path, events: tuple[Path, ...], chosen: RunOptions, every: str | None) -> Studied:
+    """The alerts of a rule by their causes, for machines and for people."""
+    counted = by_cause(rule, events, chosen, stretch(every))
     document = {"document": "census", "version": VERSION, **census_object(counted)}
     return Studied(document=document, lines=lambda: census_lines(counted, paper()), code=tell_rate(counted))
 

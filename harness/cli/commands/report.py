@@ -13,7 +13,7 @@ from harness.output_file import write_file
 from harness.report.console import format_count
 from harness.report.history_site import write_site
 from harness.report.json_document import dumps
-from harness.report.run_history import encode_history, list_changes, read_runs
+from harness.report.run_history import encode_history, list_run_changes, read_runs
 from harness.scenario.scenario import Label
 
 
@@ -47,7 +47,7 @@ def command(folder: Path, target: Path | None, as_json: bool) -> int:
         [r.name, r.began, str(r.share(Label.MALICIOUS)), str(r.share(Label.BENIGN)), str(r.differing)] for r in runs
     ]
     out(paper().table(head, rows, right=frozenset({2, 3, 4})))
-    changes = list(list_changes(runs[-2], runs[-1])) if len(runs) > 1 else []
+    changes = list(list_run_changes(runs[-2], runs[-1])) if len(runs) > 1 else []
     for change in changes:
         mark = " (worse)" if change.worse else ""
         told = f"{change.before or 'not there'} -> {change.after or 'gone'}{mark}"

@@ -60,7 +60,7 @@ def command(
     detlab run                                         the pack
     detlab run --rule my.spl                           does my rule see the pack's attacks?
     detlab run --events capture.evtx --rule my.spl     what does my rule find in my events?
-    detlab run --html page.html --junit tests.xml      for a browser, for a build server
+    detlab run --html page.html --junit tests.xml
     detlab run --engine duckdb --engine splunk         does my Splunk say the same?
     """
     # On events the rules are told one by one, those without a query too.
@@ -68,16 +68,21 @@ def command(
     chosen = replace(chosen, rules=judged, attack_data=attack_data, jobs=jobs, since=told.since, shard=told.shard)
     if replay:
         return judge_recording(replay, paths, chosen, as_json=as_json, verbose=verbose)
+    how = {"as_json": as_json, "verbose": verbose, "quiet": quiet, "told": told}
     if list_chosen_engines() != (chosen.engine,):
-        how = {"as_json": as_json, "verbose": verbose, "quiet": quiet, "told": told}
         return judge_elsewhere(paths, chosen, product, how, recorded=bool(events))
     if events:
         return on_events(events, paths, chosen, as_json=as_json, verbose=verbose)
+    terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
+    return judge_here(paths, chosen, told, None if as_json else terminal)
+
+
+def judge_here(paths: tuple[Path, ...], chosen: RunOptions, told: ReportChoice, terminal: Terminal | None) -> int:
+    """Scenarios on this machine; JSON without a terminal."""
     # Steps of what is seen and the events behind alerts are for the page alone.
     report = told.report(judge(paths, replace(chosen, detailed="html" in told.files)), chosen)
     write_reports(report, told)
-    terminal = Terminal(paper=paper(), verbose=verbose, quiet=quiet)
-    out(format("json").write(report) if as_json else terminal.lines(report))
+    out(terminal.lines(report) if terminal else format("json").write(report))
     return choose_exit_code(report.outcomes, gates_missed=bool(report.gates))
 
 

@@ -87,7 +87,9 @@ def command(token_env: str | None, as_json: bool, data: Path | None, plain: bool
         content=import_module("harness.detection.content").read_content(given["macros"]) if given["macros"] else None,
     )
     try:
-        import_server().run_server(chosen, lambda ports, pem: tell(chosen, ports, pem, token_env, as_json=as_json))
+        import_server().run_server(
+            chosen, lambda ports, pem: tell_addresses(chosen, ports, pem, token_env, as_json=as_json)
+        )
     finally:
         if scratch:
             scratch.remove()
@@ -114,7 +116,7 @@ def import_server() -> Any:
         raise MissingExtraError("missing-extra", message, help="pip install 'detlab[serve]'") from error
 
 
-def tell(
+def tell_addresses(
     chosen: ServeOptions, ports: Mapping[str, int], certificate: Path | None, token_env: str | None, *, as_json: bool
 ) -> None:
     """Says where the server listens and what opens it."""

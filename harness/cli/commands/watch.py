@@ -162,7 +162,7 @@ def command(paths: tuple[Path, ...], rules: tuple[Path, ...], chosen: RunOptions
     )
     # Asked once before the first run, so that what is saved meanwhile is not lost.
     next(saved)
-    judge(found, options, verbose=verbose, because="all")
+    judge_again(found, options, verbose=verbose, because="all")
     for changes in saved:
         changed = frozenset(Path(name).resolve() for _, name in changes)
         changed = frozenset(p for p in changed if STRAY.isdisjoint(p.parts) and not p.name.startswith("."))
@@ -203,10 +203,10 @@ def again(watched: Watched, changed: frozenset[Path], *, verbose: bool) -> None:
         return
     watched.learn(touched)
     names = ", ".join(sorted(p.name for p in changed))
-    judge(touched, watched.options, verbose=verbose, because=names)
+    judge_again(touched, watched.options, verbose=verbose, because=names)
 
 
-def judge(scenarios: Sequence[Path], options: RunOptions, *, verbose: bool, because: str) -> None:
+def judge_again(scenarios: Sequence[Path], options: RunOptions, *, verbose: bool, because: str) -> None:
     """Judges scenarios and prints what was found; an error is told, and the watch goes on."""
     began = perf_counter()
     said = f"{datetime.now():%H:%M:%S} {because}: {format_count(len(scenarios), 'scenario')}"

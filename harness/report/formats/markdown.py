@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.report.annotation import annotate_report, describe_place
+from harness.report.annotation import annotate_report, describe_annotated_place
 from harness.report.console import clip_line, format_count, one_line
 from harness.report.report import Chapter, Report, chapters
 from harness.report.sentences import OUTCOME_WORDS
@@ -46,7 +46,7 @@ class Markdown:
         if differences:
             yield from ("", "### What differs", "")
             for each in differences[:MOST_DIFFERENCES]:
-                place = escape_markdown(describe_place(each.place))
+                place = escape_markdown(describe_annotated_place(each.place))
                 yield f"- **{place}** {escape_markdown(each.message)}"
             if len(differences) > MOST_DIFFERENCES:
                 yield f"- and {len(differences) - MOST_DIFFERENCES} more"

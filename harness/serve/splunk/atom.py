@@ -168,7 +168,9 @@ def entry_xml(entry: Entry, spaces: str = "") -> str:
 def value_xml(value: Any) -> str:
     """A value in Splunk's own elements."""
     if isinstance(value, Mapping):
-        inner = "".join(f"<s:key name={quoteattr(clean(str(k)))}>{value_xml(v)}</s:key>" for k, v in value.items())
+        inner = "".join(
+            f"<s:key name={quoteattr(drop_controls(str(k)))}>{value_xml(v)}</s:key>" for k, v in value.items()
+        )
         return f"<s:dict>{inner}</s:dict>"
     if isinstance(value, list | tuple):
         return f"<s:list>{''.join(f'<s:item>{value_xml(v)}</s:item>' for v in value)}</s:list>"
@@ -179,14 +181,14 @@ def value_xml(value: Any) -> str:
     return clean_xml(str(value))
 
 
-def clean(text: str) -> str:
+def drop_controls(text: str) -> str:
     """A text without what XML cannot hold."""
     return NO_XML.sub("\ufffd", text)
 
 
 def clean_xml(text: str) -> str:
     """A text as content of an element."""
-    return escape(clean(text))
+    return escape(drop_controls(text))
 
 
 def print_feed_time(seconds: float = 0.0) -> str:

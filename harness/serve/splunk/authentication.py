@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from harness.serve.access import SESSION_SECONDS, TOKENS, USERS, hash_token, keep_password
+from harness.serve.access import SESSION_SECONDS, TOKEN_KIND, USERS, hash_token, keep_password
 from harness.serve.splunk.atom import Entry, Feed, respond_entry, respond_values
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.endpoints import Endpoints
@@ -64,7 +64,7 @@ async def create_token(call: RestCall) -> Response:
         raise SplunkError(400, f'User "{user[:60]}" does not exist')
     secret, number = token_urlsafe(48), token_urlsafe(12)
     document = {"id": number, "user": user, "audience": call.one("audience"), "status": "enabled", "made": time.time()}
-    call.state.backend.documents.write(TOKENS, hash_token(secret), document)
+    call.state.backend.documents.write(TOKEN_KIND, hash_token(secret), document)
     entry = token_entry(document, {"token": secret, "id": number})
     return respond_entry(call.mode, entry, "tokens", 201)
 
@@ -72,7 +72,7 @@ async def create_token(call: RestCall) -> Response:
 @ENDPOINTS.answer("authorization/tokens", "GET")
 async def list_tokens(call: RestCall) -> Response:
     """The tokens that there are, without themselves."""
-    entries = [token_entry(held) for _, held in call.state.backend.documents.list(TOKENS)]
+    entries = [token_entry(held) for _, held in call.state.backend.documents.list(TOKEN_KIND)]
     return respond_page(call, "tokens", "authorization/tokens", entries)
 
 
@@ -80,12 +80,12 @@ async def list_tokens(call: RestCall) -> Response:
 async def change_tokens(call: RestCall) -> Response:
     """Takes back a user's tokens, or one of them, or lets them hold or not."""
     documents = call.state.backend.documents
-    for key, held in [*documents.list(TOKENS)]:
+    for key, held in [*documents.list(TOKEN_KIND)]:
         chosen = call.one("id") == held["id"] if call.one("id") else held["user"] == call.groups["name"]
         if chosen and call.method == "DELETE":
-            documents.remove(TOKENS, key)
+            documents.remove(TOKEN_KIND, key)
         elif chosen:
-            documents.write(TOKENS, key, {**held, "status": call.one("status", str(held["status"]))})
+            documents.write(TOKEN_KIND, key, {**held, "status": call.one("status", str(held["status"]))})
     return Feed(title="tokens", path="authorization/tokens", entries=[]).respond(call.mode)
 
 
@@ -186,7 +186,7 @@ async def list_capabilities(call: RestCall) -> Response:
     return respond_entry(call.mode, entry, "capabilities")
 
 
-LISTS = ("capabilities", "imported_roles", "srchIndexesAllowed", "srchIndexesDefault")
+USER_LISTS = ("capabilities", "imported_roles", "srchIndexesAllowed", "srchIndexesDefault")
 ROLE_DEFAULTS: Mapping[str, Any] = {
     "cumulativeRTSrchJobsQuota": 0,
     "cumulativeSrchJobsQuota": 0,
@@ -203,7 +203,7 @@ ROLE_DEFAULTS: Mapping[str, Any] = {
     "srchFilter": "",
     "srchJobsQuota": 3,
     "srchTimeWin": -1,
-    **{name: [] for name in LISTS},
+    **{name: [] for name in USER_LISTS},
 }
 
 
@@ -247,7 +247,7 @@ def write_role(call: RestCall, name: str, held: dict[str, Any], status: int) -> 
     """Keeps a role."""
     held.pop("removed", None)
     for key, values in call.parameters.items():
-        if key in LISTS:
+        if key in USER_LISTS:
             # Some clients send one text with all of them, as authorize.conf has them.
             held[key] = [each.strip() for value in values for each in value.split(";") if each.strip()]
         elif key in ROLE_DEFAULTS:

@@ -110,7 +110,9 @@ async def export(call: RestCall) -> Response:
 async def stream_rows(run: SearchRun, found: SearchDone, call: RestCall) -> AsyncIterator[str]:
     """The rows in pieces, so that a slow reader holds up nobody."""
     try:
-        page = ResultPage(columns=found.columns, rows=run.rows(), messages=found.messages, fields=list_fields(call))
+        page = ResultPage(
+            columns=found.columns, rows=run.rows(), messages=found.messages, fields=list_result_fields(call)
+        )
         waiting: list[str] = []
         for piece in write_export(page, call.mode, found.rows):
             waiting.append(piece)
@@ -234,7 +236,7 @@ async def show_processed_rows(call: RestCall, job: Job, post: str) -> Response:
             columns=found.columns,
             rows=[*run.rows(call.number("offset", 0), page_size(call))],
             offset=call.number("offset", 0),
-            fields=list_fields(call),
+            fields=list_result_fields(call),
         )
         return respond_rows(page, call.mode)
     finally:
@@ -252,7 +254,7 @@ def page_of(call: RestCall, job: Job) -> ResultPage:
         rows=job.run.rows(offset, page_size(call)),
         offset=offset,
         messages=[*job.list_messages()],
-        fields=list_fields(call),
+        fields=list_result_fields(call),
     )
 
 
@@ -262,7 +264,7 @@ def page_size(call: RestCall) -> int:
     return MOST_PAGE if asked <= 0 else min(asked, MOST_PAGE)
 
 
-def list_fields(call: RestCall) -> list[str]:
+def list_result_fields(call: RestCall) -> list[str]:
     """The fields that a call asks for."""
     named = [*call.parameters.get("f", ()), *call.one("field_list").split(",")]
     return [name.strip() for name in named if name.strip() and name.strip() != "*"]

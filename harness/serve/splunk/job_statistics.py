@@ -13,14 +13,14 @@ from harness.detection.engine import CellValue
 from harness.serve.splunk.atom import XML, XML_HEAD, clean_xml
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.endpoints import Endpoints
-from harness.serve.splunk.job_endpoints import JOBS, list_fields
+from harness.serve.splunk.job_endpoints import JOBS, list_result_fields
 from harness.serve.splunk.jobs import Job, print_time
 from harness.serve.splunk.results import print_field_values
 
 ENDPOINTS = Endpoints()
 # Seconds of a bucket, the shortest that gives few enough of them; as Splunk's timelines zoom.
 SPANS = (1, 60, 3_600, 86_400, 30 * 86_400, 365 * 86_400)
-MOST_BUCKETS = 300
+MOST_TIMELINE_BUCKETS = 300
 # Rows of a job that are looked at; chosen, no source.
 MOST_SAMPLED = 100_000
 MOST_VALUES = 100
@@ -43,7 +43,7 @@ async def show_timeline(call: RestCall) -> Response:
     job = call.state.jobs.find(call.groups["sid"])
     times = sorted(list_times(job))
     reach = times[-1] - times[0] if times else 0.0
-    span = next((s for s in SPANS if reach / s <= MOST_BUCKETS), SPANS[-1])
+    span = next((s for s in SPANS if reach / s <= MOST_TIMELINE_BUCKETS), SPANS[-1])
     counted = Counter(int(t // span) * span for t in times)
     buckets = [
         {
@@ -72,7 +72,7 @@ async def show_summary(call: RestCall) -> Response:
     job = call.state.jobs.find(call.groups["sid"])
     found = job.outcome
     columns = found.columns if found else ()
-    chosen = [name for name in columns if name in list_fields(call) or not list_fields(call)]
+    chosen = [name for name in columns if name in list_result_fields(call) or not list_result_fields(call)]
     counted: dict[str, Counter[str]] = {name: Counter() for name in chosen}
     present: Counter[str] = Counter()
     rows = 0
@@ -81,24 +81,24 @@ async def show_summary(call: RestCall) -> Response:
         for name, value in zip(columns, row, strict=True):
             if value is not None and name in counted:
                 present[name] += 1
-                counted[name].update(list_values(name, value))
-    fields = {name: describe_field(counted[name], present[name]) for name in chosen if present[name]}
+                counted[name].update(count_field_values(name, value))
+    fields = {name: summarize_field(counted[name], present[name]) for name in chosen if present[name]}
     if call.mode.startswith("json"):
         return JSONResponse({"fields": fields, "event_count": rows})
     inner = "".join(field_xml(name, held) for name, held in fields.items())
     return Response(f"{XML_HEAD}<results preview='0'><summary c='{rows}'>{inner}</summary></results>", media_type=XML)
 
 
-def list_values(name: str, value: CellValue) -> list[str]:
+def count_field_values(name: str, value: CellValue) -> list[str]:
     """A cell's values as texts."""
     printed = print_field_values(name, value)
     return printed if isinstance(printed, list) else [printed]
 
 
-def describe_field(values: Counter[str], present: int) -> dict[str, Any]:
+def summarize_field(values: Counter[str], present: int) -> dict[str, Any]:
     """What is said of a field."""
     modes = [{"value": value, "count": count} for value, count in values.most_common(MOST_VALUES)]
-    numbers = [value for value in values if is_numeric_text(value)]
+    numbers = [value for value in values if is_number_in_text(value)]
     return {
         "count": present,
         "distinct_count": len(values),
@@ -108,7 +108,7 @@ def describe_field(values: Counter[str], present: int) -> dict[str, Any]:
     }
 
 
-def is_numeric_text(text: str) -> bool:
+def is_number_in_text(text: str) -> bool:
     """Whether a text is a number."""
     try:
         float(text)

@@ -13,7 +13,7 @@ from xml.sax.saxutils import quoteattr
 from starlette.responses import Response
 
 from harness.detection.engine import CellValue
-from harness.serve.splunk.atom import JSON, XML, clean, clean_xml
+from harness.serve.splunk.atom import JSON, XML, clean_xml, drop_controls
 from harness.serve.splunk.faults import SplunkError
 from harness.serve.splunk.jobs import print_time
 
@@ -112,7 +112,7 @@ def record_xml(place: int, record: Mapping[str, PrintedValues]) -> str:
     """One row."""
     parts = [f"<result offset='{place}'>\n"]
     for name, held in record.items():
-        parts.append(f"<field k={quoteattr(clean(name))}>")
+        parts.append(f"<field k={quoteattr(drop_controls(name))}>")
         for value in held if isinstance(held, list) else [held]:
             if name == "_raw":
                 parts.append(f"<v xml:space='preserve' trim='0'>{clean_xml(value)}</v>")

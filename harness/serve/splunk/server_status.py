@@ -55,7 +55,7 @@ async def show_info(call: RestCall) -> Response:
     return respond_entry(call.mode, entry, "server-info")
 
 
-SETTINGS: dict[str, Any] = {
+SERVER_SETTINGS: dict[str, Any] = {
     "SPLUNK_DB": "",
     "SPLUNK_HOME": "",
     "enableSplunkWebSSL": False,
@@ -77,10 +77,14 @@ async def show_settings(call: RestCall) -> Response:
     backend = call.state.backend
     held = find_stanza(backend, "server", "settings") or ConfStanza(name="settings", app="system", sharing="system")
     if call.method == "POST":
-        given = {name: values[-1] for name, values in call.parameters.items() if name in SETTINGS}
+        given = {name: values[-1] for name, values in call.parameters.items() if name in SERVER_SETTINGS}
         held = ConfStanza(name="settings", app="system", sharing="system", settings={**held.settings, **given})
         write_stanza(backend, "server", held)
-    own = {**SETTINGS, "SPLUNK_DB": str(backend.options.data), "mgmtHostPort": str(backend.options.ports.get("splunk"))}
+    own = {
+        **SERVER_SETTINGS,
+        "SPLUNK_DB": str(backend.options.data),
+        "mgmtHostPort": str(backend.options.ports.get("splunk")),
+    }
     entry = Entry(name="settings", path="server/settings", content={**own, **held.settings}, removable=False)
     return respond_entry(call.mode, entry, "settings")
 

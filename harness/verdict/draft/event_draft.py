@@ -10,8 +10,8 @@ from itertools import islice
 from harness.detection.plan.nodes import Node
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.verdict.draft.conditions import COUNT, DISTINCT, GROUPS, list_asked
-from harness.verdict.draft.solver import is_number, solve_all
-from harness.verdict.draft.wish import Wish, default_text, find_texts
+from harness.verdict.draft.solver import looks_like_number, solve_all
+from harness.verdict.draft.wish import Wish, default_text, find_wished_texts
 
 # All chosen: a draft that fits is mostly among the first three.
 MOST_WAYS = 8
@@ -58,7 +58,7 @@ def choose_texts(fields: Sequence[str], wishes: Mapping[str, tuple[Wish, ...]]) 
     """A text for each field that is to be there."""
     # What kind of event it is must not be made up; all else a rule may group by.
     wanted = [name for name in fields if name in wishes or name not in KIND_FIELDS or name in PLACE_FIELDS]
-    found = {name: next(find_texts(name, wishes.get(name, ())), None) for name in wanted}
+    found = {name: next(find_wished_texts(name, wishes.get(name, ())), None) for name in wanted}
     # The way that current add-ons collect, where a rule takes both.
     source = found.get("source") or ""
     current = f"Xml{source}"
@@ -84,7 +84,11 @@ def lay_out(
 
 def ask_number(wishes: Sequence[Wish]) -> int:
     """The smallest useful number that is all that is wished of it; 1 where nothing is."""
-    texts = [text for text in find_texts("count", wishes) if text is not None and is_number(text)] if wishes else []
+    texts = (
+        [text for text in find_wished_texts("count", wishes) if text is not None and looks_like_number(text)]
+        if wishes
+        else []
+    )
     return max(1, min((round(float(text)) for text in texts if float(text) > 0), default=1))
 
 

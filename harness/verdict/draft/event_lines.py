@@ -12,7 +12,7 @@ from harness.verdict.draft.event_draft import EventDraft
 
 # The start that scenarios have: a Tuesday within working hours.
 DRAFT_START = datetime(2026, 3, 3, 9, 12, tzinfo=UTC)
-METADATA = ("index", "source", "sourcetype", "host")
+EVENT_METADATA = ("index", "source", "sourcetype", "host")
 HOST = "WS01"
 CHANNEL = re.compile(r"(?i)^(?:xml)?wineventlog:(.+)$")
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
@@ -88,7 +88,9 @@ def spell_channel(draft: EventDraft, channel: str, *, own_names: bool) -> EventL
     first = draft.rows[0]
     lines = []
     for at, row in time_rows(draft):
-        data = {n: t for n, t in row.items() if n not in METADATA and n not in ("EventCode", "EventID", "Channel")}
+        data = {
+            n: t for n, t in row.items() if n not in EVENT_METADATA and n not in ("EventCode", "EventID", "Channel")
+        }
         named = use_log_names(data) if own_names and channel == SYSMON else data
         system = {
             "Provider_Name": PROVIDERS.get(channel, channel.partition("/")[0]),

@@ -14,7 +14,7 @@ from harness.detection.plan.expressions import Call, Column, Expression, Literal
 from harness.detection.plan.operation import Operation
 from harness.verdict.draft.conditions import UNKNOWN
 from harness.verdict.draft.regex_sample import sample_regex
-from harness.verdict.draft.wish import Wish, Wishes
+from harness.verdict.draft.wish import FieldWishes, Wish
 
 # Chosen: what has not been found among so many ways of making alternatives true is left to who reads the refusal.
 MOST_WAYS = 64
@@ -39,12 +39,12 @@ TAKEN_AS_THEY_ARE = (
 DEFAULT_FOLDER = "C:\\Windows\\System32\\"
 
 
-def solve_all(conditions: Sequence[Expression]) -> Iterator[Wishes]:
+def solve_all(conditions: Sequence[Expression]) -> Iterator[FieldWishes]:
     """Wishes under which all conditions are true, one way after the other."""
-    return limit_ways(solve_every([(each, True) for each in conditions], Wishes()))
+    return limit_ways(solve_every([(each, True) for each in conditions], FieldWishes()))
 
 
-def limit_ways(found: Iterable[Wishes]) -> Iterator[Wishes]:
+def limit_ways(found: Iterable[FieldWishes]) -> Iterator[FieldWishes]:
     """The first of many ways."""
     for number, each in enumerate(found):
         if number >= MOST_WAYS:
@@ -52,7 +52,7 @@ def limit_ways(found: Iterable[Wishes]) -> Iterator[Wishes]:
         yield each
 
 
-def solve_every(members: Sequence[tuple[Expression, bool]], wishes: Wishes) -> Iterator[Wishes]:
+def solve_every(members: Sequence[tuple[Expression, bool]], wishes: FieldWishes) -> Iterator[FieldWishes]:
     """Wishes under which each condition is as it should be."""
     if not members:
         yield wishes
@@ -62,7 +62,7 @@ def solve_every(members: Sequence[tuple[Expression, bool]], wishes: Wishes) -> I
         yield from solve_every(others, found)
 
 
-def solve(condition: Expression, truth: bool, wishes: Wishes) -> Iterator[Wishes]:
+def solve(condition: Expression, truth: bool, wishes: FieldWishes) -> Iterator[FieldWishes]:
     """Wishes under which a condition is true, or false; what nobody knows how to ask for is left as it is."""
     match condition:
         case Literal(value):
@@ -94,7 +94,7 @@ def solve(condition: Expression, truth: bool, wishes: Wishes) -> Iterator[Wishes
             yield wishes
 
 
-def solve_test(test: Call, truth: bool, wishes: Wishes) -> Iterator[Wishes]:
+def solve_test(test: Call, truth: bool, wishes: FieldWishes) -> Iterator[FieldWishes]:
     """Wishes under which a comparison or another test of one value with literals is true, or false."""
     operation, arguments = test.operation, test.arguments
     if len(arguments) == 2 and isinstance(arguments[0], Literal) and not isinstance(arguments[1], Literal):
@@ -118,7 +118,7 @@ def any_wish(wishes: Sequence[Wish]) -> Wish:
 
 def build_wish(operation: Operation, literals: Sequence[object]) -> Wish | list[Wish] | None:
     """What a test asks of its first argument, or each way to be it; None of a test that nobody can turn round."""
-    texts = [print_literal(value) for value in literals]
+    texts = [print_wished_literal(value) for value in literals]
     match operation:
         case ops.equal | ops.in_:
             return [equal_wish((each,)) for each in texts]
@@ -131,8 +131,8 @@ def build_wish(operation: Operation, literals: Sequence[object]) -> Wish | list[
         case ops.regex_found:
             return regex_wish(texts[0], "".join(texts[1:]))
         case ops.is_number:
-            return Wish(test=is_number, equal=("1", "100"))
-    if operation in NUMBER_TESTS and texts and is_number(texts[0]):
+            return Wish(test=looks_like_number, equal=("1", "100"))
+    if operation in NUMBER_TESTS and texts and looks_like_number(texts[0]):
         return number_wish(NUMBER_TESTS[operation], float(texts[0]))
     return build_part_wish(operation, texts[0]) if texts else None
 
@@ -162,11 +162,11 @@ def build_part_wish(operation: Operation, text: str) -> Wish | None:
 def equal_wish(texts: tuple[str, ...], *, ignore_case: bool = False, holds: bool = True) -> Wish:
     """The wish to be one of these texts."""
     small = {each.lower() for each in texts}
-    numbers = {float(each) for each in texts if is_number(each)}
+    numbers = {float(each) for each in texts if looks_like_number(each)}
 
     def test(text: str) -> bool:
         same = text.lower() in small if ignore_case else text in texts
-        return same or (is_number(text) and float(text) in numbers)
+        return same or (looks_like_number(text) and float(text) in numbers)
 
     return Wish(test=test, equal=texts, holds=holds)
 
@@ -218,23 +218,23 @@ def network_wish(networks: Sequence[str]) -> Wish | None:
 def number_wish(compare: Callable[[float, float], bool], bound: float) -> Wish:
     """The wish to be a number on one side of another."""
     near = (bound, bound + 1, bound - 1, bound * 2, bound / 2, 0.0, bound + 0.5)
-    texts = tuple(print_literal(each) for each in near if compare(each, bound))
-    return Wish(test=lambda text: is_number(text) and compare(float(text), bound), equal=texts)
+    texts = tuple(print_wished_literal(each) for each in near if compare(each, bound))
+    return Wish(test=lambda text: looks_like_number(text) and compare(float(text), bound), equal=texts)
 
 
-def is_number(text: str) -> bool:
+def looks_like_number(text: str) -> bool:
     """Whether a text is a plain number."""
     return re.fullmatch(r"[-+]?\d{1,15}(\.\d{1,15})?", text) is not None
 
 
-def print_literal(value: object) -> str:
+def print_wished_literal(value: object) -> str:
     """A literal as a field has it."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def place(subject: Expression, wish: Wish, wishes: Wishes) -> Iterator[Wishes]:
+def place(subject: Expression, wish: Wish, wishes: FieldWishes) -> Iterator[FieldWishes]:
     """Wishes under which a value is what is wished of it."""
     match subject:
         case Column(name) if name == UNKNOWN:
@@ -244,7 +244,7 @@ def place(subject: Expression, wish: Wish, wishes: Wishes) -> Iterator[Wishes]:
             if grown is not None:
                 yield grown
         case Literal(value):
-            if wish.grants(None if value is None else print_literal(value)):
+            if wish.grants(None if value is None else print_wished_literal(value)):
                 yield wishes
         case Call(ops.coalesce, members):
             for member in members:
@@ -258,7 +258,9 @@ def place(subject: Expression, wish: Wish, wishes: Wishes) -> Iterator[Wishes]:
             change = partial(replace_by_pattern, pattern, new)
             yield from place(value, wish.through(change, before=DEFAULT_FOLDER if "\\" in pattern else ""), wishes)
         case Call(ops.length, (value,)):
-            longer = tuple("x" * min(int(float(t)), 10_000) for t in wish.equal if is_number(t) and float(t) >= 0)
+            longer = tuple(
+                "x" * min(int(float(t)), 10_000) for t in wish.equal if looks_like_number(t) and float(t) >= 0
+            )
             yield from place(value, Wish(test=lambda text: wish.grants(str(len(text))), equal=longer), wishes)
         case Call(operation, (value, *_)) if operation in TAKEN_AS_THEY_ARE:
             yield from place(value, wish, wishes)

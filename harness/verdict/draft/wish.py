@@ -48,35 +48,35 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class FieldWishes:
     """Wishes by field, as far as conditions have been read."""
 
     by_field: Mapping[str, tuple[Wish, ...]] = field(default_factory=dict)
 
-    def add(self, name: str, wish: Wish) -> Wishes | None:
+    def add(self, name: str, wish: Wish) -> FieldWishes | None:
         """With one wish more; None where no text can be all of it."""
         held = (*self.by_field.get(name, ()), wish)
         if len(held) > WISHES_OF_A_FIELD:
             return None
-        grown = Wishes({**self.by_field, name: held})
+        grown = FieldWishes({**self.by_field, name: held})
         return grown if is_possible(name, held) else None
 
 
 def is_possible(name: str, wishes: Sequence[Wish]) -> bool:
     """Whether some text, or no field, is all that is wished."""
-    return any(True for _ in find_texts(name, wishes))
+    return any(True for _ in find_wished_texts(name, wishes))
 
 
-def find_texts(name: str, wishes: Sequence[Wish]) -> Iterator[str | None]:
+def find_wished_texts(name: str, wishes: Sequence[Wish]) -> Iterator[str | None]:
     """Texts of a field that are all that is wished of it, the plainest first; None is no field."""
     if any(w.absent and w.holds for w in wishes):
         candidates: Iterator[str | None] = iter((None,))
     else:
-        candidates = iter(dict.fromkeys(list_candidates(name, [w for w in wishes if w.holds and not w.absent])))
+        candidates = iter(dict.fromkeys(list_wished_texts(name, [w for w in wishes if w.holds and not w.absent])))
     yield from (text for text in candidates if all(w.grants(text) for w in wishes))
 
 
-def list_candidates(name: str, wanted: Sequence[Wish]) -> Iterator[str]:
+def list_wished_texts(name: str, wanted: Sequence[Wish]) -> Iterator[str]:
     """Texts that are put together of the parts that are wanted, then everyday ones."""
     for wish in wanted:
         yield from wish.equal

@@ -26,7 +26,7 @@ from harness.detection.engines.spark.functions import (
     make_fold,
     make_function,
 )
-from harness.detection.engines.spark.session import FEW_EVENTS, MANY_EVENTS, open_session
+from harness.detection.engines.spark.session import FEW_EVENTS, MANY_EVENTS, open_spark_session
 from harness.detection.plan.dimension import Dimension
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.nodes import Node
@@ -61,7 +61,7 @@ class Spark:
     patience: float
 
     def __init__(self, address: str) -> None:
-        self.session = open_session(address)
+        self.session = open_spark_session(address)
         self.patience = DEFAULT_PATIENCE
         self.names = PhysicalNames()
         self.tables: dict[str, Stored] = {}

@@ -59,7 +59,7 @@ def write_json_array(*values: object) -> str:
     return "[" + ",".join(write_json(v) or "null" for v in values) + "]"
 
 
-def is_json(text: str | None) -> bool | None:
+def is_json_value(text: str | None) -> bool | None:
     """Whether a text is JSON; null of null."""
     if text is None:
         return None
@@ -119,7 +119,7 @@ SPARK_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
     ops.to_json: write_json,
     ops.json_object: write_json_object,
     ops.json_array: write_json_array,
-    ops.json_valid: is_json,
+    ops.json_valid: is_json_value,
     ops.json_keys: list_json_keys,
     ops.list_mode: find_list_mode,
     ops.list_split: split_text,
@@ -155,7 +155,7 @@ def evaluate_rows(name: str, columns: Sequence[pa.Array]) -> pa.Array:
     """The function's value for each row, looked at once for rows that are alike."""
     operation, _, kind = find_function_kind(name)
     rows = list(zip(*(column.to_pylist() for column in columns), strict=True))
-    return pa.array(compute_distinct(operation, rows), ARROW_TYPES[kind])
+    return pa.array(compute_each_once(operation, rows), ARROW_TYPES[kind])
 
 
 def evaluate_elements(name: str, lists: pa.Array, slots: pa.Array) -> pa.Array:
@@ -167,7 +167,7 @@ def evaluate_elements(name: str, lists: pa.Array, slots: pa.Array) -> pa.Array:
     places = json.loads(slots[0].as_py()) if len(slots) else []
     given = lists.to_pylist()
     rows = [fill_slots(places, element) for members in given for element in members or ()]
-    values = iter(compute_distinct(operation, rows))
+    values = iter(compute_each_once(operation, rows))
     made = [None if members is None else [next(values) for _ in members] for members in given]
     return pa.array(made, pa.list_(ARROW_TYPES[kind]))
 
@@ -177,7 +177,7 @@ def fill_slots(places: Sequence[Any], element: Any) -> tuple[Any, ...]:
     return tuple(p[0] if isinstance(p, list) else element if p is None else element[p] for p in places)
 
 
-def compute_distinct(operation: Operation, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+def compute_each_once(operation: Operation, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
     """The operation's value for each row; raises RuntimeError whose message the engine reads."""
     keys = [tuple(tuple(v) if isinstance(v, list) else v for v in row) for row in rows]
     distinct = dict(zip(keys, rows, strict=True))

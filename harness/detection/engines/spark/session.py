@@ -67,14 +67,14 @@ MANY_EVENTS = {
 }
 
 
-def open_session(address: str) -> SparkSession:
+def open_spark_session(address: str) -> SparkSession:
     """A session of its own at an address: `local[2]`, `sc://host:port` or `databricks`; raises UnreachableError."""
     # Every failed statement would be told a second time, as JSON on stderr.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
     if address.startswith("local"):
         session = start_spark(address).newSession()
     else:
-        session = connect_to_server(build_databricks_address() if address == DATABRICKS else address)
+        session = connect_spark_server(build_databricks_address() if address == DATABRICKS else address)
         ship_package(session)
     for name, value in SESSION_MEANING.items():
         session.conf.set(name, value)
@@ -131,7 +131,7 @@ def silenced_stderr(log: Path) -> Iterator[None]:
         os.close(before)
 
 
-def connect_to_server(address: str) -> SparkSession:
+def connect_spark_server(address: str) -> SparkSession:
     """A session on a server of Spark Connect."""
     shown = address.partition(";")[0]
     place = urlsplit(shown)
