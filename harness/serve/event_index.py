@@ -41,6 +41,7 @@ PART_BYTES = 32 << 20
 MOST_STORE_FILES = 400
 # Nobody reads an old file for longer than a search may run; chosen.
 KEPT_SECONDS = 900.0
+ENDLESS = 1 << 50
 
 
 RewriteEvents = Callable[[Events, pa.Table], Events]
@@ -86,11 +87,14 @@ class EventIndex:
         manifest = read_manifest(self.store)
         self.tables = manifest.tables
         store = CodedStore(self.store)
+        # All of them were held before, whatever room was left then.
+        self.dimensions.room += ENDLESS
         for name, held in manifest.dimensions.items():
             texts = store.texts(name)
             self.dimensions.encode(name, texts)
             self.written[name] = (len(texts), held.file)
             self.described[name] = held
+        self.dimensions.room -= ENDLESS
         self.remove_strangers(manifest)
 
     def remove_strangers(self, manifest: StoreManifest) -> None:

@@ -92,7 +92,7 @@ def read_received(parts: Iterable[Received], folder: Path, number: int, props: P
         if look == "text":
             yield build_text_events(batch)
         else:
-            yield from read_by_format(batch, look, folder / f"{number:06}-{place}.{look}")
+            yield from read_or_keep(batch, look, folder / f"{number:06}-{place}.{look}")
 
 
 def list_dated_texts(
@@ -115,6 +115,15 @@ def find_look(text: str) -> str:
     if "<Event" in text[:300] and WINDOWS_EVENT.match(text) and text.rstrip().endswith("</Event>"):
         return "xml" if len(EVENT_START.findall(text)) == 1 else "text"
     return "text"
+
+
+def read_or_keep(batch: TextBatch, look: str, path: Path) -> list[Events]:
+    """The events of texts that one reader reads; where it fails they are the texts that they are."""
+    try:
+        return [*read_by_format(batch, look, path)]
+    # Whatever it is: what was acknowledged must not be held up by one text.
+    except Exception:
+        return [build_text_events(batch)]
 
 
 READERS = {"ndjson": ndjson, "xml": windows_xml}

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from harness.diagnostics import HarnessError
 from harness.serve.journal_record import RawText
 from harness.telemetry.indexing.line_breaker import break_lines, merge_lines
 from harness.telemetry.indexing.plain_text import EventClock
@@ -35,7 +36,11 @@ def break_raw_text(part: RawText, props: Props) -> Iterator[EventText]:
     if not any(name in settings for name in BREAKS) and is_json_lines(text):
         # As the add-ons of all sources of JSON have it: a line is an event, however long.
         settings = {"SHOULD_LINEMERGE": "false", "TRUNCATE": LONGEST_JSON, **settings}
-    yield from break_plain_text(text, settings, part.arrived)
+    try:
+        yield from [*break_plain_text(text, settings, part.arrived)]
+    except HarnessError:
+        # Settings that a client has written and nobody can read: the events come all the same, and in time.
+        yield from break_plain_text(text, {}, part.arrived)
 
 
 def break_plain_text(text: str, settings: Mapping[str, str], arrived: int) -> Iterator[EventText]:

@@ -191,3 +191,13 @@ def test_half_a_request_holds_no_connection_for_ever(own_server):
         half.settimeout(60)
         with pytest.raises(ConnectionResetError):
             half.recv(1)
+
+
+def test_settings_that_nobody_can_read_hold_no_event_up(server):
+    index = make_index(server, "odd_settings")
+    form = {"name": "odd", "LINE_BREAKER": "(", "TIME_FORMAT": "%!"}
+    assert server.ask("POST", "/services/configs/conf-props", form)[0] == 201
+    server.ask("POST", f"/services/collector/raw?index={index}&sourcetype=odd", "a=1", port="hec")
+    server.send({"event": {"a": "2"}, "index": index})
+    server.ask("DELETE", "/services/configs/conf-props/odd")
+    assert server.search(f"search index={index} | stats count") == [{"count": "2"}]

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from harness.serve.options import read_token
 from tests.cli.command_line import detlab
 from tests.serve.server_process import TOKEN
@@ -53,6 +55,7 @@ def test_what_is_not_served_is_answered_as_the_product_answers_it_and_told(serve
     assert server.ask("GET", "/services/no/such/endpoint", token=None)[0] == 401
 
 
+@pytest.mark.more
 def test_recorded_events_and_macros_are_there_from_the_beginning(own_server, tmp_path):
     (tmp_path / "events.ndjson").write_text('{"time":"2026-05-05T08:00:00Z","user":"a"}\n')
     app = tmp_path / "app" / "default"
@@ -64,3 +67,17 @@ def test_recorded_events_and_macros_are_there_from_the_beginning(own_server, tmp
     found.stop()
     again = own_server("--events", str(tmp_path / "events.ndjson"))
     assert again.search("search index=* user=a | stats count") == [{"count": "1"}]
+
+
+@pytest.mark.more
+def test_no_name_leads_out_of_the_data_folder(own_server, tmp_path):
+    server = own_server("--plain")
+    before = {path for path in tmp_path.parent.rglob("*") if "data" not in path.parts}
+    away = "..%2F..%2Faway"
+    server.ask("POST", f"/servicesNS/nobody/{away}/configs/conf-{away}", {"name": "../../away", "a": "1"})
+    server.ask("POST", f"/services/properties/{away}/{away}/{away}", {"value": "1"})
+    form = {"name": "../../away.csv", "eai:data": "a\n1\n"}
+    assert server.ask("POST", "/services/data/lookup-table-files", form)[0] == 400
+    form = {"name": "mine.csv", "eai:data": "/etc/passwd"}
+    assert server.ask("POST", "/services/data/lookup-table-files", form)[0] == 400
+    assert {path for path in tmp_path.parent.rglob("*") if "data" not in path.parts} == before

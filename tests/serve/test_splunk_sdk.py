@@ -96,6 +96,18 @@ def grant_and_revoke(role):
     return granted, role.revoke("search").refresh()["capabilities"]
 
 
+def keep_password(service):
+    kept = service.storage_passwords.create("secret", "user", "realm").clear_password
+    return kept, len(service.storage_passwords.delete("user", "realm").list())
+
+
+def use_input(service):
+    token = service.inputs.create("an_input", "http").refresh()["token"]
+    changed = service.inputs["http://an_input", "http"].update(sourcetype="q").refresh()["sourcetype"]
+    service.inputs.delete("http://an_input", "http")
+    return len(token), changed, ("http://an_input", "http") in service.inputs
+
+
 def describe(saved):
     return saved.update(description="told").refresh()["description"]
 
@@ -142,7 +154,7 @@ REACHED = {
     "binding.Context.get of nothing": (lambda s: fails(lambda: s.get("no/such/endpoint")), 404),
     "binding.Context.request": (lambda s: s.request("data/indexes", method="GET").status, 200),
     "Service.info": (lambda s: (s.info["version"], s.info["product_type"]), ("10.4.0", "enterprise")),
-    "Service.settings": (lambda s: s.settings["sessionTimeout"], "1h"),
+    "Service.settings": (lambda s: s.settings["serverName"], "detlab"),
     "Settings.update": (lambda s: s.settings.update(sessionTimeout="2h").refresh()["sessionTimeout"], "2h"),
     "Service.capabilities": (lambda s: "search" in s.capabilities, True),
     "Service.restart": (lambda s: s.restart(timeout=20).status, 200),
@@ -265,18 +277,9 @@ REACHED = {
         lambda s: with_new(s.roles, "analyst", then=grant_and_revoke),
         (["search"], []),
     ),
-    "StoragePasswords.create": (
-        lambda s: s.storage_passwords.create("secret", "user", "realm").clear_password,
-        "secret",
-    ),
-    "StoragePasswords.delete": (lambda s: len(s.storage_passwords.delete("user", "realm").list()), 0),
-    "Inputs.create": (lambda s: len(s.inputs.create("an_input", "http").refresh()["token"]), 36),
+    "StoragePasswords.create and delete": (keep_password, ("secret", 0)),
+    "Inputs.create, Input.update, Inputs.delete": (use_input, (36, "q", False)),
     "Inputs.kinds": (lambda s: s.inputs.kinds, ["http"]),
-    "Input.update": (lambda s: s.inputs["http://an_input", "http"].update(sourcetype="q").refresh()["sourcetype"], "q"),
-    "Inputs.delete": (
-        lambda s: (s.inputs.delete("http://an_input", "http"), ("http://an_input", "http") in s.inputs)[1],
-        False,
-    ),
     "KVStoreCollectionData": (key_value_store, ([3, 2], [9], [3])),
     "FiredAlerts": (lambda s: [group.name for group in s.fired_alerts], ["-"]),
     "Entity.acl_update": (

@@ -107,6 +107,9 @@ def user_entry(call: RestCall, name: str, held: Mapping[str, Any]) -> Entry:
     """A user as an entity; nothing of the password."""
     content = {
         "defaultApp": held.get("defaultApp", "launcher"),
+        "defaultAppIsUserOverride": "defaultApp" in held,
+        "defaultAppSourceRole": "system",
+        "password": "********",
         "email": held.get("email", ""),
         "realname": held.get("realname", ""),
         "roles": list_user_roles(call.state.backend, name),
@@ -189,9 +192,12 @@ ROLE_DEFAULTS: Mapping[str, Any] = {
     "cumulativeSrchJobsQuota": 0,
     "defaultApp": "",
     "imported_capabilities": [],
+    "imported_rtSrchJobsQuota": 0,
+    "imported_srchDiskQuota": 0,
     "imported_srchFilter": "",
     "imported_srchIndexesAllowed": [],
     "imported_srchIndexesDefault": [],
+    "imported_srchJobsQuota": 0,
     "rtSrchJobsQuota": 6,
     "srchDiskQuota": 100,
     "srchFilter": "",

@@ -43,14 +43,41 @@ def show_saved_search(call: RestCall, stanza: ConfStanza) -> Mapping[str, Any]:
     }
 
 
+SAVED_DEFAULTS: Mapping[str, Any] = {
+    **dict.fromkeys(("action.email", "action.populate_lookup", "action.rss", "action.script"), "0"),
+    "action.summary_index": "0",
+    "actions": "",
+    "alert.expires": "24h",
+    "alert.severity": "3",
+    "alert.suppress": "0",
+    "alert.track": "0",
+    "alert_type": "always",
+    "cron_schedule": "",
+    "description": "",
+    "dispatch.buckets": "0",
+    "dispatch.earliest_time": "",
+    "dispatch.latest_time": "",
+    "dispatch.lookups": "1",
+    "dispatch.max_count": "500000",
+    "dispatch.max_time": "0",
+    "dispatch.reduce_freq": "10",
+    "dispatch.spawn_process": "1",
+    "dispatch.time_format": "%FT%T.%Q%:z",
+    "dispatch.ttl": "2p",
+    "is_visible": "1",
+    "max_concurrent": "1",
+    "realtime_schedule": "1",
+    "request.ui_dispatch_app": "",
+    "restart_on_searchpeer_add": "1",
+    "run_on_startup": "0",
+}
+"""What savedsearches.conf has of a search that says nothing of it."""
+
 KIND = EntityKind(
     path=SAVED_PATH,
     file="savedsearches",
     title="savedsearch",
-    defaults={"actions": "", "alert_type": "always", "alert.severity": "3", "alert.suppress": "0", "alert.track": "0",
-              "cron_schedule": "", "description": "", "dispatch.earliest_time": "", "dispatch.latest_time": "",
-              "dispatch.ttl": "2p", "is_visible": "1", "max_concurrent": "1", "realtime_schedule": "1",
-              "request.ui_dispatch_app": "", "run_on_startup": "0"},
+    defaults=SAVED_DEFAULTS,
     required=("search",),
     actions=("dispatch", "history", "suppress", "acknowledge"),
     shown=show_saved_search,
