@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from manual import commands, errors, languages, scenarios, telemetry
+from manual import commands, documents, errors, languages, telemetry
 
 ROOT = Path(__file__).parents[1]
 # What stands at the top of the repository belongs to the site as well.
 TOP_PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-FAMILIES = (commands, languages, scenarios, telemetry, errors)
+FAMILIES = (commands, documents, languages, telemetry, errors)
 
 
 def write_sources(out: Path) -> None:

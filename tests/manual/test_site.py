@@ -12,6 +12,7 @@ from harness.cli.main import main
 from harness.detection.language import list_languages
 from harness.detection.reference import reference
 from harness.report.error_manual import list_error_pages
+from harness.telemetry.document_schemas import SCHEMAS, build_schema
 from harness.telemetry.shape import list_shapes
 from manual.__main__ import write_sources
 from manual.markdown import escape_cell, fence
@@ -61,9 +62,16 @@ def test_each_error_each_behaviour_and_each_shape_is_on_a_page(site: Path):
     assert {page.code for page in list_error_pages()} <= errors
     behaviours = (site / "reference" / "behaviours.md").read_text("utf-8")
     root = Path(__file__).parents[2]
-    assert [p.stem for p in root.glob("generators/[!_]*.py") if f"| `{p.stem}` |" not in behaviours] == []
+    assert [p.stem for p in root.glob("generators/[!_]*.py") if f"## `{p.stem}`" not in behaviours] == []
     shapes = (site / "reference" / "shapes.md").read_text("utf-8")
     assert [s.name for s in list_shapes() if f"`{s.name}`" not in shapes] == []
+
+
+def test_each_key_of_a_document_is_on_its_page(site: Path):
+    for name in SCHEMAS:
+        page = (site / "reference" / "documents" / f"{name}.md").read_text("utf-8")
+        for definition in build_schema(name, [])["$defs"].values():
+            assert [key for key in definition.get("properties", ()) if f"| `{key}` |" not in page] == []
 
 
 def test_nothing_that_a_cell_or_a_block_holds_ends_it():
