@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,6 +121,9 @@ class ScenarioFile(pytest.File):
 
 class ScenarioItem(pytest.Item):
     """One expectation or one signal of a scenario."""
+
+    # No fixture is used; pytest-lsp 1.0, where it is installed, ends every test that does not say so.
+    funcargs: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, *, key: str, number: int, **rest: Any) -> None:
         """`key` and `number` are its place in the document: `expect`, 0."""

@@ -253,11 +253,11 @@ def test_an_engine_is_one_module(checkout):
 
 
 def test_a_report_format_is_one_file(checkout):
-    checkout.add("markdown.py", "report/formats/markdown.py")
+    checkout.add("asciidoc.py", "report/formats/asciidoc.py")
     checkout.write("any.cql", "#event_simpleName=DnsRequest")
     checkout.write("look-ups.yaml", LOOK_UPS.split("telemetry:")[0] + EXPECTED)
-    checkout.out("run", "look-ups.yaml", "--markdown", "report.md")
-    assert (checkout.folder / "report.md").read_text().splitlines()[2:] == ["| Look-ups | any.cql | true positive |"]
+    checkout.out("run", "look-ups.yaml", "--asciidoc", "report.adoc")
+    assert (checkout.folder / "report.adoc").read_text().splitlines()[1:-1] == ["|Look-ups |any.cql |true positive"]
 
 
 EXPECTED = """expect:

@@ -22,4 +22,8 @@ def dumps(document: Mapping[str, Any]) -> str:
     # ASCII survives every terminal and log; NaN is no JSON, and a reader would fail far away from here.
     text = json.dumps(document, ensure_ascii=True, allow_nan=False)
     # Indented afterwards: with `indent` Python's own encoder writes it value by value, which takes three times as long.
-    return msgspec.json.format(text, indent=2) + "\n"
+    try:
+        return msgspec.json.format(text, indent=2) + "\n"
+    except msgspec.DecodeError:
+        # Half of a character that UTF-16 writes as two is JSON by the grammar, and msgspec refuses it.
+        return json.dumps(document, ensure_ascii=True, allow_nan=False, indent=2) + "\n"

@@ -312,16 +312,24 @@ def convert_document(document: Document, type_: type[T], at: Iterable[DocumentKe
     try:
         return msgspec.convert(document.node(path).value, type_)
     except msgspec.ValidationError as error:
-        misfits = collect_misfits(document, path, type_)
-        first, *others = sorted(misfits, key=rank_misfit)
+        first, *others = order_misfits(collect_misfits(document, path, type_))
         first.others = tuple(others)
         raise first from error
 
 
-def rank_misfit(error: SourceError) -> tuple[int, bool, int]:
-    """Where an error stands among those of a document: by its line, there a misspelt key before what it makes lack."""
-    line, _ = error.span.source.position(error.span.start)
-    return line, error.code == "missing-field", error.span.start
+def order_misfits(misfits: Sequence[tuple[NodePath, SourceError]]) -> list[SourceError]:
+    """The errors by their places, but a misspelt key before what the same mapping lacks by it."""
+    misspelt: dict[NodePath, int] = {}
+    for part, error in misfits:
+        if error.code == "unknown-field":
+            misspelt[part] = min(error.span.start, misspelt.get(part, error.span.start))
+
+    def rank(found: tuple[NodePath, SourceError]) -> tuple[int, bool]:
+        part, error = found
+        lacks = error.code == "missing-field"
+        return max(error.span.start, misspelt.get(part, 0) if lacks else 0), lacks
+
+    return [error for _, error in sorted(misfits, key=rank)]
 
 
 # Chosen: a person mends some and runs it again; each costs one more conversion.
@@ -331,9 +339,9 @@ LARGEST_FOR_ALL = 20_000
 NodePath = tuple[DocumentKey, ...]
 
 
-def collect_misfits(document: Document, at: NodePath, type_: Any) -> list[SourceError]:
-    """The errors of every part that does not fit: msgspec tells one at a time, so what it tells is left out next."""
-    found: list[SourceError] = []
+def collect_misfits(document: Document, at: NodePath, type_: Any) -> list[tuple[NodePath, SourceError]]:
+    """Every part that does not fit and its error: msgspec tells one at a time, so what it tells is left out next."""
+    found: list[tuple[NodePath, SourceError]] = []
     left_out: set[NodePath] = set()
     most = MOST_MISFITS if document.root.size <= LARGEST_FOR_ALL else 1
     while len(found) < most:
@@ -347,7 +355,7 @@ def collect_misfits(document: Document, at: NodePath, type_: Any) -> list[Source
         named = (*path, field_of[1]) if field_of else path
         # A part that was left out is told already, and so is whatever lacks it.
         if not ("missing required field" in message and named in left_out):
-            found.append(build_misfit_error(document, at, type_, message, steps))
+            found.append((path, build_misfit_error(document, at, type_, message, steps)))
         wrong = named if "unknown field" in message else path
         if wrong == at:
             break

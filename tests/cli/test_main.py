@@ -78,7 +78,8 @@ def test_a_missing_argument_is_told_without_a_traceback():
     ran = CliRunner().invoke(main, ["explain"])
     assert ran.exit_code == 2
     assert ran.stderr == (
-        "error[usage]: missing argument 'PATH'\n  = help: `detlab explain --help` shows how it is called\n"
+        "error[usage]: no rule is given\n"
+        "  = help: name a file, `-` for stdin, or write -e TEXT; `detlab explain --help`\n"
     )
 
 

@@ -129,5 +129,5 @@ def test_lint_tells_what_a_search_does_not_mean(events, text, found):
 def test_docs_of_what_no_language_has_are_an_error():
     ran = detlab("docs", "nosuchthing")
     assert (ran.code, ran.out) == (2, "")
-    assert "error[unknown-name]: no command or function is called `nosuchthing`" in ran.err
+    assert "error[unknown-name]: no command, function or error is called `nosuchthing`" in ran.err
     assert "did you mean `groupBy`?" in detlab("docs", "groupby").err
