@@ -4,6 +4,7 @@ import gzip
 import json
 import socket
 import ssl
+from contextlib import suppress
 
 import pytest
 
@@ -189,8 +190,10 @@ def test_half_a_request_holds_no_connection_for_ever(own_server):
     with socket.create_connection(("127.0.0.1", server.port("hec"))) as half:
         half.sendall(b"POST /services/collector HTTP/1.1\r\n")
         half.settimeout(60)
-        with pytest.raises(ConnectionResetError):
-            half.recv(1)
+        # Closed or reset: anything but the socket's own time limit.
+        with suppress(ConnectionResetError):
+            while half.recv(4096):
+                pass
 
 
 def test_settings_that_nobody_can_read_hold_no_event_up(server):

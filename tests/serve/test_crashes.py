@@ -28,6 +28,8 @@ def send_until_it_dies(server, client, acknowledged):
             number += 1
     except OSError:
         return
+    finally:
+        connection.close()
 
 
 def test_no_acknowledged_event_is_lost_or_doubled_by_kill_9(own_server):

@@ -39,6 +39,7 @@ DECLARED = {
     "A window of rows spans all groups together": JOIN,
     "The row before, of any group or of the own one": "a frame of RANGE takes no 64-bit distance there",
     "A key that is missing agrees with nothing": "a join by nothing but nulls has no key there",
+    "A subsearch is a condition: rows joined by OR, their fields by AND": "a join by nothing but nulls has no key there",
     "cidrmatch of both versions; other text is in no network": "a network has to be a constant text there",
     "The search of a join gives 50,000 rows at most": LONG,
     "A subsearch gives 10,000 rows at most": LONG,

@@ -35,6 +35,8 @@ LOCAL = "local[2]"
 DEFAULT_PORT, SECONDS_TO_ANSWER = 15002, 10.0
 DATABRICKS = "databricks"
 DATABRICKS_VARIABLES = ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLUSTER_ID")
+# A shell that works with a server has them; --engine says where plans run, and Spark refuses two answers.
+OTHER_ADDRESSES = ("SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "SPARK_API_MODE")
 # What a statement means must not hang on where it runs; whoever prints one says so above it.
 SESSION_MEANING = {
     "spark.sql.session.timeZone": "UTC",
@@ -93,6 +95,8 @@ def start_spark(master: str) -> SparkSession:
     memory = min(Board.current.memory or default_memory(), default_memory()) // 4
     # Workers otherwise run whatever `python3` is first in the path; no setting of Spark says it to Python's side.
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    for name in OTHER_ADDRESSES:
+        os.environ.pop(name, None)
     builder: Any = SparkSession.builder.master(master).appName("detlab")
     settings = {
         **LOOPBACK_ONLY,
