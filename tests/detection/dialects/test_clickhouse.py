@@ -29,6 +29,7 @@ CLICKHOUSE_TYPES = {
 
 
 JOIN = "ClickHouse takes the aliased relation of this join for a correlated subquery"
+NULLS = "a join by nothing but nulls has no key there"
 LONG = "ClickHouse's planner gives up on a statement of thousands of parts"
 DECLARED = {
     "A backslash and a caret are letters of a name": "sqlglot doubles a backslash in a name for ClickHouse",
@@ -38,8 +39,8 @@ DECLARED = {
     "streamstats with a window of time looks at the rows before that are so near": JOIN,
     "A window of rows spans all groups together": JOIN,
     "The row before, of any group or of the own one": "a frame of RANGE takes no 64-bit distance there",
-    "A key that is missing agrees with nothing": "a join by nothing but nulls has no key there",
-    "A subsearch is a condition: rows joined by OR, their fields by AND": "a join by nothing but nulls has no key there",
+    "A key that is missing agrees with nothing": NULLS,
+    "A subsearch is a condition: rows joined by OR, their fields by AND": NULLS,
     "cidrmatch of both versions; other text is in no network": "a network has to be a constant text there",
     "The search of a join gives 50,000 rows at most": LONG,
     "A subsearch gives 10,000 rows at most": LONG,
