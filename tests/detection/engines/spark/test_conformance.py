@@ -14,6 +14,19 @@ pytest.importorskip("pyspark", reason="Spark is not installed: pip install 'detl
 DECLARED: dict[str, str] = {}
 """Cases whose answer is another one on Spark, by page and title, each with the reason."""
 
+CLOSED = {
+    "spl/statistical_functions.md: The mean of a hundred equal prices is printed in full": (
+        "Spark adds number by number, as Splunk does, and a few rows in their order"
+    ),
+}
+"""Known gaps of the embedded engine that are none on Spark, each with the reason."""
+
+
+def list_cases():
+    """Every case; of those that are closed on Spark, without the mark of a known gap."""
+    for each in embedded.every_case():
+        yield pytest.param(*each.values, id=each.id) if each.id in CLOSED else each
+
 
 @pytest.fixture(scope="module")
 def spark():
@@ -27,7 +40,7 @@ def spark():
     opened.close()
 
 
-@pytest.mark.parametrize("case", list(embedded.every_case()))
+@pytest.mark.parametrize("case", list(list_cases()))
 def test_a_case_of_the_pages_holds_on_spark(case, spark, request):
     name = request.node.callspec.id
     problem = check_case(case, spark)
@@ -38,4 +51,4 @@ def test_a_case_of_the_pages_holds_on_spark(case, spark, request):
 
 
 def test_what_is_declared_to_differ_is_a_case():
-    assert set(DECLARED) <= {p.id for p in embedded.every_case()}
+    assert {*DECLARED, *CLOSED} <= {p.id for p in embedded.every_case()}
