@@ -7,6 +7,7 @@ that stands in a million events is looked at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from harness.detection.plan.operation import Operation
@@ -56,10 +57,10 @@ def compute_values(operation: Operation, arguments: Iterable[Sequence[ComputedVa
     """The operation's value for each tuple of arguments; a function that backtracks shares one time bound."""
     function = COMPUTATIONS[operation]
     # One clock for all values of a pattern: each may be quick enough, and a million of them not.
-    if operation in REGEX_COMPUTATIONS:
-        with bound_pattern_time():
-            return [compute_value(operation, function, a) for a in arguments]
-    return [compute_value(operation, function, a) for a in arguments]
+    with bound_pattern_time() if operation in REGEX_COMPUTATIONS else nullcontext():
+        if operation.takes_null:
+            return [function(*a) for a in arguments]
+        return [None if None in a else function(*a) for a in arguments]
 
 
 def compute_value(operation: Operation, function: Function, arguments: Sequence[ComputedValue]) -> ComputedValue:

@@ -52,7 +52,7 @@ from harness.detection.sql.join import compile_join, compile_union
 from harness.detection.sql.kept_groups import KeptGroup, KeptGroups, find_lasting_groups
 from harness.detection.sql.relation import Computation, Relation, Stored, TemporaryTable
 from harness.detection.sql.scan import compile_scan
-from harness.detection.sql.top_rows import drop_lower_counts
+from harness.detection.sql.top_rows import all_or_first, drop_lower_counts, may_be_all
 from harness.detection.sql.window import Folding, compile_window
 from harness.diagnostics import HarnessError
 
@@ -138,10 +138,10 @@ def compile_sort(c: Compilation, node: Sort) -> None:
 
 def compile_limit(c: Compilation, node: Limit) -> None:
     """The first rows of the current order, or the last."""
-    below = c.relations[id(node.source)]
-    fewer = drop_lower_counts(c, node, below)
+    every = c.relations[id(node.source)]
+    fewer = drop_lower_counts(c, node, every)
     # All groups there are may be too many for texts of each, and few are left of them once they are filtered.
-    ranks = fewer is below and is_every_group(node.source)
+    ranks = fewer is every and is_every_group(node.source)
     below = c.decode_order(fewer, ranks=ranks)
     keys = tuple(k.flipped() for k in below.order) if node.last else below.order
     query = c.over(below).keeping(c.shape(node), {})
@@ -150,7 +150,10 @@ def compile_limit(c: Compilation, node: Limit) -> None:
     query.sql.set("limit", exp.Limit(expression=exp.Literal.number(str(node.count))))
     if node.offset:
         query.sql.set("offset", exp.Offset(expression=exp.Literal.number(str(node.offset))))
-    c.add(node, query, c.shape(node), below.order)
+    if may_be_all(c, node) and fewer is not every:
+        c.add(node, all_or_first(c, node, every, c.cte("first", query.sql)), c.shape(node))
+    else:
+        c.add(node, query, c.shape(node), below.order)
 
 
 def compile_reverse(c: Compilation, node: Reverse) -> None:

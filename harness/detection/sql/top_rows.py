@@ -14,7 +14,7 @@ from harness.detection.plan.nodes import Aggregate, Derive, Limit, Node, Scan, S
 from harness.detection.plan.passes.whole_numbers import is_whole
 from harness.detection.sql import build as b
 from harness.detection.sql.aggregation import order_by
-from harness.detection.sql.build import build_select, fn
+from harness.detection.sql.build import SelectQuery, build_select, fn
 from harness.detection.sql.compilation import Compilation
 from harness.detection.sql.relation import Relation
 
@@ -38,9 +38,35 @@ def drop_lower_counts(c: Compilation, node: Limit, relation: Relation) -> Relati
     beyond = exp.GTE if first.descending else exp.LTE
     query = build_select([exp.Star()], relation.name)
     # Rows without a number stay, wherever the order puts them.
-    kept = exp.Or(this=beyond(this=key, expression=bound), expression=b.is_null(key.copy()))
+    kept: exp.Expression = exp.Or(this=beyond(this=key, expression=bound), expression=b.is_null(key.copy()))
+    if may_be_all(c, node):
+        kept = exp.And(this=exp.Paren(this=kept), expression=cuts(exp.GT, node, relation))
     query.set("where", exp.Where(this=kept))
     return replace(relation, name=c.cte("candidates", query))
+
+
+def may_be_all(c: Compilation, node: Limit) -> bool:
+    """Whether a limit that cuts nothing need not sort either: nobody above asks for the order of its rows."""
+    return not node.offset and not c.wants_order(node)
+
+
+def all_or_first(c: Compilation, node: Limit, every: Relation, first: str) -> SelectQuery:
+    """All rows where the limit cuts none, else the `first` of them, a CTE that has no rows then.
+
+    How many groups there are is known at once, and sorting a million of them by all their texts is most of a query.
+    """
+    columns = [c.names(n) for n in c.shape(node)]
+    uncut = build_select([b.sql_column(n) for n in columns], every.name)
+    uncut.set("where", exp.Where(this=cuts(exp.LTE, node, every)))
+    query = exp.Union(this=uncut, expression=build_select([b.sql_column(n) for n in columns], first), distinct=False)
+    codes = {n: coding for n, coding in every.codes.items() if n in columns}
+    return SelectQuery(sql=query, held=frozenset(columns), codes=codes)
+
+
+def cuts(compare: type[exp.Binary], node: Limit, every: Relation) -> exp.Binary:
+    """How the number of all rows compares with the limit."""
+    number = exp.Subquery(this=build_select([b.alias(fn("count", exp.Star()), "rows")], every.name))
+    return compare(this=number, expression=b.sql_integer(node.count))
 
 
 def is_kept(c: Compilation, node: Node) -> bool:

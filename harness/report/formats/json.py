@@ -209,7 +209,13 @@ def place_object(span: Span | None) -> dict[str, Any] | None:
 
 def row_objects(rows: ResultRows) -> Iterable[dict[str, Any]]:
     """Rows as objects without absent fields."""
-    return ({n: encode_json_value(v) for n, v in record.items()} for record in rows.records())
+    # Column by column, since most have no number in them and nothing to encode.
+    columns = [
+        list(map(encode_json_value, values)) if any(type(v) is float for v in values) else values
+        for values in zip(*rows.rows, strict=True)
+    ]
+    for row in zip(*columns, strict=True):
+        yield {n: v for n, v in zip(rows.columns, row, strict=True) if v is not None}
 
 
 def encode_json_value(value: CellValue) -> Any:

@@ -130,13 +130,32 @@ def encode_values(column: pa.Array) -> pa.DictionaryArray:
     return column.dictionary_encode()
 
 
+# Of 12 digits and of 14.
+LEAST_MILLISECONDS, MOST_MILLISECONDS = 1e11, 1e13
+
+
+def count_milliseconds(column: pa.Array) -> pa.Array:
+    """Whole numbers that may all be milliseconds since 1970 as the doubles that they are; any other column as it is."""
+    if not pa.types.is_int64(column.type) or column.null_count or not len(column):
+        return column
+    bounds = pc.min_max(column).as_py()
+    fitting = LEAST_MILLISECONDS <= bounds["min"] <= bounds["max"] < MOST_MILLISECONDS
+    return column.cast(pa.float64()) if fitting else column
+
+
 def find_epoch_micros(numbers: pa.Array) -> pa.Array | None:
-    """Microseconds of numbers that are all seconds since 1970 with six digits of a fraction at most; else None."""
-    if not pa.types.is_float64(numbers.type) or numbers.null_count:
+    """Microseconds of numbers that are all times since 1970; else None.
+
+    Seconds have six digits of a fraction at most, milliseconds none.
+    """
+    if not pa.types.is_float64(numbers.type) or numbers.null_count or not len(numbers):
         return None
     values = numbers.to_numpy()
-    # What `from_epoch` makes of their texts: of 11 digits before the point at most it takes seconds.
-    if not len(values) or not ((values >= 1) & (values < 1e10)).all():
+    # What `from_epoch` makes of their texts: 12 or 13 digits are milliseconds.
+    if ((values >= LEAST_MILLISECONDS) & (values < MOST_MILLISECONDS)).all():
+        return pa.array(values.astype(np.int64) * 1_000) if (np.trunc(values) == values).all() else None
+    # Of 11 digits before the point at most it takes seconds.
+    if not ((values >= 1) & (values < 1e10)).all():
         return None
     micros = np.rint(values * 1e6)
     return pa.array(micros.astype(np.int64)) if (micros / 1e6 == values).all() else None

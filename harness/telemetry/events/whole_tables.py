@@ -17,6 +17,7 @@ from harness.telemetry.events.event_columns import (
     Rows,
     RowsDifferError,
     Texts,
+    count_milliseconds,
     encode_column,
     find_epoch_micros,
     find_times,
@@ -116,13 +117,14 @@ def read_table_of_numbers(
     batch: pa.RecordBatch, find_layout: Callable[[dict[str, str]], EventLayout]
 ) -> WholeTable | None:
     """The same of a table whose times are numbers, which stay so: printing them costs more than all the rest."""
-    numbers = {f.name: batch.column(f.name) for f in batch.schema if is_epoch_column(batch.column(f.name))}
+    columns = {name: count_milliseconds(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    numbers = {name: column for name, column in columns.items() if is_epoch_column(column)}
     if not numbers:
         return None
     # A number stands for all of its column: what a reading hangs on is no time.
     texts = {
         name: repeat_text(print_number(column), len(column)) if name in numbers else encode_column(column)
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        for name, column in columns.items()
     }
     known = {name: column for name, column in texts.items() if column is not None}
     if len(known) < len(texts):
@@ -142,7 +144,7 @@ def read_table_of_numbers(
 
 
 def is_epoch_column(column: pa.Array) -> bool:
-    """Whether a column has nothing but seconds since 1970."""
+    """Whether a column has nothing but seconds or milliseconds since 1970."""
     return len(column) > 0 and find_epoch_micros(column) is not None
 
 

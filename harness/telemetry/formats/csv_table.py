@@ -6,17 +6,24 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, zip_longest
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, zip_longest
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.late_module import LateModule
+from harness.telemetry.events.event import TEXT_TYPE
 from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
 from harness.telemetry.events.json_events import JsonEvents
 from harness.telemetry.events.raw_text import RAW_FIELD
+
+if TYPE_CHECKING:
+    from pyarrow import csv as arrow_csv
+else:
+    arrow_csv = LateModule("pyarrow.csv")
 
 DELIMITERS = ",\t;|"
 # A name of a column: some words, no clock in it, or any line of a log with commas would be a header.
@@ -31,6 +38,8 @@ EVENT_VIEWER = frozenset({"Source", "Event ID", "Task Category"})
 LACKING = frozenset({"", " - ", "(null)"})
 # Rows that are held as Python objects at once; chosen.
 ROWS_AT_ONCE = 16_384
+# Of about a mebibyte each; chosen, of fewer the batches cost more than their rows.
+PIECES_AT_ONCE = 8
 
 
 def recognises(head: bytes) -> bool:
@@ -80,11 +89,11 @@ def read(stream: Stream, tables: EventTables) -> None:
                 tables.begin_record(keep=False)
                 add_fields(line, fields, stream, tables, events)
             return
-        table = DelimitedRows(stream, tables.damage)
+        table = DelimitedRows(stream, tables.damage, plain=True)
         for header, rows in table.list_blocks():
             if len({*header} - {""}) < sum(map(bool, header)):
                 # Of two columns of one name the last that is filled counts.
-                for row in rows:
+                for row in list_rows(rows):
                     if fields := name_cells(header, row.cells):
                         tables.begin_record(keep=RAW_FIELD in fields)
                         add_fields(row.line, fields, stream, tables, events)
@@ -100,29 +109,30 @@ def add_fields(line: int, fields: dict[str, str], stream: Stream, tables: EventT
         tables.damage(f"{stream.name}: line {line}", str(error))
 
 
-def add_block(
-    header: Sequence[str], rows: Sequence[TableRow], stream: Stream, tables: EventTables, events: JsonEvents
-) -> None:
+def add_block(header: Sequence[str], rows: Block, stream: Stream, tables: EventTables, events: JsonEvents) -> None:
     """Adds rows by their columns, as far as they are read alike."""
-    cells = zip_longest(*(row.cells for row in rows), fillvalue="")
+    if isinstance(rows, PlainRows):
+        cells: Iterable[Sequence[str] | pa.Array] = rows.columns
+    else:
+        cells = zip_longest(*(row.cells for row in rows), fillvalue="")
     columns = {name: encode_cells(column) for name, column in zip(header, cells, strict=False) if name}
     if not columns:
         return
     batch = pa.RecordBatch.from_pydict(columns)
-    filled = np.zeros(len(rows), bool)
+    filled = np.zeros(len(batch), bool)
     for column in batch.columns:
         filled |= np.asarray(column.indices.is_valid())
     there = np.flatnonzero(filled)
     first = tables.begin_records(len(there))
-    for number, fields in events.rows.add_batch(batch.take(pa.array(there)) if len(there) < len(rows) else batch):
+    for number, fields in events.rows.add_batch(batch.take(pa.array(there)) if len(there) < len(batch) else batch):
         # Of a row that holds no text of an event its fields say all.
         tables.put_record(first + number if RAW_FIELD in fields else None)
-        add_fields(rows[int(there[number])].line, fields, stream, tables, events)
+        add_fields(line_of(rows, int(there[number])), fields, stream, tables, events)
 
 
-def encode_cells(cells: Sequence[str]) -> pa.DictionaryArray:
+def encode_cells(cells: Sequence[str] | pa.Array) -> pa.DictionaryArray:
     """A column of cells as distinct texts, null for what a table prints where a field is lacking."""
-    encoded = pa.array(cells, pa.string()).dictionary_encode()
+    encoded = cells if isinstance(cells, pa.DictionaryArray) else pa.array(cells, pa.string()).dictionary_encode()
     lacking = pc.is_in(encoded.dictionary, pa.array(sorted(LACKING), pa.string()))
     if not pc.any(lacking).as_py():
         return encoded
@@ -151,7 +161,7 @@ def find_rows(stream: Stream, damage: Tell) -> Iterator[Row]:
         yield from find_zeek_rows(stream, damage)
         return
     for header, rows in DelimitedRows(stream, damage).list_blocks():
-        for row in rows:
+        for row in list_rows(rows):
             if fields := name_cells(header, row.cells):
                 yield row.line, fields
 
@@ -168,42 +178,120 @@ class TableRow(NamedTuple):
     cells: list[str]
 
 
-class DelimitedRows:
-    """The rows below the header of a table."""
+class PlainRows(NamedTuple):
+    """Rows of which no cell is quoted, by their columns; `line` is the first one's, and none is empty."""
 
-    def __init__(self, stream: Stream, damage: Tell) -> None:
+    line: int
+    columns: list[pa.DictionaryArray]
+
+
+Block = Sequence[TableRow] | PlainRows
+
+
+def list_rows(rows: Block) -> Iterator[TableRow]:
+    """Rows one by one."""
+    if not isinstance(rows, PlainRows):
+        yield from rows
+        return
+    columns = (column.to_pylist() for column in rows.columns)
+    for number, cells in enumerate(zip(*columns, strict=True)):
+        yield TableRow(rows.line + number, list(cells))
+
+
+def line_of(rows: Block, number: int) -> int:
+    """The line on which a row starts."""
+    return rows.line + number if isinstance(rows, PlainRows) else rows[number].line
+
+
+class DelimitedRows:
+    """The rows below the header of a table; `plain` ones by columns, where a whole piece of the text is such."""
+
+    def __init__(self, stream: Stream, damage: Tell, *, plain: bool = False) -> None:
         # Cells are bounded by the longest record of any format, not by csv's own 128 KiB.
         csv.field_size_limit(LONGEST_RECORD)
-        self.name, self.damage = stream.name, damage
+        self.name, self.damage, self.plain = stream.name, damage, plain
         self.delimiter = find_delimiter(stream.text_head.decode("utf-8", "replace")) or ","
-        self.lines = iter_lines(stream)
+        self.texts = join_texts(iter_texts(stream)) if plain else iter_texts(stream)
+        self.waiting = ""
+        self.piece = io.StringIO()
+        self.size = 0
+        self.lines = chain.from_iterable(self.list_pieces())
         self.header: list[str] = []
 
-    def list_blocks(self) -> Iterator[tuple[list[str], list[TableRow]]]:
+    def list_pieces(self) -> Iterator[Iterator[str]]:
+        """The content in pieces of lines; the current one is known."""
+        while text := self.waiting or next(self.texts, ""):
+            self.waiting, self.size = "", len(text)
+            # Python's own reader of lines, which takes a tenth of the time of a loop.
+            self.piece = io.StringIO(text, newline="\n")
+            yield self.piece
+
+    def list_blocks(self) -> Iterator[tuple[list[str], Block]]:
         """The header, and some rows that are no wider; a row that cannot be read ends the table."""
-        skipped, first = 0, ""
+        before, first = 0, ""
         for first in self.lines:
             if not PREAMBLE.match(first) and first.strip():
                 break
-            skipped, first = skipped + 1, ""
+            before, first = before + 1, ""
         reader = csv.reader(chain([first] if first else [], self.lines), delimiter=self.delimiter)
-        line, rows, broken = skipped + 1, list[TableRow](), False
-        while not broken:
+        ended = False
+        while not ended:
+            rows = list[TableRow]()
             try:
-                for row in reader:
-                    rows.append(TableRow(line, row))
-                    line = skipped + reader.line_num + 1
-                    if len(rows) >= ROWS_AT_ONCE:
-                        break
-                else:
-                    broken = True
+                ended = self.read_some(reader, before, rows)
             except csv.Error as error:
-                broken, fault = True, str(error).lower()
+                fault = str(error).lower()
+                line = rows.pop().line
                 yield from self.check_rows(rows)
                 self.damage(f"{self.name}: line {line}", f"no row of a table: {fault}")
                 return
             yield from self.check_rows(rows)
-            rows = []
+            while not ended and self.is_between_pieces() and (found := self.read_plain(before + reader.line_num + 1)):
+                before += len(found.columns[0])
+                yield self.header, found
+
+    def read_some(self, reader: Iterator[list[str]], before: int, rows: list[TableRow]) -> bool:
+        """Adds some rows, with a piece of the text as its last one; whether these were all.
+
+        Where a row cannot be read, an empty one with its line is the last.
+        """
+        for _ in range(ROWS_AT_ONCE):
+            line = before + reader.line_num + 1  # type: ignore[attr-defined]
+            try:
+                row = next(reader, None)
+            except csv.Error:
+                rows.append(TableRow(line, []))
+                raise
+            if row is None:
+                return True
+            rows.append(TableRow(line, row))
+            if self.is_between_pieces():
+                break
+        return False
+
+    def is_between_pieces(self) -> bool:
+        """Whether the next row begins a piece of the text, and may be read with all of it."""
+        return self.plain and self.piece.tell() == self.size
+
+    def read_plain(self, line: int) -> PlainRows | None:
+        """The next piece by its columns, where no cell is quoted and all rows are as wide as the header."""
+        self.waiting = next(self.texts, "")
+        if not self.waiting or not self.header or not is_plain(self.waiting, self.delimiter.join(self.header)):
+            return None
+        names = [str(number) for number in range(len(self.header))]
+        held = self.waiting.encode()
+        try:
+            table = arrow_csv.read_csv(
+                pa.BufferReader(held),
+                arrow_csv.ReadOptions(use_threads=False, block_size=len(held) + 1, column_names=names),
+                arrow_csv.ParseOptions(delimiter=self.delimiter, quote_char=False, double_quote=False),
+                arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, TEXT_TYPE), strings_can_be_null=False),
+            )
+        except pa.ArrowInvalid:
+            # A row of another width: row by row what is wrong with it is told.
+            return None
+        self.waiting = ""
+        return PlainRows(line, [column.combine_chunks() for column in table.columns])
 
     def check_rows(self, rows: list[TableRow]) -> Iterator[tuple[list[str], list[TableRow]]]:
         """The rows that are rows of the table; those that are too wide are told."""
@@ -225,6 +313,13 @@ class DelimitedRows:
                 kept.append(row)
         if kept:
             yield self.header, kept
+
+
+def is_plain(text: str, header: str) -> bool:
+    """Whether each line of a text is a row whose cells stand there as they are, and none is the header again."""
+    lone = text.count("\r") - text.count("\r\n")
+    empty = text.startswith(("\n", "\r\n")) or "\n\n" in text or "\n\r\n" in text
+    return not lone and not empty and '"' not in text and header not in text and len(text) <= LONGEST_RECORD
 
 
 def find_zeek_rows(stream: Stream, damage: Tell) -> Iterator[Row]:
@@ -251,7 +346,6 @@ def find_zeek_rows(stream: Stream, damage: Tell) -> Iterator[Row]:
 
 def iter_lines(stream: Stream) -> Iterator[str]:
     """The content line by line; bytes that are no UTF-8 are replaced."""
-    # Python's own reader of lines, which takes a tenth of the time of a loop.
     return chain.from_iterable(io.StringIO(text, newline="\n") for text in iter_texts(stream))
 
 
@@ -267,3 +361,10 @@ def iter_texts(stream: Stream) -> Iterator[str]:
             yield text[:end]
     if rest := rest + decoder.decode(b"", final=True):
         yield rest
+
+
+def join_texts(texts: Iterator[str]) -> Iterator[str]:
+    """The first piece, and then several as one: each batch of rows has its own distinct texts."""
+    yield from islice(texts, 1)
+    while held := list(islice(texts, PIECES_AT_ONCE)):
+        yield "".join(held)

@@ -11,7 +11,9 @@ import msgspec
 from harness.diagnostics import HarnessError
 
 MANIFEST = "store.json"
-STORE_VERSION = 2
+STORE_VERSION = 3
+# Format 2 is the same without the form `milliseconds`.
+OLDEST_READABLE_VERSION = 2
 OLD_MANIFEST = "world.json"
 """What worlds were listed in before they were coded stores."""
 CAUSES_FILE = "causes.parquet"
@@ -24,13 +26,18 @@ EVENT_NUMBER = "@event"
 class Form(StrEnum):
     """How files hold a field: as codes of its texts, as the texts, or as numbers that were never printed.
 
-    What is the event's time in seconds since 1970 is held as its time.
+    What is the event's time in seconds or whole milliseconds since 1970 is held as its time.
     """
 
     CODES = "codes"
     TEXTS = "texts"
     NUMBERS = "numbers"
     SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+
+
+MICROSECONDS_IN = {Form.SECONDS: 1_000_000, Form.MILLISECONDS: 1_000}
+"""Forms of a field that is the event's time, and its unit."""
 
 
 class StoredField(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +55,7 @@ class StoredField(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def printed(self) -> bool:
         """Whether its texts are made of numbers when somebody reads them."""
-        return self.form in (Form.NUMBERS, Form.SECONDS)
+        return self.form is Form.NUMBERS or self.form in MICROSECONDS_IN
 
     @property
     def coded(self) -> bool:
@@ -145,7 +152,7 @@ def read_manifest(path: Path) -> StoreManifest:
         raise HarnessError("damaged-store", f"{file} cannot be read: {error}") from error
     except OSError as error:
         raise HarnessError("unreadable", f"{file}: {(error.strerror or str(error)).lower()}") from error
-    if found.format != STORE_VERSION:
+    if not OLDEST_READABLE_VERSION <= found.format <= STORE_VERSION:
         message = f"{file} has format {found.format}, this detlab reads format {STORE_VERSION}"
         raise HarnessError("damaged-store", message, help="use the detlab that wrote it")
     held = [n for t in found.tables for n in t.files] + [d.file for d in found.dimensions.values()]

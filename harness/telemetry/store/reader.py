@@ -33,7 +33,7 @@ from harness.telemetry.events.text_columns import print_floats
 from harness.telemetry.store.manifest import (
     CAUSES_FILE,
     EVENT_NUMBER,
-    Form,
+    MICROSECONDS_IN,
     StoredField,
     StoredKind,
     StoreManifest,
@@ -119,7 +119,7 @@ class CodedStore:
         """The rows of a table as files hold them, and as events; of these fields, of a window, if one is given."""
         own = [RECORD_NUMBER, RECORD_FILE] if table.recorded else []
         chosen = [f for f in table.fields if columns is None or f.name in set(columns)]
-        wanted = [EVENT_NUMBER, TIME, CAUSE, *own, *(f.name for f in chosen if f.form is not Form.SECONDS)]
+        wanted = [EVENT_NUMBER, TIME, CAUSE, *own, *(f.name for f in chosen if f.form not in MICROSECONDS_IN)]
         for file, group in self.groups(table, window):
             try:
                 read = file.read_row_group(group, columns=wanted).combine_chunks()
@@ -171,7 +171,8 @@ class CodedStore:
             columns[RECORD_NUMBER] = read.column(RECORD_NUMBER)
             columns[RECORD_FILE] = read.column(RECORD_FILE).dictionary_encode()
         for each in chosen:
-            held = read.column(each.name) if each.form is not Form.SECONDS else count_seconds(read.column(TIME))
+            unit = MICROSECONDS_IN.get(each.form)
+            held = read.column(each.name) if unit is None else count_units(read.column(TIME), unit)
             columns[each.name] = self.decode(each, held.chunk(0) if held.num_chunks == 1 else held.combine_chunks())
         return make_events(table, pa.table(columns))
 
@@ -218,9 +219,9 @@ def empty_events(table: StoredKind) -> Events:
     return make_events(table, schema.empty_table())
 
 
-def count_seconds(micros: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Times as seconds since 1970."""
-    return pc.divide(micros.cast(pa.float64()), 1e6)
+def count_units(micros: pa.ChunkedArray, unit: int) -> pa.ChunkedArray:
+    """Times as numbers of so many microseconds each since 1970."""
+    return pc.divide(micros.cast(pa.float64()), float(unit))
 
 
 def may_overlap(file: pq.ParquetFile, group: int, window: TimeStretch) -> bool:

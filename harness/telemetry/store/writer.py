@@ -22,7 +22,7 @@ from harness.telemetry.events.event import (
 )
 from harness.telemetry.events.text_columns import encode_text
 from harness.telemetry.store.dimension import Dimensions, has_marked_text
-from harness.telemetry.store.manifest import EVENT_NUMBER, Form, StoredField, StoredKind
+from harness.telemetry.store.manifest import EVENT_NUMBER, MICROSECONDS_IN, Form, StoredField, StoredKind
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -80,7 +80,7 @@ class KindWriter:
 
     def holds(self, columns: Mapping[str, Form], recorded: bool) -> bool:
         """Whether events with these columns, each in its form, can be rows of it."""
-        if any(f.form is Form.SECONDS and n not in columns for n, f in self.fields.items()):
+        if any(f.form in MICROSECONDS_IN and n not in columns for n, f in self.fields.items()):
             return False
         fits = all(n in self.fields and self.fields[n].form is form for n, form in columns.items())
         return fits and recorded is self.recorded
@@ -206,7 +206,7 @@ class StoreWriter:
             made[RECORD_NUMBER] = events.columns.column(RECORD_NUMBER).combine_chunks()
             made[RECORD_FILE] = events.columns.column(RECORD_FILE).cast(pa.string()).combine_chunks()
         for name, facts in table.fields.items():
-            if facts.form is Form.SECONDS:
+            if facts.form in MICROSECONDS_IN:
                 facts.filled = True
                 continue
             made[name] = self.held_column(facts, columns.get(name), codes.get(name), size)
@@ -280,7 +280,7 @@ class StoreWriter:
         # With the columns of the one before, so that tables become fewer and not more where fields come and go.
         fields = {n: FieldFacts(form=form) for n, form in {**before, **columns}.items()}
         # Of events without the field their time must not be taken for it.
-        fields = {n: f for n, f in fields.items() if n in columns or f.form is not Form.SECONDS}
+        fields = {n: f for n, f in fields.items() if n in columns or f.form not in MICROSECONDS_IN}
         made = KindWriter(sensor=events.sensor, kind=events.kind, constants=constants, fields=fields, recorded=recorded)
         same.append(made)
         return made
@@ -329,8 +329,10 @@ HELD_TYPES = {Form.CODES: pa.int32(), Form.TEXTS: pa.string(), Form.NUMBERS: pa.
 def find_form(column: pa.ChunkedArray, codes: pa.ChunkedArray | None, times: pa.Array) -> Form:
     """How files hold a column of events of these times, which are in microseconds."""
     if pa.types.is_float64(column.type):
-        known = not column.null_count and not times.null_count
-        return Form.SECONDS if known and (times.to_numpy() / 1e6 == column.to_numpy()).all() else Form.NUMBERS
+        if column.null_count or times.null_count:
+            return Form.NUMBERS
+        micros, numbers = times.to_numpy(), column.to_numpy()
+        return next((f for f, unit in MICROSECONDS_IN.items() if (micros / unit == numbers).all()), Form.NUMBERS)
     return Form.TEXTS if codes is None else Form.CODES
 
 

@@ -208,6 +208,16 @@ def test_the_first_rows_by_a_count_are_found_among_few(engines):
     assert "counts_" in text
 
 
+@pytest.mark.parametrize("count", [4, 69, 70, 71, 1000])
+def test_a_limit_that_cuts_no_group_sorts_none(engines, count):
+    groups = by(SCAN, "Image", "port", n=ops.count())
+    assert len(engines[0].run(groups).rows) == 70
+    most = Sort(source=groups, keys=(SortKey(ops.coalesce(C("n"), L(0)), descending=True),))
+    rows, text = agree(engines, by(Limit(source=most, count=count), "Image", n=ops.sum(C("n")), ports=ops.count()))
+    assert sum(row[-1] for row in rows) == min(count, 70)
+    assert "UNION ALL" in text
+
+
 def test_events_behind_rows_are_the_same(engines):
     groups = by(Filter(source=SCAN, condition=ops.contains_ci(C("Image"), L("cmd"))), "host", n=ops.count())
     rows, _ = agree(engines, trace_events(groups))

@@ -1,9 +1,13 @@
 """Tables with a header, and texts that only look so."""
 
+import random
+
 import pytest
 
 from harness.diagnostics import HarnessError
+from harness.telemetry.events import input as reading
 from harness.telemetry.format import read_telemetry
+from harness.telemetry.formats import csv_table
 
 
 def recorded(tmp_path, content):
@@ -82,3 +86,41 @@ def test_clixml_that_is_cut_keeps_the_whole_objects_before_the_cut(tmp_path):
     rows, damages = recorded(tmp_path, objects + record.format(1) + record.format(2)[:120])
     assert [row["Computer"] for row in rows] == ["WS01"]
     assert damages == ["table: the file ends within an object"]
+
+
+# What a row may be, from the plainest on; `{n}` is its number.
+ROWS = [
+    ["2026-05-05T08:00:00Z,user{n},cmd{n}\n"],
+    ["2026-05-05T08:00:00Z,user{n},cmd{n}\r\n"],
+    ['2026-05-05T08:00:00Z,"user {n}","a, ""b""\nc{n}"\n'],
+    ["2026-05-05T08:00:00Z,user{n}\n", "2026-05-05T08:00:00Z,,cmd{n}\n", ",,\n", "\n"],
+    ["2026-05-05T08:00:00Z,user{n},cmd{n},more\n"],
+    ["time,user,cmd\n", "2026-05-05T08:00:00Z,(null), - \n", "2026-05-05T08:00:00Z,\u00fcser{n},\U0001f600\n"],
+]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_are_the_same_in_whatever_pieces_they_come(tmp_path, monkeypatch, seed):
+    chance = random.Random(seed)
+    kinds = ROWS[: 1 + seed % len(ROWS)]
+    # Runs of one kind, so that some pieces are plain and others are not.
+    lines = [row.replace("{n}", str(n)) for n, row in enumerate(r for _ in range(40) for r in chance.choice(kinds) * 9)]
+    path = tmp_path / "table.csv"
+    path.write_text("time,user,cmd\n" + "".join(lines), newline="")
+    plain, found = [], []
+    read_plain = csv_table.DelimitedRows.read_plain
+    monkeypatch.setattr(
+        csv_table.DelimitedRows, "read_plain", lambda self, line: plain.append(read_plain(self, line)) or plain[-1]
+    )
+    for block, pieces in ((1 << 20, 1), (97, 1), (97, 3), (700, 2)):
+        monkeypatch.setattr(reading, "BLOCK", block)
+        monkeypatch.setattr(csv_table, "PIECES_AT_ONCE", pieces)
+        for by_columns in (False, True):
+            damages = []
+            stream = reading.Stream(path, "table.csv", lambda *told, to=damages: to.append(told))
+            rows = csv_table.DelimitedRows(stream, stream.damage, plain=by_columns)
+            read = [r for header, some in rows.list_blocks() for r in csv_table.list_rows(some)]
+            found.append(([(r.line, r.cells) for r in read], damages))
+    assert all(each == found[0] for each in found)
+    assert len(found[0][0]) + len(found[0][1]) > 100
+    assert any(plain) or seed % len(ROWS) > 2

@@ -9,7 +9,8 @@ import pytest
 
 from harness.diagnostics import HarnessError
 from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Cause, Events, Telemetry, TelemetryOrigin
-from harness.telemetry.store.ingest import StoreSink
+from harness.telemetry.format import read_telemetry
+from harness.telemetry.store.ingest import StoreSink, ingest
 from harness.telemetry.store.manifest import read_manifest
 from harness.telemetry.store.reader import CodedStore, TimeStretch
 from harness.telemetry.store.writer import open_parquet, open_scratch_parquet
@@ -58,6 +59,44 @@ def test_texts_that_repeat_are_codes_and_others_texts(tmp_path):
     assert held.column("Image").to_pylist()[:3] == [0, 1, None]
     assert held.column("@event").to_pylist() == list(range(12_000))
     assert (read_fields(store, "Image"), read_fields(store, "CommandLine")) == (images, lines)
+
+
+FIRST = 1_767_571_200_022
+FALCON = [FIRST + 37 * i for i in range(5000)]
+
+
+@pytest.mark.parametrize(
+    ("times", "form"),
+    [
+        (pa.array(FALCON, pa.int64()), "milliseconds"),
+        (pa.array([float(n) for n in FALCON], pa.float64()), "milliseconds"),
+        (pa.array([n / 1e3 for n in FALCON], pa.float64()), "seconds"),
+        # Nobody says of which of them whether it has one.
+        (pa.array([None, *FALCON[1:]], pa.int64()), "texts"),
+        (pa.array([n // 1000 for n in FALCON], pa.int64()), "codes"),
+        (pa.array([n + 0.5 for n in FALCON], pa.float64()), "texts"),
+        (pa.array([str(n) for n in FALCON], pa.string()), "texts"),
+    ],
+)
+def test_a_time_that_is_a_number_is_held_once_and_read_as_its_text(tmp_path, times, form):
+    size = len(FALCON)
+    table = {
+        "@timestamp": times,
+        "#event_simpleName": ["NetworkConnectIP4"] * size,
+        "ComputerName": [f"WS{i % 7}" for i in range(size)],
+        "RemoteAddressIP4": [f"10.0.0.{i % 9}" for i in range(size)],
+    }
+    path = tmp_path / "falcon.parquet"
+    pq.write_table(pa.table(table), path)
+    ingest([path], tmp_path / "store")
+    store = CodedStore(tmp_path / "store")
+    assert {str(f.form) for t in store.manifest.tables for f in t.fields if f.name == "@timestamp"} == {form}
+    wanted = [e.columns for e in read_telemetry(path).events]
+    found = [e.columns for t in store.manifest.tables for _, e in store.pieces(t)]
+    for name in (TIME, "@timestamp"):
+        assert [v for c in found for v in c.column(name).to_pylist()] == [
+            v for c in wanted for v in c.column(name).to_pylist()
+        ]
 
 
 def test_parts_share_codes_and_a_table_grows_by_fields(tmp_path):
@@ -132,7 +171,7 @@ def test_a_damaged_store_is_told(tmp_path, damage):
     elif damage == "missing":
         Path(tmp_path / manifest.tables[0].files[0]).unlink()
     elif damage == "format":
-        (tmp_path / "store.json").write_text(text.replace('"format": 2', '"format": 99'))
+        (tmp_path / "store.json").write_text(text.replace('"format": 3', '"format": 99'))
     else:
         (tmp_path / "store.json").write_text(text.replace(manifest.tables[0].files[0], "../../etc/passwd"))
     with pytest.raises(HarnessError) as caught:
