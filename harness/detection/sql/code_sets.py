@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import CODE, VALUE, Dimension
+from harness.detection.sql import tree as exp
 
 # Shifted further, the one bit of a BIGINT would be its sign.
 BITS_OF_SET = 62

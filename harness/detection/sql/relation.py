@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan.dimension import TimeSpan
 from harness.detection.plan.expressions import Schema
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.plan.value import compute_values
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Order
 from harness.detection.sql.code_sets import Coding
 

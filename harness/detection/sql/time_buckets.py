@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import floor
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import TimeSpan
 from harness.detection.plan.expressions import (
@@ -24,6 +22,7 @@ from harness.detection.plan.expressions import (
 )
 from harness.detection.plan.values.time_format import LATEST, split_time_format
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import fn
 from harness.telemetry.events.time_text import fixed_offset, resolve_zone
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlglot import expressions as exp
-
-from harness.detection.plan.nodes import Aggregate, Derive, Limit, Node, Scan, Select, Sort
+from harness.detection.plan.nodes import Aggregate, Derive, Limit, Node, Scan, Sort
 from harness.detection.plan.passes.whole_numbers import is_whole
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import order_by
 from harness.detection.sql.build import build_select, fn
 from harness.detection.sql.compilation import Compilation
@@ -29,41 +29,39 @@ def drop_lower_counts(c: Compilation, node: Limit, relation: Relation) -> Relati
     first = relation.order[0]
     count = c.cte("counts", build_counts(relation, first.column))
     least = build_select([b.alias(fn("max" if not first.descending else "min", b.sql_column("number")), "least")])
-    least.set("from_", exp.From(this=exp.Subquery(this=build_places(count, first.descending))))
-    least.set(
-        "where", exp.Where(this=exp.LT(this=b.sql_column("before"), expression=b.sql_integer(node.offset + node.count)))
-    )
-    bound = exp.Subquery(this=least)
+    least.source = q.Subquery(build_places(count, first.descending))
+    least.where = exp.LT(this=b.sql_column("before"), expression=b.sql_integer(node.offset + node.count))
+    bound = q.Subquery(least)
     key = b.sql_column(first.column)
     beyond = exp.GTE if first.descending else exp.LTE
     query = build_select([exp.Star()], relation.name)
     # Rows without a number stay, wherever the order puts them.
-    kept = exp.Or(this=beyond(this=key, expression=bound), expression=b.is_null(key.copy()))
-    query.set("where", exp.Where(this=kept))
+    kept = exp.Or(this=beyond(this=key, expression=bound), expression=b.is_null(key))
+    query.where = kept
     return replace(relation, name=c.cte("candidates", query))
 
 
 def is_kept(c: Compilation, node: Node) -> bool:
     """Whether the rows are those of groups that are a table by now, so that reading them twice costs little."""
-    while isinstance(node, Sort | Derive | Select):
+    while isinstance(node, Sort | Derive | q.Select):
         node = node.source
     return (isinstance(node, Aggregate) and id(node) in c.lasting) or (
         isinstance(node, Scan) and not c.tables[node.table].parts
     )
 
 
-def build_counts(relation: Relation, column: str) -> exp.Select:
+def build_counts(relation: Relation, column: str) -> q.Select:
     """How often each number stands in a column."""
     number = b.sql_column(column)
     query = build_select([b.alias(number, "number"), b.alias(fn("count", exp.Star()), "rows")], relation.name)
-    query.set("where", exp.Where(this=b.not_null(number.copy())))
-    query.set("group", exp.Group(expressions=[exp.Literal.number("1")]))
+    query.where = b.not_null(number)
+    query.group = [exp.Literal.number("1")]
     return query
 
 
-def build_places(counts: str, descending: bool) -> exp.Select:
+def build_places(counts: str, descending: bool) -> q.Select:
     """For each number how many rows come before all of its own."""
     rows = b.sql_column("rows")
     order = order_by([exp.Ordered(this=b.sql_column("number"), desc=descending, nulls_first=False)])
-    before = b.sql_infix(exp.Sub, exp.Window(this=fn("sum", rows), order=order), rows.copy())
+    before = b.sql_infix(exp.Sub, exp.Window(this=fn("sum", rows), order=order), rows)
     return build_select([b.sql_column("number"), b.alias(before, "before")], counts)
