@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.detection.plan.expressions import Aggregation, Literal
 from harness.detection.plan.passes.requirements import sensitive
@@ -11,9 +11,10 @@ from harness.detection.plan.passes.whole_numbers import is_whole
 from harness.detection.sql import build as b
 from harness.detection.sql import tree as exp
 from harness.detection.sql.expressions import Printer
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class OrderKey:
     """One key of the current order: a physical column and its direction."""
 
@@ -43,7 +44,7 @@ def order_by(keys: Sequence[exp.Expression]) -> exp.Order | None:
     return exp.Order(expressions=keys) if keys else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Around:
     """What stands around an aggregate function: which rows count, in which order, over which window.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from harness.detection.plan.dimension import TimeSpan
 from harness.detection.sql import query as q
 from harness.detection.sql import tree as exp
 from harness.detection.sql.code_sets import Coding
+from harness.record import record
 
 SQL: TypeAlias = exp.Expression
 
@@ -187,7 +188,7 @@ def every_column(table: str) -> SQL:
     return exp.Star(table)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SelectQuery:
     """A SELECT, the physical columns that it gives, the dimensions of those that are codes, the spans of times."""
 

@@ -7,7 +7,6 @@ values needs no work for an event; where somebody needs the value itself, the di
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
@@ -37,9 +36,10 @@ from harness.detection.sql.code_sets import Coding
 from harness.detection.sql.column_pairs import derive_of_pairs, is_of_a_pair, pair_codes
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.time_buckets import SECONDS, find_time_buckets
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Encoded:
     """A value for each row: the SQL of its code, and the dimension that has the values."""
 
@@ -47,14 +47,14 @@ class Encoded:
     dimension: Dimension
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LookUp:
     """The value of a code, by a join with its dimension."""
 
     encoded: Encoded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class KeptTable:
     """A relation to keep as a table for all statements over the same events: `query` gives its rows."""
 

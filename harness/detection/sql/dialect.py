@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from importlib import import_module
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.layout import print_lines
 from harness.detection.sql.query import Query
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 Spelling = Callable[..., Any]
 S = TypeVar("S", bound=Spelling)
@@ -39,7 +40,7 @@ Spelled = Operation | Construct
 """What an engine has a spelling of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SqlDialect:
     """One engine's table of primitives.
 

@@ -7,7 +7,6 @@ codes behind those that there are; else a few events would make the engine work 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harness.detection.plan.dimension import CODE, VALUE, Dimension
 from harness.detection.plan.expressions import Kind
@@ -18,13 +17,14 @@ from harness.detection.sql import tree as exp
 from harness.detection.sql.build import table_as
 from harness.detection.sql.codes import Encoded, LookUp, join_look_up
 from harness.detection.sql.compilation import Compilation
+from harness.record import record
 
 # Chosen, no source: each text of the others is looked up once more.
 MOST_OTHERS = 0.25
 """Events without codes of the dimension, for each one with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JointDimension:
     """The dimension of a column in all parts; the one that most of them hold codes of, and the code of each text."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from harness.detection.plan.dimension import TimeSpan
 from harness.detection.plan.expressions import Schema
@@ -13,9 +13,10 @@ from harness.detection.plan.value import compute_values
 from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Order
 from harness.detection.sql.code_sets import Coding
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Relation:
     """A CTE: its name, its logical columns, all its physical ones, and those that hold its current order.
 
@@ -31,7 +32,7 @@ class Relation:
     spans: Mapping[str, TimeSpan] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Stored:
     """A table of the engine's store: its name there, the columns it has, and the parts it is kept in, if it is.
 
@@ -44,7 +45,7 @@ class Stored:
     codes: Mapping[str, Coding] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TemporaryTable:
     """A relation to keep as a table while the statement runs: `query` gives its rows."""
 
@@ -52,7 +53,7 @@ class TemporaryTable:
     query: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Computation:
     """An operation to evaluate in Python before the statement runs.
 
@@ -79,7 +80,7 @@ class Computation:
         return compute_values(self.operation, map(filled, rows))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Pending:
     """An operation whose result is joined in, by its arguments as columns.
 

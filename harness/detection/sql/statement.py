@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -55,6 +55,7 @@ from harness.detection.sql.scan import compile_scan
 from harness.detection.sql.top_rows import drop_lower_counts
 from harness.detection.sql.window import Folding, compile_window
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 
 def compile_values(c: Compilation, node: Values) -> None:
@@ -203,7 +204,7 @@ FRAMES = 8_000
 BeforeStep = Computation | Folding | TemporaryTable | KeptTable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Statement:
     """A plan's statement, the logical names of its columns, and the steps that run before it, in order.
 

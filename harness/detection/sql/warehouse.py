@@ -6,7 +6,7 @@ Nobody runs these statements here: sqlglot reads each again, and what a table la
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sqlglot import expressions as foreign
@@ -24,6 +24,7 @@ from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import SqlDialect, spell_shared
 from harness.detection.sql.expressions import SPECIAL, caseless
+from harness.record import record
 
 WAREHOUSE_TYPES = {
     Kind.TEXT: "TEXT",
@@ -63,7 +64,7 @@ AGGREGATES_EVERYWHERE: Mapping[Operation, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WarehouseWords:
     """What one warehouse calls things; `found` tests for a pattern of RE2, `values` gathers sorted distinct texts."""
 

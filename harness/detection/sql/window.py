@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from itertools import groupby
@@ -26,9 +25,10 @@ from harness.detection.sql.frame_join import compile_frame_join
 from harness.detection.sql.relation import TemporaryTable
 from harness.detection.sql.workbench import Workbench
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Folding:
     """A fold to run in Python before the statement.
 
