@@ -205,7 +205,12 @@ def find_content_files(path: Path) -> Iterator[Path]:
 
 def read_content_beside(rule: Path) -> Content:
     """The content that settings beside a rule name, or in one of the three folders above it within its repository."""
-    place = find_settings_file(rule.resolve().parent, FOLDERS_UPWARDS)
+    return read_content_of(rule.resolve().parent)
+
+
+def read_content_of(folder: Path) -> Content:
+    """The same for all rules of a folder whose links are followed."""
+    place = find_settings_file(folder, FOLDERS_UPWARDS)
     if place is None or place.refused:
         return Content()
     # Imported by name: it reads the files that settings name by what stands here.

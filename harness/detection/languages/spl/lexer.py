@@ -47,6 +47,8 @@ class ExpandedText:
 
     def span(self, start: int, end: int) -> Span:
         """The place in the original of the characters `start` up to `end` of the expanded text."""
+        if self.marks == COPIED:
+            return Span(self.source, start, max(start, end))
         first = self.place(start)
         if end <= start:
             return Span(self.source, first[0], first[0])
