@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -35,15 +35,14 @@ from harness.detection.plan.expressions import Kind
 
 WORD_IN_QUERY = re.compile(r"[\w.{}*@:-]+")
 
-NO_PARTS = frozenset({str, bool, type(None)})
 PLAIN = frozenset({"str", "bool", "Span"})
 """Annotations of attributes that hold no parts."""
 
 
 @cache
-def attributes(kind: Any) -> tuple[str, ...]:
-    """The attributes of a part that may have parts themselves."""
-    return tuple(f.name for f in fields(kind) if f.type not in PLAIN)
+def attributes(kind: Any) -> tuple[str, ...] | None:
+    """The attributes of a part that may have parts themselves; None of what is no part, as a text."""
+    return tuple(f.name for f in fields(kind) if f.type not in PLAIN) if is_dataclass(kind) else None
 
 
 class WalkedQuery:
@@ -68,12 +67,13 @@ def list_parts(node: Any) -> list[Any]:
     stack, found = [node], []
     while stack:
         current = stack.pop()
-        kind: Any = type(current)
-        if kind is tuple:
+        if current.__class__ is tuple:
             stack += current
-        elif kind not in NO_PARTS and not isinstance(current, str):
+            continue
+        names = attributes(current.__class__)
+        if names is not None:
             found.append(current)
-            for name in attributes(kind):
+            for name in names:
                 stack.append(getattr(current, name))
     return found
 
