@@ -7,14 +7,16 @@ import os
 import traceback
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
+from harness.record import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Source:
     """A text and the name people know it by, usually a path."""
 
@@ -41,7 +43,7 @@ class Source:
         return Span(self, 0, len(self.text))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """A stretch of a source: characters `start` up to and without `end`."""
 
@@ -76,7 +78,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Edit:
     """A replacement of one stretch of text."""
 
@@ -84,7 +86,7 @@ class Edit:
     replacement: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Finding:
     """Something to tell about a place: a code, a sentence, at most one hint, and how to mend it where that is safe."""
 

@@ -33,7 +33,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -55,6 +55,7 @@ from harness.detection.language import Language, Settings, Strictness, Switch, f
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.remote_engine import ProductRecord, RejectedByProductError, RemoteProduct
 from harness.diagnostics import HarnessError, Source, SourceError, UnreachableError
+from harness.record import record
 from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 
@@ -214,7 +215,7 @@ class SettlingState(StrEnum):
     NOT_RUN = "cannot be run there"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Checked:
     """A case with its state, and its difference or the reason why it was not run."""
 
@@ -229,7 +230,7 @@ class Checked:
         return self.state is SettlingState.HOLDS and self.case.evidence.startswith("assumed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Settled:
     """An open question and the values of its switch that give what the product gave."""
 
@@ -238,7 +239,7 @@ class Settled:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FilledPage:
     """A page and its text with outputs where there were none, which belong to these cases."""
 

@@ -33,13 +33,14 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.detection.content import match_as_shape, shape
 from harness.detection.language import Lookup, Settings
 from harness.diagnostics import Source, SourceError, Span
+from harness.record import record
 from harness.scenario.conf import stanzas
 from harness.telemetry.events.event import Telemetry, merge_telemetry
 from harness.telemetry.format import read_telemetry
@@ -47,7 +48,7 @@ from harness.telemetry.indexing.plain_text import Input
 from harness.telemetry.platform import View, platform
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Log:
     """The text of one file, its sourcetype, and metadata where the page gives some."""
 
@@ -99,7 +100,7 @@ MORE_ROWS_MARK = "..."
 PageCell = str | list[str] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PageTable:
     """A table of a page: column names and rows of cells."""
 
@@ -107,7 +108,7 @@ class PageTable:
     rows: tuple[tuple[PageCell, ...], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ConformanceCase:
     """One example: events, a query, and what comes of it; `place` is its heading's, `blocks` are all as written."""
 

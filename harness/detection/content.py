@@ -15,6 +15,7 @@ from typing import Protocol
 
 from harness.detection.language import Lookup, Settings, Timing
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.scenario.pack import refuse_link_out
 from harness.scenario.project import find_settings_file
 from harness.telemetry.indexing.props import parse_whole_setting, parse_yes_no
@@ -32,7 +33,7 @@ Macro = Mapping[str, object]
 Stanzas = Mapping[str, Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Content:
     """What was found: macros as `name` or `name(2)`, tables, texts of saved queries, values of parameters.
 
@@ -124,7 +125,7 @@ def merge_lookups(under: Mapping[str, Lookup], over: Mapping[str, Lookup]) -> Ma
     return LayeredTables(tuple(parts))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayeredTables(Mapping[str, Lookup]):
     """Tables of several places; of a name the first place counts."""
 
@@ -204,7 +205,12 @@ def find_content_files(path: Path) -> Iterator[Path]:
 
 def read_content_beside(rule: Path) -> Content:
     """The content that settings beside a rule name, or in one of the three folders above it within its repository."""
-    place = find_settings_file(rule.resolve().parent, FOLDERS_UPWARDS)
+    return read_content_of(rule.resolve().parent)
+
+
+def read_content_of(folder: Path) -> Content:
+    """The same for all rules of a folder whose links are followed."""
+    place = find_settings_file(folder, FOLDERS_UPWARDS)
     if place is None or place.refused:
         return Content()
     # Imported by name: it reads the files that settings name by what stands here.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harness.diagnostics import HarnessError, Span
+from harness.record import record
 
 NAME_MARK = "detlab"
 """What the names of all that is made on a product begin with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Enclosure:
     """The place of one trial's events: a name that nothing else has, and which `part` of them, all without one.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from harness.detection.plan.expressions import Kind, Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.record import record
 
 if TYPE_CHECKING:
     from harness.detection.plan.expressions import Schema
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CellValue = str | float | int | bool | list[str] | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResultRows:
     """What a query returned: column names and rows of values; null is an absent field, numbers are floats."""
 
@@ -69,7 +69,7 @@ class Engine(Protocol):
         """Closes connections and removes temporary files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StoredColumn:
     """One column of a stored table as a rule sees it: its name in the files, and what the plan takes it for.
 
@@ -85,7 +85,7 @@ class StoredColumn:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StoredTable:
     """Events of one kind in Parquet files: fields that are the same in all, and a column for each other one, by name.
 

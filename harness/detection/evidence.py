@@ -11,16 +11,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 
 from harness.detection.conformance import Checked, SettlingState
 from harness.detection.language import ReferenceEntry, SupportState
+from harness.record import record
 
 LANGUAGES = Path(__file__).parent / "languages"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PageEvidence:
     """What a page's cases showed: how many are right, which cannot be run there and why, which are wrong and how.
 
@@ -35,7 +36,7 @@ class PageEvidence:
     blamed: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LanguageEvidence:
     """The pages of a language by name, and what the command said of names that it does not run."""
 

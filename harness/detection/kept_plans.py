@@ -12,7 +12,6 @@ import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import msgspec
 from harness import __version__
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
+from harness.record import record
 
 # Chosen, no source: 1,434 Sigma rules take 2 MB.
 LARGEST_FILE = 64 << 20
@@ -33,7 +33,7 @@ PACKAGE = Path(__file__).parents[1]
 MEANING = ("detection", "scenario")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class KeptPlan:
     """A plan that only filters, as `filter_json` writes it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Protocol
 
 from harness.diagnostics import Finding, HarnessError, Source, SourceError, Span, did_you_mean
+from harness.record import record
 
 if TYPE_CHECKING:
     from harness.detection.enclosure import Enclosure
@@ -39,7 +40,7 @@ class Strictness(StrEnum):
     LENIENT = "lenient"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Switch:
     """A meaning that could not be settled: its values, the first being the default, and how the product settles it."""
 
@@ -54,7 +55,7 @@ class Switch:
         return self.values[0]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """One step of a query: its text's place, and the relation after it."""
 
@@ -63,7 +64,7 @@ class Step:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Cut:
     """A limit of the product that may leave rows out: `more` has a row if it does, and then `finding` is to be told.
 
@@ -78,7 +79,7 @@ class Cut:
     kept: Node | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Plan:
     """What a query means over one schema.
 
@@ -100,7 +101,7 @@ class Plan:
     implied: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Settings:
     """What a query's meaning depends on beside its text.
 
@@ -128,7 +129,7 @@ class Settings:
     ask: Ask | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Timing:
     """Which rows of a table are of an event's time: those that are `least` to `most` seconds older than it.
 
@@ -142,7 +143,7 @@ class Timing:
     most: float = 2_000_000_000.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Lookup:
     """A table that a rule looks values up in: rows of text, and how its keys match.
 
@@ -197,7 +198,7 @@ class SupportState(StrEnum):
     UNTESTED = "untested"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ReferenceEntry:
     """One command or function: its state, what it does, and its conformance cases by their evidence.
 

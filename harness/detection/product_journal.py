@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from harness.detection.engine import list_engines
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
+from harness.record import record
 from harness.telemetry.lab.journal import state_folder
 
 FOLDER = "products"
@@ -18,7 +19,7 @@ LARGEST_NOTE = 1 << 16
 RUN_NAME = re.compile(r"detlab_[a-z0-9]{1,32}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class MadeThere:
     """What a run makes: by which engine, at which address (no token), under which beginning of all its names."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from harness.detection.evidence import LanguageEvidence, count_cases, find_evidence_file, read_evidence, settle_entry
 from harness.detection.language import ReferenceEntry, SupportState, Switch, language
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Reference:
     """A language's commands and functions with their states, its switches, and its cases by what became of them."""
 

@@ -7,7 +7,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import HarnessError, UnreachableError
+from harness.record import record
 
 if TYPE_CHECKING:
     from harness.detection.enclosure import Enclosure
@@ -48,7 +49,7 @@ class RemoteProduct(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ProductAnswer:
     """The rows of a search on a product, what the product says about them, and whether they are all that there are."""
 
@@ -57,7 +58,7 @@ class ProductAnswer:
     whole: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ProductChoice:
     """What a person said about a product: certificates of a private authority, and where LogScale's events go."""
 
@@ -102,7 +103,7 @@ class RejectedByProductError(HarnessError):
     """What the product says against a query."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Server:
     """Where a product answers, and what opens it; the token is never shown.
 

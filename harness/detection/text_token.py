@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
+
+from harness.record import record
 
 
 class TokenKind(StrEnum):
@@ -30,7 +31,7 @@ class TokenKind(StrEnum):
     MARK = "mark"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Token:
     """Characters `start` up to and without `end`; `depth` is in how many nested pipelines it stands."""
 
@@ -40,7 +41,7 @@ class Token:
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TokenTable:
     """How a language's text falls into tokens: one file `tokens.py` of its folder has such a table called TOKENS.
 

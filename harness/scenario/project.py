@@ -34,11 +34,11 @@ def find_settings_file(folder: Path, most_folders: int | None = None) -> Setting
 
 def list_project_folders(folder: Path) -> list[Path]:
     """The folder and those above it up to the root of its repository, else up to the home folder or the file system."""
-    here = folder.resolve()
+    here, home = folder.resolve(), find_home()
     found = []
     for above in (here, *here.parents):
         found.append(above)
-        if above == find_home() or any((above / mark).exists() for mark in REPOSITORY_MARKS):
+        if above == home or any((above / mark).exists() for mark in REPOSITORY_MARKS):
             break
     return found
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import build_settings, complete, contents
 from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import add_sigma_options, expand_rules
-from harness.detection.content import Content, read_content_beside
+from harness.detection.content import Content, read_content_of
 from harness.detection.language import language
 from harness.diagnostics import Finding, HarnessError, Severity, explain_failure, mend
 from harness.output_file import write_file
@@ -29,6 +30,10 @@ from harness.scenario.sigma.choice import SigmaChoice
 from harness.supervisor import Limits, unit_of_work
 
 SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
+
+
+ContentOf = Callable[[Path], Content]
+"""Gives what rules of a folder have beside them and from the options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,8 @@ def command(
     code = options.in_child(limits, whole=False)
     if code is not None:
         return code
-    by_path = [(path, each) for path in rules for each in try_rules(path, content, limits, sigma, fix=fix)]
+    content_of = cache(lambda folder: content.over(read_content_of(folder)))
+    by_path = [(path, each) for path in rules for each in try_rules(path, content_of, limits, sigma, fix=fix)]
     review.write(annotate_linted(by_path) if review else [])
     tried = [each for _, each in by_path]
     linted = [each for each in tried if isinstance(each, Linted)]
@@ -110,7 +116,7 @@ def annotate_linted(tried: Iterable[tuple[Path, Linted | HarnessError]]) -> list
 
 
 def try_rules(
-    path: Path, content: Content, limits: Limits, sigma: SigmaChoice, *, fix: bool
+    path: Path, content_of: ContentOf, limits: Limits, sigma: SigmaChoice, *, fix: bool
 ) -> Iterator[Linted | HarnessError]:
     """What is found in each rule of a path; one that cannot be looked at says why, and the others are all the same."""
     try:
@@ -121,7 +127,7 @@ def try_rules(
         return
     for own in forms:
         try:
-            yield lint_rule(own, content, limits, sigma, fix=fix)
+            yield lint_rule(own, content_of, limits, sigma, fix=fix)
         except Exception as error:
             yield explain_failure(error)
 
@@ -132,11 +138,11 @@ def mendable(finding: Finding) -> bool:
     return bool(finding.edits) and finding.severity is not Severity.NOTE
 
 
-def lint_rule(path: Path, content: Content, limits: Limits, sigma: SigmaChoice, *, fix: bool) -> Linted:
+def lint_rule(path: Path, content_of: ContentOf, limits: Limits, sigma: SigmaChoice, *, fix: bool) -> Linted:
     """What is found in one rule; with `fix` its file is mended."""
     with unit_of_work(limits.seconds):
         rule = read_rule(path, choice=sigma)
-        settings = build_settings(content.over(read_content_beside(path)))
+        settings = build_settings(content_of(path.resolve().parent))
         own = language(rule.language).lint(rule.query, settings)
     if rule.subject:
         # A converted text is no file: what it says is mended in the Sigma rule.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.network import parse_ip_network
 from harness.detection.plan.values.time_format import split_time_format
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.warehouse import WarehouseWords, find_text, make_warehouse_dialect
 from harness.detection.sql.writer import StatementWriter
@@ -24,13 +23,13 @@ def spell_bigquery_network(t: SQL, *networks: SQL) -> SQL | None:
     address = fn("NET.SAFE_IP_FROM_STRING", t)
     inside = [
         b.eq(
-            fn("NET.IP_TRUNC", address.copy(), b.sql_integer(n.prefixlen)),
+            fn("NET.IP_TRUNC", address, b.sql_integer(n.prefixlen)),
             fn("NET.IP_FROM_STRING", b.sql_text(str(n.network_address))),
         )
         for n in known
         if n is not None
     ]
-    short = b.eq(fn("byte_length", address.copy()), b.sql_integer(4))
+    short = b.eq(fn("byte_length", address), b.sql_integer(4))
     return b.sql_case((short, b.sql_balanced(exp.Or, inside)), default=b.sql_truth(False))
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Operation
@@ -19,6 +17,7 @@ from harness.detection.plan.values.regex import list_capture_groups, re2
 from harness.detection.plan.values.text import lower_characters
 from harness.detection.plan.values.time_format import split_time_format
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import SqlDialect, spell_shared
@@ -172,18 +171,16 @@ def clickhouse_regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL 
         return None
     groups = fn("extractGroups", fn("assumeNotNull", t), b.sql_text(f"(?-s){written}"))
     found = fn("arrayElement", groups, b.sql_integer(number))
-    return b.sql_case((exp.And(this=b.not_null(t.copy()), expression=fn("notEmpty", groups.copy())), found))
+    return b.sql_case((exp.And(this=b.not_null(t), expression=fn("notEmpty", groups)), found))
 
 
 @CLICKHOUSE.spell(ops.cidr_contains, twice=True)
 def clickhouse_cidr_contains(t: SQL, *networks: SQL) -> SQL:
     """An address that is one, in any of the networks."""
     address = fn("assumeNotNull", t)
-    valid = exp.Or(this=fn("isIPv4String", address), expression=fn("isIPv6String", address.copy()))
-    inside = b.sql_balanced(exp.Or, [fn("isIPAddressInRange", address.copy(), n) for n in networks])
-    return b.sql_case(
-        (b.is_null(t.copy()), b.cast(b.sql_null(), "BOOLEAN")), (valid, inside), default=b.sql_truth(False)
-    )
+    valid = exp.Or(this=fn("isIPv4String", address), expression=fn("isIPv6String", address))
+    inside = b.sql_balanced(exp.Or, [fn("isIPAddressInRange", address, n) for n in networks])
+    return b.sql_case((b.is_null(t), b.cast(b.sql_null(), "BOOLEAN")), (valid, inside), default=b.sql_truth(False))
 
 
 @CLICKHOUSE.spell(ops.length)
@@ -215,7 +212,7 @@ def clickhouse_substring(t: SQL, start: SQL, size: SQL | None = None) -> SQL | N
 @CLICKHOUSE.spell(ops.to_number, twice=True)
 def clickhouse_to_number(t: SQL) -> SQL:
     """The text where it is a number and nothing else."""
-    return b.sql_case((fn("match", t, b.sql_text(CLICKHOUSE_NUMBER)), fn("toFloat64OrNull", t.copy())))
+    return b.sql_case((fn("match", t, b.sql_text(CLICKHOUSE_NUMBER)), fn("toFloat64OrNull", t)))
 
 
 @CLICKHOUSE.spell(ops.is_number)
@@ -229,10 +226,8 @@ def clickhouse_to_text(n: SQL) -> SQL:
     """An integer without fraction, else its shortest text, which has an exponent from 1e21 on."""
     if b.is_literal(n) and b.read_literal(n) is not None:
         return b.sql_text(print_shortest_number(b.read_literal(n)))
-    whole = exp.And(
-        this=b.eq(n, fn("trunc", n.copy())), expression=exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15))
-    )
-    return b.sql_case((whole, fn("toString", fn("toInt64", n.copy()))), default=fn("toString", n.copy()))
+    whole = exp.And(this=b.eq(n, fn("trunc", n)), expression=exp.LT(this=fn("abs", n), expression=b.sql_number(9e15)))
+    return b.sql_case((whole, fn("toString", fn("toInt64", n))), default=fn("toString", n))
 
 
 @CLICKHOUSE.spell(ops.round)
@@ -240,21 +235,19 @@ def clickhouse_round(n: SQL, digits: SQL | None = None) -> SQL | None:
     """To whole numbers, half away from zero; ClickHouse rounds half to even."""
     if digits is not None and not (b.is_literal(digits) and b.read_literal(digits) == 0):
         return None
-    return b.sql_infix(
-        exp.Mul, fn("sign", n), fn("floor", b.sql_infix(exp.Add, fn("abs", n.copy()), b.sql_number(0.5)))
-    )
+    return b.sql_infix(exp.Mul, fn("sign", n), fn("floor", b.sql_infix(exp.Add, fn("abs", n), b.sql_number(0.5))))
 
 
 @CLICKHOUSE.spell(ops.sqrt, twice=True)
 def clickhouse_sqrt(x: SQL) -> SQL:
     """Null of a negative number."""
-    return b.sql_case((exp.GTE(this=x, expression=b.sql_number(0)), fn("sqrt", x.copy())))
+    return b.sql_case((exp.GTE(this=x, expression=b.sql_number(0)), fn("sqrt", x)))
 
 
 @CLICKHOUSE.spell(ops.ln, twice=True)
 def clickhouse_ln(x: SQL) -> SQL:
     """Null unless positive."""
-    return b.sql_case((exp.GT(this=x, expression=b.sql_number(0)), fn("log", x.copy())))
+    return b.sql_case((exp.GT(this=x, expression=b.sql_number(0)), fn("log", x)))
 
 
 for operation, name in {ops.md5: "MD5", ops.sha1: "SHA1", ops.sha256: "SHA256", ops.sha512: "SHA512"}.items():

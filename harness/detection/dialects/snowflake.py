@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.network import parse_ip_network
 from harness.detection.plan.values.time_format import split_time_format
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.warehouse import WarehouseWords, find_text, make_warehouse_dialect
 from harness.detection.sql.writer import StatementWriter
@@ -24,7 +23,7 @@ def spell_snowflake_network(t: SQL, *networks: SQL) -> SQL | None:
         return None
     number = fn("get", fn("try_parse_ip", t, b.sql_text("INET")), b.sql_text("ipv4"))
     inside = [
-        exp.Between(this=number.copy(), low=b.sql_integer(int(n.network_address)), high=b.sql_integer(int(n[-1])))
+        exp.Between(this=number, low=b.sql_integer(int(n.network_address)), high=b.sql_integer(int(n[-1])))
         for n in known
         if n is not None
     ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.network import parse_ip_network
 from harness.detection.plan.values.time_format import split_time_format
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.warehouse import WarehouseWords, find_text, make_warehouse_dialect
 from harness.detection.sql.writer import StatementWriter
@@ -22,8 +21,8 @@ def spell_trino_network(t: SQL, *networks: SQL) -> SQL | None:
     """`contains` of a network and an address, false of what is none."""
     if any(parse_ip_network(find_text(n) or "") is None for n in networks):
         return None
-    address = exp.TryCast(this=t, to=exp.DataType.build("IPADDRESS", dialect="trino"))
-    inside = [fn("contains", n, address.copy()) for n in networks]
+    address = exp.TryCast(this=t, to=exp.DataType.build("IPADDRESS"))
+    inside = [fn("contains", n, address) for n in networks]
     return fn("coalesce", b.sql_bracket(b.sql_balanced(exp.Or, inside)), b.sql_truth(False))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from harness.detection.plan.passes.partitions import (
     parts_passing,
 )
 from harness.detection.view_columns import list_view_columns
+from harness.record import record
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 
 LoadViews = Callable[[Sequence[int]], Sequence[View]]
@@ -30,7 +30,7 @@ HOST_COLUMNS = ("host", "ComputerName", "Computer", "aid")
 """Columns that say where an event happened; the first that a kind has counts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Hits:
     """What a rule finds: rows, the hosts that they are of, and the first and last time in epoch seconds."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 from harness.detection.plan.expressions import Kind
+from harness.record import record
 
 # Of no value: row numbers begin at 0.
 CODE, VALUE = "code", "value"
@@ -15,7 +15,7 @@ NULL_CODE = -1
 """The code of a row that has none, in dimensions that say what becomes of such a row."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimeSpan:
     """The least and the greatest value of a stored column of times, in its own unit, and how many events there are."""
 

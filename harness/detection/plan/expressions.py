@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from harness.diagnostics import Span
+from harness.record import record
 
 if TYPE_CHECKING:
     from harness.detection.plan.operation import Operation
@@ -61,12 +62,12 @@ def merge_kinds(a: Kind, b: Kind) -> Kind:
 Scalar = str | float | int | bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expression:
     """A value for each row. `span` is the place in the rule that it came from, for explanations."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literal(Expression):
     """The same value in every row; a tuple is a list of text."""
 
@@ -74,7 +75,7 @@ class Literal(Expression):
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Column(Expression):
     """The value of one column of the row; null if the relation has no such column."""
 
@@ -82,7 +83,7 @@ class Column(Expression):
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call(Expression):
     """An operation of `plan.operations` on arguments."""
 
@@ -91,7 +92,7 @@ class Call(Expression):
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LambdaParameter(Expression):
     """The current element inside a `Lambda`."""
 
@@ -100,7 +101,7 @@ class LambdaParameter(Expression):
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lambda(Expression):
     """`body` for each element of a list; the last argument of `list_filter`, `list_map` and `list_any`."""
 
@@ -109,7 +110,7 @@ class Lambda(Expression):
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Aggregation(Expression):
     """One value for all rows of a group: an aggregate operation on `arguments`.
 
@@ -198,7 +199,7 @@ def span_of(expression: Expression) -> Span | None:
     return getattr(expression, "span", None)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SortKey:
     """One key of an order; nulls come last whichever the direction, unless `nulls_first`."""
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 
 from harness.detection.plan.expressions import Expression, Scalar, Schema, SortKey
 from harness.diagnostics import Span
+from harness.record import record
 
 Named = tuple[str, Expression]
 """A column and what it holds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Node:
     """A relation. `span` is the part of the rule that made it; most nodes read one `source`."""
 
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Scan(Node):
     """All rows of a stored table; `events` is the platform's view of the telemetry.
 
@@ -32,7 +33,7 @@ class Scan(Node):
     order: tuple[SortKey, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Values(Node):
     """Rows that the rule itself or a small table brings, in order."""
 
@@ -40,7 +41,7 @@ class Values(Node):
     rows: tuple[tuple[Scalar | tuple[str, ...], ...], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Filter(Node):
     """The rows of `source` for which `condition` is true; null is not true."""
 
@@ -48,7 +49,7 @@ class Filter(Node):
     condition: Expression
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Derive(Node):
     """`source` with columns added or replaced; all expressions read the row as it was in `source`."""
 
@@ -56,7 +57,7 @@ class Derive(Node):
     columns: tuple[Named, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Select(Node):
     """Exactly these columns, in this order; two of one name are an error of the front end."""
 
@@ -64,7 +65,7 @@ class Select(Node):
     columns: tuple[Named, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Aggregate(Node):
     """One row for each distinct combination of `keys` in `source`; without keys exactly one, also of no rows.
 
@@ -85,7 +86,7 @@ class Frame(StrEnum):
     BEFORE = "before"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Window(Node):
     """`source` with columns that look at other rows of the same `partition`.
 
@@ -103,7 +104,7 @@ class Window(Node):
     range: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Sort(Node):
     """`source` in the order of `keys`; equal rows stay in the order they had."""
 
@@ -111,7 +112,7 @@ class Sort(Node):
     keys: tuple[SortKey, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Limit(Node):
     """The first `count` rows in the current order after skipping `offset`; of the last rows if `last`."""
 
@@ -121,7 +122,7 @@ class Limit(Node):
     last: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Reverse(Node):
     """`source` in the opposite of its current order."""
 
@@ -138,7 +139,7 @@ class JoinKind(StrEnum):
     CROSS = "cross"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Join(Node):
     """Rows of `left` with the columns of their partners in `right`, in the order of `left`.
 
@@ -156,14 +157,14 @@ class Join(Node):
     most: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Union(Node):
     """The rows of all `sources` one after the other; a column that one of them lacks is null there."""
 
     sources: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Unnest(Node):
     """One row for each element of the list `column`, which then holds the element as text, in order.
 

@@ -7,19 +7,19 @@ docstring what it means. Called with expressions it gives an expression, with va
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypedDict, TypeVar, cast
 
 from harness.detection.plan.expressions import Aggregation, Call, Expression, Kind, Literal, merge_kinds
 from harness.diagnostics import Span
+from harness.record import record
 
 if TYPE_CHECKING:
     from harness.detection.plan.expressions import SortKey
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Typed:
     """An expression and the kind of its values."""
 
@@ -35,7 +35,7 @@ class Typed:
 TYPED_NULL = Typed(Literal(None), Kind.NULL)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ArgumentKind:
     """What an argument must hold; None where anything will do.
 

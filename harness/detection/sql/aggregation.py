@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-from sqlglot import expressions as exp
+from dataclasses import replace
 
 from harness.detection.plan.expressions import Aggregation, Literal
 from harness.detection.plan.passes.requirements import sensitive
 from harness.detection.plan.passes.whole_numbers import is_whole
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.expressions import Printer
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class OrderKey:
     """One key of the current order: a physical column and its direction."""
 
@@ -26,7 +26,7 @@ class OrderKey:
         """The same for the opposite order."""
         return replace(self, descending=not self.descending, nulls_first=not self.nulls_first)
 
-    def sql(self, table: str | None = None) -> exp.Expression:
+    def sql(self, table: str | None = None) -> exp.Ordered:
         """As a member of ORDER BY."""
         return order_term(b.sql_column(self.column, table), self.descending, self.nulls_first)
 
@@ -34,17 +34,17 @@ class OrderKey:
 Order = tuple[OrderKey, ...]
 
 
-def order_term(value: exp.Expression, descending: bool = False, nulls_first: bool = False) -> exp.Expression:
+def order_term(value: exp.Expression, descending: bool = False, nulls_first: bool = False) -> exp.Ordered:
     """A member of ORDER BY; nulls last unless said otherwise."""
     return exp.Ordered(this=value, desc=descending, nulls_first=nulls_first)
 
 
-def order_by(keys: list[exp.Expression]) -> exp.Expression | None:
+def order_by(keys: Sequence[exp.Expression]) -> exp.Order | None:
     """ORDER BY, if there is something to order by."""
     return exp.Order(expressions=keys) if keys else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Around:
     """What stands around an aggregate function: which rows count, in which order, over which window.
 
@@ -53,7 +53,7 @@ class Around:
     """
 
     where: exp.Expression | None = None
-    order: tuple[exp.Expression, ...] = ()
+    order: tuple[exp.Ordered, ...] = ()
     own_order: bool = False
     window: exp.Window | None = None
     whole: bool = False
@@ -67,34 +67,28 @@ class Around:
         present: exp.Expression | None = None,
         distinct: bool = False,
         in_order: bool = False,
-        order: Sequence[exp.Expression] = (),
+        order: Sequence[exp.Ordered] = (),
     ) -> exp.Expression:
         """The function of that name.
 
         Rows where `present` is null do not count; `in_order` gives it its rows in their order, `order` in another.
         """
-        inside: list[exp.Expression] = [a.copy() for a in arguments]
+        inside = list(arguments)
         if distinct:
             inside = [exp.Distinct(expressions=inside)]
         # Inside of OVER the window's own order holds already, unless the aggregate brings one.
         keys = list(order) or (list(self.order) if in_order and (self.window is None or self.own_order) else [])
         if keys:
-            inside[-1] = exp.Order(this=inside[-1], expressions=[o.copy() for o in keys])
+            inside[-1] = exp.Order(this=inside[-1], expressions=keys)
         call: exp.Expression = b.fn(name, *inside)
-        conditions = [c for c in (self.where, None if present is None else b.not_null(present.copy())) if c is not None]
+        conditions = [c for c in (self.where, None if present is None else b.not_null(present)) if c is not None]
         if conditions:
-            call = exp.Filter(
-                this=call, expression=exp.Where(this=b.sql_balanced(exp.And, [c.copy() for c in conditions]))
-            )
+            call = exp.Filter(call, b.sql_balanced(exp.And, conditions))
         return self.over(call)
 
     def over(self, call: exp.Expression) -> exp.Expression:
         """The call with its OVER clause, if there is one."""
-        if self.window is None:
-            return call
-        window = self.window.copy()
-        window.set("this", call)
-        return window
+        return call if self.window is None else self.window.around(call)
 
     def nth(self, which: str, value: exp.Expression) -> exp.Expression:
         """The `first` or the `last` value that is not null, in row order."""
@@ -102,7 +96,7 @@ class Around:
             return self(which, value, present=value, in_order=True)
         # DuckDB has no FILTER for first_value and last_value ("not implemented for the window function"), but IGNORE
         # NULLS, so rows that do not count become null.
-        kept = value.copy() if self.where is None else b.sql_case((self.where.copy(), value.copy()))
+        kept = value if self.where is None else b.sql_case((self.where, value))
         function = exp.FirstValue if which == "first" else exp.LastValue
         return self.over(exp.IgnoreNulls(this=function(this=kept)))
 
@@ -131,11 +125,12 @@ def compile_aggregation(
         whole=all(is_whole(a, whole) for a in aggregation.arguments),
         crowded=crowded,
     )
+    made: exp.Expression | None
     if aggregation.operation in printer.dialect.with_kinds:
         made = spelling(around, *arguments, kinds=tuple(w or k for w, k in zip(wanted, kinds, strict=True)))
     else:
         made = spelling(around, *arguments)
-    return printer.dialect.spelling(aggregation.operation, partly=True)() if made is None else made
+    return printer.dialect.spell_out(aggregation.operation, partly=True) if made is None else made
 
 
 def takes_order(aggregation: Aggregation) -> bool:
@@ -143,12 +138,12 @@ def takes_order(aggregation: Aggregation) -> bool:
     return sensitive(aggregation) or bool(aggregation.order)
 
 
-def number_rows(printer: Printer, order: Sequence[exp.Expression]) -> tuple[exp.Expression, ...]:
+def number_rows(printer: Printer, order: Sequence[exp.Ordered]) -> tuple[exp.Ordered, ...]:
     """An order as the number of the row in it, for engines whose aggregates take none."""
     if not order or printer.hoist is None:
         return tuple(order)
-    partition = [key.copy() for key in printer.group_keys]
-    numbering = exp.Window(this=b.fn("row_number"), partition_by=partition, order=order_by([o.copy() for o in order]))
+    partition = list(printer.group_keys)
+    numbering = exp.Window(this=b.fn("row_number"), partition_by=partition, order=order_by(list(order)))
     return (order_term(printer.hoist(numbering, Literal(None))),)
 
 

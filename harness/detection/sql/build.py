@@ -1,21 +1,22 @@
-"""Short words for sqlglot's nodes; SELECT statements."""
+"""Short words for the parts of a statement; SELECT statements."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan.dimension import TimeSpan
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.code_sets import Coding
+from harness.record import record
 
 SQL: TypeAlias = exp.Expression
 
 
 def sql_text(value: str) -> SQL:
-    """A text literal; sqlglot doubles quotes when it prints."""
+    """A text literal; quotes in it are doubled when it is printed."""
     return exp.Literal.string(value)
 
 
@@ -47,8 +48,8 @@ def sql_truth(value: bool) -> SQL:
 
 def fn(name: str, *arguments: SQL) -> SQL:
     """A call of a function by the engine's own name."""
-    # Anonymous: sqlglot passes it on as it is. Functions that it knows it translates, and silently wrong in several
-    # cases (reference/engine.md 4).
+    # Anonymous: sqlglot, too, passes it on as it is. Functions that it knows it translates, and silently wrong in
+    # several cases (reference/engine.md 4).
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
@@ -62,12 +63,9 @@ def try_cast(value: SQL, kind: str) -> SQL:
     return exp.TryCast(this=value, to=datatype(kind))
 
 
-def datatype(kind: str) -> SQL:
+def datatype(kind: str) -> exp.DataType:
     """A type by name; `X[]` is a list."""
-    if kind.endswith("[]"):
-        inner = datatype(kind.removesuffix("[]"))
-        return exp.DataType(this=exp.DataType.Type.ARRAY, expressions=[inner], nested=True)
-    return exp.DataType(this=exp.DataType.Type[kind])
+    return exp.DataType(kind)
 
 
 def sql_case(*branches: tuple[SQL, SQL], default: SQL | None = None) -> SQL:
@@ -75,18 +73,15 @@ def sql_case(*branches: tuple[SQL, SQL], default: SQL | None = None) -> SQL:
     return exp.Case(ifs=[exp.If(this=c, true=v) for c, v in branches], default=default)
 
 
-def sql_infix(node: Any, left: SQL, right: SQL) -> SQL:
+def sql_infix(node: type[exp.Infix], left: SQL, right: SQL) -> SQL:
     """An infix operator with whatever brackets its sides need."""
     return node(this=sql_bracket(left), expression=sql_bracket(right))
 
 
 def sql_bracket(value: SQL) -> SQL:
     """The value in brackets unless it binds tightly by itself."""
-    # sqlglot prints brackets only where there is a Paren node: Mul(Add(a, b), c) would be `a + b * c`.
-    tight = (
-        exp.Column | exp.Literal | exp.Anonymous | exp.Paren | exp.Cast | exp.Null | exp.Boolean | exp.Case | exp.Func
-    )
-    return value if isinstance(value, tight) and not isinstance(value, exp.Connector) else exp.Paren(this=value)
+    # Brackets are printed only where there is a Paren node: Mul(Add(a, b), c) would be `a + b * c`.
+    return value if value.tight else exp.Paren(value)
 
 
 def eq(left: SQL, right: SQL) -> SQL:
@@ -109,7 +104,7 @@ def sql_not(value: SQL) -> SQL:
     return exp.Not(this=sql_bracket(value))
 
 
-def sql_balanced(node: Any, parts: Sequence[SQL]) -> SQL:
+def sql_balanced(node: type[exp.Infix], parts: Sequence[SQL]) -> SQL:
     """AND or OR of many parts as a balanced tree, so that thousands of them nest no deeper than their logarithm."""
     level = [sql_bracket(p) for p in parts]
     while len(level) > 1:
@@ -127,11 +122,10 @@ def array(*items: SQL) -> SQL:
 
 def sql_column(name: str, table: str | None = None) -> SQL:
     """A column by its physical name."""
-    place = exp.to_identifier(table, quoted=False) if table else None
-    return exp.Column(this=exp.to_identifier(name, quoted=True), table=place)
+    return exp.Column(name, table)
 
 
-def alias(value: SQL, name: str) -> SQL:
+def alias(value: SQL, name: str) -> exp.Alias:
     """Value AS "name"."""
     return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
 
@@ -141,7 +135,7 @@ def lambda_of(parameters: str, body: SQL) -> SQL:
     return exp.Lambda(this=body, expressions=[parameter_name(p) for p in parameters.split(" ")])
 
 
-def parameter_name(name: str) -> SQL:
+def parameter_name(name: str) -> exp.Identifier:
     """A lambda's parameter by a name that no column has, or it would hide the column."""
     # In DuckDB a lambda's parameter hides a column of the same name; a field can have any name
     # that a person would choose.
@@ -186,19 +180,19 @@ def sql_place(value: SQL) -> SQL:
 
 def sql_parameter(name: str) -> SQL:
     """A lambda's parameter as a value."""
-    return exp.Column(this=parameter_name(name))
+    return exp.Column(parameter_name(name).name)
 
 
 def every_column(table: str) -> SQL:
     """table.*"""
-    return exp.Column(this=exp.Star(), table=exp.to_identifier(table))
+    return exp.Star(table)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SelectQuery:
     """A SELECT, the physical columns that it gives, the dimensions of those that are codes, the spans of times."""
 
-    sql: exp.Select
+    sql: q.Select
     held: frozenset[str]
     codes: Mapping[str, Coding] = field(default_factory=dict)
     spans: Mapping[str, TimeSpan] = field(default_factory=dict)
@@ -213,18 +207,15 @@ def select_columns_only(
     return SelectQuery(sql=build_select(made, source, short), held=frozenset(items))
 
 
-def build_select(items: list[exp.Expression], source: str | None = None, short: str | None = None) -> exp.Select:
+def build_select(items: Sequence[exp.Expression], source: str | None = None, short: str | None = None) -> q.Select:
     """SELECT items FROM source; a relation without columns gets the hidden column `~`."""
     # An empty SELECT list is a syntax error in SQL, and the number of rows counts even where no column is read.
-    query = exp.Select(expressions=items or [alias(sql_null(), "~")])
+    query = q.Select(items or [alias(sql_null(), "~")])
     if source is not None:
-        # sqlglot 30 keeps FROM and WITH under `from_` and `with_`; under the old keys it prints
-        # nothing and says nothing.
-        query.set("from_", exp.From(this=table_as(source, short)))
+        query.source = table_as(source, short)
     return query
 
 
-def table_as(name: str, short: str | None = None) -> exp.Table:
+def table_as(name: str, short: str | None = None) -> q.Table:
     """A table under a short name."""
-    alias = exp.TableAlias(this=exp.to_identifier(short)) if short else None
-    return exp.Table(this=exp.to_identifier(name), alias=alias)
+    return q.Table(exp.to_identifier(name), exp.to_identifier(short) if short else None)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import CODE, VALUE, Dimension
+from harness.detection.sql import tree as exp
+from harness.record import record
 
 # Shifted further, the one bit of a BIGINT would be its sign.
 BITS_OF_SET = 62
@@ -18,7 +16,7 @@ CHOOSING = frozenset({ops.first, ops.last, ops.least_by, ops.greatest_by})
 """Aggregates that give one of the values, whatever they are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CodeSet:
     """Distinct codes of one dimension: the bits of an integer, or a list."""
 
@@ -40,7 +38,7 @@ class CodeSet:
         return f"SELECT {listed} AS {VALUE} FROM {self.dimension.table}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SetLookUp:
     """The texts of a set of codes, sorted, by the one row of a table that has all of them."""
 

@@ -7,11 +7,8 @@ values needs no work for an event; where somebody needs the value itself, the di
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
-
-from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import CODE, NULL_CODE, VALUE, Dimension, TimeSpan
@@ -33,13 +30,16 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.known_values import DECIDED, UNKNOWN_TRUTH, KnownValue, combine_truths
 from harness.detection.plan.schema import kind_of
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.code_sets import Coding
 from harness.detection.sql.column_pairs import derive_of_pairs, is_of_a_pair, pair_codes
 from harness.detection.sql.dialect import PhysicalNames
 from harness.detection.sql.time_buckets import SECONDS, find_time_buckets
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Encoded:
     """A value for each row: the SQL of its code, and the dimension that has the values."""
 
@@ -47,14 +47,14 @@ class Encoded:
     dimension: Dimension
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LookUp:
     """The value of a code, by a join with its dimension."""
 
     encoded: Encoded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class KeptTable:
     """A relation to keep as a table for all statements over the same events: `query` gives its rows."""
 
@@ -316,14 +316,11 @@ def derived_alike(derives: Derives, plan: Node, names: PhysicalNames, kind: Kind
     return Dimension(table, kind, lambda: (size, False), with_null=dimension.with_null)
 
 
-def join_look_up(found: LookUp, short: str) -> exp.Expression:
+def join_look_up(found: LookUp, short: str) -> q.Join:
     """The join that brings a code's value under a short name; a row without a code stays, with null."""
-    code = found.encoded.code.copy()
-    for column in code.find_all(exp.Column):
-        # A field may be called `code` as well.
-        column.set("table", exp.to_identifier("s"))
-    on = b.eq(code, b.sql_column(CODE, short))
-    return exp.Join(this=b.table_as(found.encoded.dimension.table, short), on=on, side="LEFT")
+    # A field may be called `code` as well.
+    on = b.eq(found.encoded.code.of_table("s"), b.sql_column(CODE, short))
+    return q.Join(b.table_as(found.encoded.dimension.table, short), on, side="LEFT")
 
 
 def kept_table_name(text: str) -> str:

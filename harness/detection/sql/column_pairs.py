@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import CODE, NULL_CODE, VALUE, Dimension
 from harness.detection.plan.expressions import Call, Column, Expression, Kind
 from harness.detection.plan.nodes import Scan, Select
 from harness.detection.plan.schema import kind_of
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.dialect import PhysicalNames
 
 if TYPE_CHECKING:

@@ -9,8 +9,6 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan.dimension import CODE, VALUE, Dimension
 from harness.detection.plan.expressions import ROW, Column, Kind, Schema, SortKey
 from harness.detection.plan.nodes import Aggregate, Derive, Node, Scan, Select, Sort, walk_nodes
@@ -19,6 +17,8 @@ from harness.detection.plan.passes.partitions import parts_needed
 from harness.detection.plan.passes.requirements import collect_columns_by_node, find_ordered_nodes
 from harness.detection.plan.passes.whole_numbers import find_whole_columns
 from harness.detection.plan.schema import columns_of
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Order, OrderKey
 from harness.detection.sql.build import SelectQuery
 from harness.detection.sql.codes import (
@@ -73,7 +73,7 @@ class Compilation:
         self.plain: dict[int, Relation] = {}
         self.derived: set[str] = set()
         self.compile_plan: CompilePlan | None = None
-        self.ctes: dict[str, tuple[exp.Expression, set[str]]] = {}
+        self.ctes: dict[str, tuple[q.Query, set[str]]] = {}
         self.depths: dict[str, int] = {}
         self.first = computed_first(root, self.weight)
         # CTEs that are MATERIALIZED: DuckDB would push conditions down into every part of a union, with all expressions
@@ -169,18 +169,24 @@ class Compilation:
 
     def add(self, node: Node, query: SelectQuery, columns: Schema, order: Order = ()) -> None:
         """Makes a query the CTE of a node."""
-        name = self.cte(type(node).__name__.lower(), query.sql)
-        if id(node) in self.first:
-            self.solid.add(name)
-        self.relations[id(node)] = Relation(
-            name=name, columns=columns, held=query.held, order=order, codes=query.codes, spans=query.spans
+        self.add_rows(
+            node,
+            query.sql,
+            Relation(name="", columns=columns, held=query.held, order=order, codes=query.codes, spans=query.spans),
         )
 
-    def cte(self, word: str, query: exp.Expression) -> str:
+    def add_rows(self, node: Node, query: q.Query, relation: Relation) -> None:
+        """The same of whatever gives rows; `relation` says all of them but their name."""
+        name = self.cte(type(node).__name__.lower(), query)
+        if id(node) in self.first:
+            self.solid.add(name)
+        self.relations[id(node)] = replace(relation, name=name)
+
+    def cte(self, word: str, query: q.Query) -> str:
         """A new CTE, named by a word and a number; a table of its own where it stands on too many others."""
         self.count += 1
         name = f"{word}_{self.count}"
-        reads = {t.name for t in query.find_all(exp.Table)}
+        reads = {t.name for t in query.find_all(q.Table)}
         depth = 1 + max((self.depths.get(r, 0) for r in reads), default=0)
         # Only an engine that runs the statement itself can make a table before it; others get the long chain.
         if depth > LONGEST_CHAIN and self.dialect.computes:
@@ -212,9 +218,9 @@ class Compilation:
         """A place to write expressions over a relation."""
         return Workbench(self, relation)
 
-    def statement(self, query: exp.Expression) -> exp.Expression:
+    def statement(self, query: q.Query) -> q.Query:
         """A query with the CTEs that it stands on."""
-        needed = {t.name for t in query.find_all(exp.Table)}
+        needed = {t.name for t in query.find_all(q.Table)}
         kept = []
         readers = Counter(needed)
         # A CTE reads only earlier ones, so one pass backwards finds all that are needed, and how many read each.
@@ -222,11 +228,10 @@ class Compilation:
             if name in needed:
                 needed |= reads
                 readers.update(reads)
-                alias = exp.TableAlias(this=exp.to_identifier(name))
                 solid = name in self.solid or (readers[name] > 1 and self.reads_few_rows)
-                kept.append(exp.CTE(this=made, alias=alias, materialized=solid or None))
+                kept.append(q.CTE(made, exp.to_identifier(name), solid))
         if kept:
-            query.set("with_", exp.With(expressions=kept[::-1]))
+            query.ctes = kept[::-1]
         return query
 
 

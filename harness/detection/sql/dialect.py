@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+from importlib import import_module
 from typing import Any, TypeVar
-
-from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.value import COMPUTATIONS
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
+from harness.detection.sql.layout import print_lines
+from harness.detection.sql.query import Query
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 Spelling = Callable[..., Any]
 S = TypeVar("S", bound=Spelling)
@@ -37,7 +40,7 @@ Spelled = Operation | Construct
 """What an engine has a spelling of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SqlDialect:
     """One engine's table of primitives.
 
@@ -48,7 +51,8 @@ class SqlDialect:
     `name_function` gives a function of the engine's own that evaluates it where the rows are. `unsupported` lists
     operations that cannot be had, with the reason. `merges` says that one pattern is cheaper than many tests,
     `materializes` that a CTE may be kept, `orders` that aggregates take rows in an order, `moves_frames` that a frame
-    may begin where a column says. `prepare` changes a whole statement before it is printed.
+    may begin where a column says. `prints_as` is sqlglot's name of the dialect or its class of one, and `prepare`
+    changes its tree of a whole statement before that is printed; DuckDB's text needs neither.
     """
 
     name: str
@@ -60,7 +64,7 @@ class SqlDialect:
     orders: bool = True
     moves_frames: bool = True
     name_function: Callable[[Operation], str | None] = lambda _: None
-    prepare: Callable[[exp.Expression], None] = lambda _: None
+    prepare: Callable[[Any], None] = lambda _: None
     spellings: dict[Spelled, Spelling] = field(default_factory=dict)
     with_kinds: set[Spelled] = field(default_factory=set)
     with_twice: set[Spelled] = field(default_factory=set)
@@ -92,21 +96,27 @@ class SqlDialect:
             raise HarnessError("unsupported-operation", f"{self.name} cannot run `{operation}`: {reason}")
         return self.spellings[operation]
 
+    def spell_out(self, operation: Spelled, *arguments: Any, partly: bool = False) -> SQL:
+        """An operation of these arguments in its spelling; raises HarnessError as `spelling` does."""
+        made: SQL = self.spelling(operation, partly)(*arguments)
+        return made
+
     def can_compute(self, operation: Operation) -> bool:
         """Whether Python evaluates an operation for it."""
         return self.computes and (operation in COMPUTATIONS or self.name_function(operation) is not None)
 
-    def print(self, statement: exp.Expression, pretty: bool = False) -> str:
+    def print(self, statement: SQL, pretty: bool = False) -> str:
         """The statement in the dialect's spelling."""
-        # sqlglot would print every function in capitals; Spark's and DuckDB's own spelling is what people look up.
-        self.prepare(statement)
-        how = {"pretty": pretty, "normalize_functions": False, "comments": False}
-        # Without a copy, which is as dear as the printing: a statement is printed once and never read again.
-        text: str = statement.sql(dialect=self.prints_as, copy=False, **how)
+        if self.prints_as == "duckdb":
+            return print_lines(statement) if pretty and isinstance(statement, Query) else statement.sql()
+        # By name, since sqlglot takes longer to import than a rule to compile.
+        text: str = import_module("harness.detection.sql.translation").print_in_dialect(
+            statement, self.prints_as, self.prepare, pretty
+        )
         return text
 
 
-INFIX: dict[Operation, type[exp.Expression]] = {
+INFIX: dict[Operation, type[exp.Infix]] = {
     ops.equal: exp.EQ,
     ops.not_equal: exp.NEQ,
     ops.less: exp.LT,
@@ -129,7 +139,7 @@ def spell_shared(dialect: SqlDialect) -> None:
     dialect.spell(ops.time_floor, twice=True)(sql_time_floor)
 
 
-def infix(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
+def infix(node: type[exp.Infix]) -> Callable[[SQL, SQL], SQL]:
     """An infix operator."""
     return lambda x, y: b.sql_infix(node, x, y)
 
@@ -151,7 +161,7 @@ def spell_case(otherwise: SQL, *pairs: SQL) -> SQL:
 
 def spell_in(x: SQL, *others: SQL) -> SQL:
     """X IN (...)."""
-    return exp.In(this=b.sql_bracket(x), expressions=list(others))
+    return exp.In(this=b.sql_bracket(x), expressions=others)
 
 
 def nonzero(y: SQL) -> SQL:
@@ -180,7 +190,7 @@ def sql_negate(x: SQL) -> SQL:
 def sql_boolean_text(x: SQL, true: SQL, false: SQL) -> SQL:
     """One of two texts; null of null."""
     # Two branches and no ELSE: null is neither, and stays null.
-    return b.sql_case((x, true), (b.sql_not(x.copy()), false))
+    return b.sql_case((x, true), (b.sql_not(x), false))
 
 
 def sql_time_floor(seconds: SQL, span: SQL, origin: SQL | None = None) -> SQL:
@@ -189,8 +199,8 @@ def sql_time_floor(seconds: SQL, span: SQL, origin: SQL | None = None) -> SQL:
     zero = b.is_literal(start) and b.read_literal(start) == 0
     since = seconds if zero else b.sql_infix(exp.Sub, seconds, start)
     steps = fn("floor", sql_divide(since, span))
-    whole = b.sql_infix(exp.Mul, steps, span.copy())
-    return whole if zero else b.sql_infix(exp.Add, whole, start.copy())
+    whole = b.sql_infix(exp.Mul, steps, span)
+    return whole if zero else b.sql_infix(exp.Add, whole, start)
 
 
 SHARED: dict[Operation, Callable[..., SQL]] = {

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sqlglot import expressions as exp
-
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import fn
 
 FindElements = Callable[[Iterable[exp.Expression]], Sequence[tuple[str, exp.Expression]]]
@@ -31,17 +30,17 @@ def call_of_elements(
         (None if one else f"a{i}") if f"a{i}" in varying else [b.read_literal(a)] for i, a in enumerate(arguments)
     ]
     key = next(iter(varying.values())) if one else name_struct(varying)
-    keys = key.copy()
+    keys = key
     for depth, (parameter, lists) in enumerate(reversed(find_elements(varying.values()))):
         body = exp.Lambda(this=keys, expressions=[exp.to_identifier(parameter, quoted=True)])
-        keys = fn("transform", lists.copy(), body)
+        keys = fn("transform", lists, body)
         keys = fn("flatten", keys) if depth else keys
     known = hoist(fn("array_distinct", fn("array_compact", keys)))
     values = hoist(fn(f"{name}_each", known, b.sql_text(json.dumps(places))))
-    table = hoist(fn("map_from_arrays", known.copy(), values))
-    return fn("try_element_at", table, key.copy())
+    table = hoist(fn("map_from_arrays", known, values))
+    return fn("try_element_at", table, key)
 
 
 def name_struct(fields: Mapping[str, exp.Expression]) -> exp.Expression:
     """A struct of these fields."""
-    return fn("named_struct", *(x for name, value in fields.items() for x in (b.sql_text(name), value.copy())))
+    return fn("named_struct", *(x for name, value in fields.items() for x in (b.sql_text(name), value)))

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
     Aggregation,
@@ -29,6 +27,7 @@ from harness.detection.plan.operations import CASELESS_TESTS
 from harness.detection.plan.passes.long_lists import LONG, merge_equalities
 from harness.detection.plan.schema import joint_kind, kind_of
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.dialect import PhysicalNames, SqlDialect
 from harness.diagnostics import HarnessError
 
@@ -108,7 +107,7 @@ def patterns(member: Expression) -> list[str]:
     ]
 
 
-CHAINS: dict[Operation, type[exp.Expression]] = {ops.and_: exp.And, ops.or_: exp.Or}
+CHAINS: dict[Operation, type[exp.Infix]] = {ops.and_: exp.And, ops.or_: exp.Or}
 CONVERSIONS: dict[tuple[Kind, Kind], Operation] = {
     (Kind.NUMBER, Kind.TEXT): ops.to_text,
     (Kind.TEXT, Kind.NUMBER): ops.to_number,
@@ -168,7 +167,7 @@ class Printer:
     def again(self, expression: Expression) -> exp.Expression | None:
         """The column that a part became where it stood first."""
         piece = self.pieces.get(id(expression)) if id(expression) in self.shared else None
-        return None if piece is None else piece.copy()
+        return None if piece is None else piece
 
     def shallow(self, made: exp.Expression, source: Call) -> exp.Expression:
         """The value itself, or a column of its own for one that nests deep or stands in several places."""
@@ -219,7 +218,7 @@ class Printer:
         wanted = self.wanted(expression, kinds)
         arguments = self.arguments(expression, wanted)
         spelling = dialect.spellings.get(operation)
-        made = None
+        made: exp.Expression | None = None
         if spelling is not None:
             ready = arguments
             if operation in dialect.with_twice:
@@ -232,7 +231,7 @@ class Printer:
         if made is not None:
             return made
         if self.compute is None or not dialect.can_compute(operation):
-            return dialect.spelling(operation, partly=spelling is not None)(*arguments)
+            return dialect.spell_out(operation, *arguments, partly=spelling is not None)
         return self.compute(expression, arguments)
 
     def arguments(self, expression: Call | Aggregation, wanted: list[Kind | None]) -> list[exp.Expression]:
@@ -293,12 +292,12 @@ class Printer:
         if kind is Kind.NULL:
             return self.typed_null(wanted)
         if merge_kinds(kind, wanted) is Kind.EVENTS:
-            return self.dialect.spelling(ops.events_joined)(made)
+            return self.dialect.spell_out(ops.events_joined, made)
         conversion = CONVERSIONS.get((kind, wanted))
         if conversion is ops.boolean_text:
-            return self.dialect.spelling(conversion)(made, b.sql_text("true"), b.sql_text("false"))
+            return self.dialect.spell_out(conversion, made, b.sql_text("true"), b.sql_text("false"))
         if conversion is not None:
-            return self.dialect.spelling(conversion)(made)
+            return self.dialect.spell_out(conversion, made)
         if wanted is Kind.LIST:
             return self.converted(self.converted(made, kind, Kind.TEXT), Kind.TEXT, wanted)
         raise HarnessError("plan", f"a {kind} stands where a {wanted} is needed")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Aggregation, Expression, walk_expressions
 from harness.detection.plan.nodes import Frame, Window
 from harness.detection.plan.passes.requirements import keep_needed_columns
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import OrderKey, compile_aggregation, order_by
 from harness.detection.sql.build import build_select, select_columns_only, table_as
 from harness.detection.sql.compilation import Compilation
@@ -28,11 +28,9 @@ def compile_frame_join(
     below, own = bench.start, c.shape(node)
     by = [k.sql() for k in below.order]
     place, first, row = c.fresh("place"), c.fresh("first"), c.fresh("row")
-    parts = {c.fresh("part"): p.copy() for p in partition}
-    numbering = exp.Window(
-        this=b.fn("row_number"), partition_by=[p.copy() for p in partition], order=order_by([k.copy() for k in by])
-    )
-    whole = exp.Window(this=b.fn("row_number"), order=order_by([*(p.copy() for p in partition), *by]))
+    parts = {c.fresh("part"): p for p in partition}
+    numbering = exp.Window(this=b.fn("row_number"), partition_by=list(partition), order=order_by(list(by)))
+    whole = exp.Window(this=b.fn("row_number"), order=order_by([*(p for p in partition), *by]))
     kept = [n for n in below.columns if c.names(n) in below.held]
     reach = (
         start if node.rows is None else b.fn("least", start, b.sql_integer(node.rows - (node.frame is Frame.RUNNING)))
@@ -51,7 +49,7 @@ def compile_frame_join(
         for a in made
     }
     grouped = select_columns_only(items, grouping.relation())
-    grouped.sql.set("group", exp.Group(expressions=[exp.Literal.number("1")]))
+    grouped.sql.group = [exp.Literal.number("1")]
     joined = join_measures(numbered, c.cte("frames", grouped.sql), row, made, names)
     held = query.held | set(names.values())
     last = c.over(Relation(name=c.cte("measured", joined), columns=below.columns, held=held, order=below.order))
@@ -68,7 +66,7 @@ def list_frame_aggregations(measures: Iterable[Expression]) -> list[Aggregation]
     return list(found.values())
 
 
-def join_frames(node: Window, numbered: str, parts: list[str], place: str, first: str, row: str) -> exp.Select:
+def join_frames(node: Window, numbered: str, parts: list[str], place: str, first: str, row: str) -> q.Select:
     """Each row's number with the rows of its frame."""
     same: list[exp.Expression] = [
         exp.NullSafeEQ(this=b.sql_column(p, "l"), expression=b.sql_column(p, "r")) for p in parts
@@ -79,13 +77,11 @@ def join_frames(node: Window, numbered: str, parts: list[str], place: str, first
         latest = b.sql_infix(exp.Sub, latest, b.sql_integer(1))
     within = exp.Between(this=b.sql_column(place, "r"), low=earliest, high=latest)
     query = build_select([b.alias(b.sql_column(row, "l"), f"{row}~"), b.every_column("r")], numbered, "l")
-    query.set(
-        "joins", [exp.Join(this=table_as(numbered, "r"), on=b.sql_balanced(exp.And, [*same, within]), kind="INNER")]
-    )
+    query.joins = [q.Join(table_as(numbered, "r"), b.sql_balanced(exp.And, [*same, within]), kind="INNER")]
     return query
 
 
-def join_measures(numbered: str, frames: str, row: str, made: list[Aggregation], names: dict[int, str]) -> exp.Select:
+def join_measures(numbered: str, frames: str, row: str, made: list[Aggregation], names: dict[int, str]) -> q.Select:
     """The rows with what their frames hold; an empty frame counts 0."""
     items: list[exp.Expression] = [b.every_column("l")]
     for each in made:
@@ -95,5 +91,5 @@ def join_measures(numbered: str, frames: str, row: str, made: list[Aggregation],
         items.append(b.alias(value, names[id(each)]))
     query = build_select(items, numbered, "l")
     on = b.eq(b.sql_column(row, "l"), b.sql_column(f"{row}~", "r"))
-    query.set("joins", [exp.Join(this=table_as(frames, "r"), on=on, side="LEFT")])
+    query.joins = [q.Join(table_as(frames, "r"), on, side="LEFT")]
     return query

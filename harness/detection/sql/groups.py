@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import Dimension
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Kind, SortKey, walk_expressions
 from harness.detection.plan.nodes import Aggregate
 from harness.detection.plan.passes.requirements import any_sensitive, keep_needed_columns
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Order, build_around, compile_aggregation
 from harness.detection.sql.build import SelectQuery, select_columns_only
 from harness.detection.sql.code_sets import CHOOSING, LARGEST_LISTED, CodeSet, Coding
@@ -47,7 +46,7 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
                 else coded[0]
             )
             # Equal aggregations are one column: avg(x) and stdev(x)/avg(x) in one command share their avg.
-            text = sql.sql(comments=False)
+            text = sql.sql()
             if text not in known:
                 known[text] = c.names(name) if each is measure else c.fresh()
                 made[known[text]] = sql
@@ -58,10 +57,10 @@ def compile_aggregate(c: Compilation, node: Aggregate) -> None:
     if keys:
         # By place: a name in GROUP BY means the source's column before the alias, and a key may replace a column.
         places: list[exp.Expression] = [exp.Literal.number(str(i + 1)) for i in range(len(keys))]
-        grouped.sql.set("group", exp.Group(expressions=places))
+        grouped.sql.group = places
     # Without keys and measures it still has to be an aggregate, else it would give a row for each row of the source.
     elif not made:
-        grouped.sql.set("expressions", [b.alias(b.fn("count", exp.Star()), "~")])
+        grouped.sql.expressions = [b.alias(b.fn("count", exp.Star()), "~")]
     finish_group(c, node, replace(grouped, codes=codes), found)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan.expressions import Expression, Kind, Schema
 from harness.detection.plan.nodes import Join, JoinKind, Union
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Order, OrderKey, order_by
 from harness.detection.sql.build import SelectQuery, build_select, fn, select_columns_only, table_as
 from harness.detection.sql.compilation import Compilation
@@ -19,10 +19,8 @@ def compile_union(c: Compilation, node: Union) -> None:
     own = c.shape(node)
     order = c.order_keys([(False, False), (False, False)]) if c.wants_order(node) else ()
     parts = [compile_union_source(c, own, c.below(s), i, order) for i, s in enumerate(node.sources)]
-    whole: exp.Expression = parts[0].sql
-    for each in parts[1:]:
-        whole = exp.Union(this=whole, expression=each.sql, distinct=False)
-    c.add(node, SelectQuery(sql=whole, held=parts[0].held), own, order)
+    whole: q.Query = parts[0].sql if len(parts) == 1 else q.UnionAll([p.sql for p in parts])
+    c.add_rows(node, whole, Relation(name="", columns=own, held=parts[0].held, order=order))
 
 
 def compile_union_source(c: Compilation, own: Schema, source: Relation, number: int, order: Order) -> SelectQuery:
@@ -69,7 +67,7 @@ def compile_join(c: Compilation, node: Join) -> None:
             ]
         )
         numbering = exp.Window(this=fn("row_number"), partition_by=partition, order=by)
-        query.sql.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.sql_integer(node.most))))
+        query.sql.qualify = exp.LTE(this=numbering, expression=b.sql_integer(node.most))
     c.add(node, query, own, (*left.relation.order, *new))
 
 
@@ -98,7 +96,7 @@ def right_side(c: Compilation, node: Join) -> JoinSide:
         this=fn("row_number"), partition_by=keys, order=order_by([k.sql() for k in side.relation.order])
     )
     query = build_select([exp.Star()], side.relation.name)
-    query.set("qualify", exp.Qualify(this=exp.LTE(this=numbering, expression=b.sql_integer(node.most))))
+    query.qualify = exp.LTE(this=numbering, expression=b.sql_integer(node.most))
     name = c.cte("partners", query)
     relation = Relation(name=name, columns=below.columns, held=side.relation.held, order=below.order)
     return JoinSide(relation, side.keys, side.taken, side.place)
@@ -174,40 +172,31 @@ def build_join_condition(c: Compilation, node: Join, left: JoinSide, right: Join
     return b.sql_balanced(exp.And, parts) if parts else None
 
 
-def attach(query: exp.Select, left: str, right: str, condition: exp.Expression | None, inner: bool) -> None:
+def attach(query: q.Select, left: str, right: str, condition: exp.Expression | None, inner: bool) -> None:
     """FROM left AS l JOIN right AS r ON condition."""
-    query.set("from_", exp.From(this=table_as(left, "l")))
+    query.source = table_as(left, "l")
     # DuckDB takes a JOIN without a condition for a syntax error, unless it is CROSS.
     if condition is None and inner:
-        query.set("joins", [exp.Join(this=table_as(right, "r"), kind="CROSS")])
+        query.joins = [q.Join(table_as(right, "r"), kind="CROSS")]
         return
     on = b.sql_truth(True) if condition is None else condition
-    query.set(
-        "joins",
-        [exp.Join(this=table_as(right, "r"), on=on, side=None if inner else "LEFT", kind="INNER" if inner else None)],
-    )
+    query.joins = [q.Join(table_as(right, "r"), on, side=None if inner else "LEFT", kind="INNER" if inner else None)]
 
 
 def half_join(c: Compilation, node: Join) -> None:
     """The left rows that have a partner, or those that have none."""
     left, right = left_side(c, node), ready(c, node, c.below(node.right), [k for _, k in node.keys], {}, False)
     inner = build_select([b.sql_integer(1)])
-    inner.set(
-        "from_",
-        exp.From(this=table_as(right.relation.name, "r")),
-    )
+    inner.source = table_as(right.relation.name, "r")
     condition = build_join_condition(c, node, left, right)
     if condition is not None:
-        inner.set("where", exp.Where(this=condition))
+        inner.where = condition
     # EXISTS and not IN: `x NOT IN (...)` is null, so drops every row, as soon as one of the others is null.
     found: exp.Expression = exp.Exists(this=inner)
     own = c.shape(node)
     items = {c.names(n): b.sql_column(c.names(n), "l") for n in own}
     items |= {k.column: b.sql_column(k.column, "l") for k in left.relation.order}
     query = select_columns_only(items)
-    query.sql.set(
-        "from_",
-        exp.From(this=table_as(left.relation.name, "l")),
-    )
-    query.sql.set("where", exp.Where(this=b.sql_not(found) if node.kind is JoinKind.ANTI else found))
+    query.sql.source = table_as(left.relation.name, "l")
+    query.sql.where = b.sql_not(found) if node.kind is JoinKind.ANTI else found
     c.add(node, query, own, left.relation.order)

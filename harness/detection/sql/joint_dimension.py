@@ -7,24 +7,24 @@ codes behind those that there are; else a few events would make the engine work 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from sqlglot import expressions as exp
 
 from harness.detection.plan.dimension import CODE, VALUE, Dimension
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import table_as
 from harness.detection.sql.codes import Encoded, LookUp, join_look_up
 from harness.detection.sql.compilation import Compilation
+from harness.record import record
 
 # Chosen, no source: each text of the others is looked up once more.
 MOST_OTHERS = 0.25
 """Events without codes of the dimension, for each one with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JointDimension:
     """The dimension of a column in all parts; the one that most of them hold codes of, and the code of each text."""
 
@@ -33,7 +33,7 @@ class JointDimension:
     held: Dimension
     codes: str = ""
 
-    def encode_part(self, c: Compilation, part: StoredPart, short: str) -> tuple[exp.Expression, exp.Expression | None]:
+    def encode_part(self, c: Compilation, part: StoredPart, short: str) -> tuple[exp.Expression, q.Join | None]:
         """The SQL of a part's code, and the join that it needs under a short name."""
         own = part.dimensions.get(self.name)
         column = b.sql_column(c.names(self.name), "s")
@@ -46,7 +46,7 @@ class JointDimension:
             return b.sql_column(VALUE, short), join
         text = column if self.name in part.columns else b.sql_text(part.constants[self.name])
         on = b.eq(text, b.sql_column(VALUE, short))
-        return b.sql_column(CODE, short), exp.Join(this=table_as(self.codes, short), on=on, side="LEFT")
+        return b.sql_column(CODE, short), q.Join(this=table_as(self.codes, short), on=on, side="LEFT")
 
 
 def find_joint_dimension(c: Compilation, parts: Sequence[StoredPart], name: str, kind: Kind) -> JointDimension | None:

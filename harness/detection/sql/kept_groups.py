@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from harness.detection.plan.nodes import Aggregate, Limit, Node, Scan, list_sources, walk_nodes
 from harness.detection.plan.passes.derived_columns import replace_sources
 from harness.detection.sql.relation import Stored
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class KeptGroup:
     """An aggregation, the scan that has its rows, where that finds them, and the physical names of its columns."""
 

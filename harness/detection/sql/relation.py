@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import repeat
-
-from sqlglot import expressions as exp
 
 from harness.detection.plan.dimension import TimeSpan
 from harness.detection.plan.expressions import Schema
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.plan.value import compute_values
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Order
 from harness.detection.sql.code_sets import Coding
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Relation:
     """A CTE: its name, its logical columns, all its physical ones, and those that hold its current order.
 
@@ -33,7 +33,7 @@ class Relation:
     spans: Mapping[str, TimeSpan] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Stored:
     """A table of the engine's store: its name there, the columns it has, and the parts it is kept in, if it is.
 
@@ -46,7 +46,7 @@ class Stored:
     codes: Mapping[str, Coding] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TemporaryTable:
     """A relation to keep as a table while the statement runs: `query` gives its rows."""
 
@@ -54,7 +54,7 @@ class TemporaryTable:
     query: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Computation:
     """An operation to evaluate in Python before the statement runs.
 
@@ -79,7 +79,7 @@ class Computation:
         return compute_values(self.operation, zip(*arguments, strict=True))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Pending:
     """An operation whose result is joined in, by its arguments as columns.
 

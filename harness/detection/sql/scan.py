@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan.dimension import VALUE, TimeSpan
 from harness.detection.plan.expressions import Column, Kind, Literal, columns_read
 from harness.detection.plan.nodes import Scan
 from harness.detection.plan.passes.partitions import StoredPart
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import select_columns_only
 from harness.detection.sql.codes import Encoded, LookUp, join_look_up
 from harness.detection.sql.compilation import Compilation
@@ -35,14 +35,13 @@ def stored_relation(c: Compilation, node: Scan, read: frozenset[str]) -> Relatio
     codes = {
         n: d for n, k in columns.items() if n not in fixed and (d := find_joint_dimension(c, needed, n, k)) is not None
     }
-    whole: exp.Query | None = None
+    read_parts: list[q.Select] = []
     # Where no part can give a row, one of them still says which columns and types there are; WHERE FALSE empties it.
     for part in needed or stored.parts[:1]:
-        query = compile_part(c, part, columns, codes, fixed, typed=whole is None)
-        whole = query if whole is None else exp.Union(this=whole, expression=query, distinct=False)
-    assert whole is not None
+        read_parts.append(compile_part(c, part, columns, codes, fixed, typed=not read_parts))
     if not needed:
-        whole.set("where", exp.Where(this=b.sql_truth(False)))
+        read_parts[0].where = b.sql_truth(False)
+    whole = read_parts[0] if len(read_parts) == 1 else q.UnionAll(read_parts)
     held = {c.names(n): d.dimension for n, d in codes.items()}
     spans = {c.names(n): s for n, k in columns.items() if (s := find_joint_span(c, needed, n, k)) is not None}
     return Relation(name=c.cte("parts", whole), columns=stored.columns, held=frozenset(), codes=held, spans=spans)
@@ -78,13 +77,13 @@ def compile_part(
     fixed: Mapping[str, str],
     *,
     typed: bool,
-) -> exp.Select:
+) -> q.Select:
     """The columns of one part as those of the whole table: its own, its constants, and nulls; codes of some.
 
     The first part of a union says what type each column has, so that the others need not.
     """
     items: dict[str, exp.Expression] = {}
-    joins: list[exp.Expression] = []
+    joins: list[q.Join] = []
     printer = Printer(c.dialect, c.names, part.columns)
     for name, kind in columns.items():
         constant = fixed.get(name, part.constants.get(name))
@@ -107,7 +106,7 @@ def compile_part(
         else:
             items[c.names(name)] = printer.typed_null(kind) if typed else b.sql_null()
     query = select_columns_only(items, part.name, "s").sql
-    query.set("joins", joins)
+    query.joins = joins
     return query
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
-
-from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
@@ -42,6 +40,8 @@ from harness.detection.plan.passes.derived_columns import merge_derives
 from harness.detection.plan.passes.lower_filters import lower_filters
 from harness.detection.plan.passes.requirements import keep_needed_columns
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import OrderKey, order_by
 from harness.detection.sql.build import SelectQuery, build_select, select_columns_only
 from harness.detection.sql.codes import KeptTable
@@ -52,9 +52,10 @@ from harness.detection.sql.join import compile_join, compile_union
 from harness.detection.sql.kept_groups import KeptGroup, KeptGroups, find_lasting_groups
 from harness.detection.sql.relation import Computation, Relation, Stored, TemporaryTable
 from harness.detection.sql.scan import compile_scan
-from harness.detection.sql.top_rows import all_or_first, drop_lower_counts, may_be_all
+from harness.detection.sql.top_rows import compile_all_or_first, drop_lower_counts, may_be_all
 from harness.detection.sql.window import Folding, compile_window
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 
 def compile_values(c: Compilation, node: Values) -> None:
@@ -75,14 +76,14 @@ def compile_values(c: Compilation, node: Values) -> None:
     if not rows:
         items = {p: bench.printer.typed_null(node.columns[n]) for n, p in typed.items()}
         query = select_columns_only(items | {o.column: b.sql_null() for o in order})
-        query.sql.set("where", exp.Where(this=b.sql_truth(False)))
+        query.sql.where = b.sql_truth(False)
     else:
         listed = [exp.to_identifier(x, quoted=True) for x in (*physical.values(), last)]
-        table = exp.Values(expressions=rows, alias=exp.TableAlias(this=exp.to_identifier("v"), columns=listed))
+        table = q.LiteralRows(rows, exp.to_identifier("v"), listed)
         kinds = c.dialect.types
         made = {p: b.cast(b.sql_column(p), kinds[node.columns[n]]) for n, p in typed.items()}
         query = select_columns_only(made | {o.column: b.sql_column(o.column) for o in order})
-        query.sql.set("from_", exp.From(this=table))
+        query.sql.source = table
     c.add(node, query, columns, order)
 
 
@@ -92,7 +93,7 @@ def compile_filter(c: Compilation, node: Filter) -> None:
     bench = c.over(below)
     condition = bench.write_condition(node.condition)
     query = bench.keeping(c.shape(node), {})
-    query.sql.set("where", exp.Where(this=condition))
+    query.sql.where = condition
     c.add(node, query, c.shape(node), below.order)
 
 
@@ -146,12 +147,12 @@ def compile_limit(c: Compilation, node: Limit) -> None:
     keys = tuple(k.flipped() for k in below.order) if node.last else below.order
     query = c.over(below).keeping(c.shape(node), {})
     # LIMIT of the last rows reads the order backwards; the rows that come out keep their own order keys.
-    query.sql.set("order", order_by([k.sql() for k in keys]))
-    query.sql.set("limit", exp.Limit(expression=exp.Literal.number(str(node.count))))
+    query.sql.order = order_by([k.sql() for k in keys])
+    query.sql.limit = b.sql_integer(node.count)
     if node.offset:
-        query.sql.set("offset", exp.Offset(expression=exp.Literal.number(str(node.offset))))
+        query.sql.offset = b.sql_integer(node.offset)
     if may_be_all(c, node) and fewer is not every:
-        c.add(node, all_or_first(c, node, every, c.cte("first", query.sql)), c.shape(node))
+        compile_all_or_first(c, node, every, c.cte("first", query.sql))
     else:
         c.add(node, query, c.shape(node), below.order)
 
@@ -198,7 +199,7 @@ NODE_COMPILERS: dict[type[Node], Callable[[Compilation, Any], None]] = {
 # Chosen, no source: far deeper than a person writes, and still within FRAMES.
 DEEPEST_STATEMENT = 800
 """How deep an expression may nest, chains of AND and OR counting once."""
-# Ten frames for each of those levels, since sqlglot's generator takes several; CPython allows 1,000 by default.
+# Ten frames for each of those levels, since sqlglot's printer takes several; CPython allows 1,000 by default.
 FRAMES = 8_000
 """Python frames that writing and printing an expression of that depth may take."""
 
@@ -206,14 +207,14 @@ FRAMES = 8_000
 BeforeStep = Computation | Folding | TemporaryTable | KeptTable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Statement:
     """A plan's statement, the logical names of its columns, and the steps that run before it, in order.
 
     `groups` are aggregations of the plan whose rows these steps keep.
     """
 
-    sql: exp.Expression
+    sql: q.Query
     columns: tuple[str, ...]
     before: tuple[BeforeStep, ...]
     groups: tuple[KeptGroup, ...] = ()
@@ -249,9 +250,9 @@ def statement(
     last = c.below(root)
     columns = tuple(c.shapes[id(root)])
     query = build_select([b.sql_column(names(n)) for n in columns], last.name)
-    query.set("order", order_by([k.sql() for k in last.order]))
+    query.order = order_by([k.sql() for k in last.order])
     if limit is not None:
-        query.set("limit", exp.Limit(expression=exp.Literal.number(str(limit))))
+        query.limit = b.sql_integer(limit)
     made = tuple(
         KeptGroup(node=old, scan=scan, stored=c.tables[scan.table], names={n: names(n) for n in scan.columns})
         for old, new in zip(lasting, became, strict=True)

@@ -7,10 +7,7 @@ a column of codes for that expression, whose dimension has a text for each hour 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import floor
-
-from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import TimeSpan
@@ -24,7 +21,9 @@ from harness.detection.plan.expressions import (
 )
 from harness.detection.plan.values.time_format import LATEST, split_time_format
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import fn
+from harness.record import record
 from harness.telemetry.events.time_text import fixed_offset, resolve_zone
 
 MICROSECONDS = 1_000_000
@@ -54,7 +53,7 @@ LARGEST_DIMENSION = 1_000_000
 FEWEST_EVENTS_A_CODE = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TimeBuckets:
     """An expression of a time that holds for `grain` seconds: the time in seconds, and the expression of it alone.
 

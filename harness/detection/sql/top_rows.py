@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan.nodes import Aggregate, Derive, Limit, Node, Scan, Select, Sort
 from harness.detection.plan.passes.whole_numbers import is_whole
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import order_by
-from harness.detection.sql.build import SelectQuery, build_select, fn
+from harness.detection.sql.build import build_select, fn
 from harness.detection.sql.compilation import Compilation
 from harness.detection.sql.relation import Relation
 
@@ -29,19 +29,17 @@ def drop_lower_counts(c: Compilation, node: Limit, relation: Relation) -> Relati
     first = relation.order[0]
     count = c.cte("counts", build_counts(relation, first.column))
     least = build_select([b.alias(fn("max" if not first.descending else "min", b.sql_column("number")), "least")])
-    least.set("from_", exp.From(this=exp.Subquery(this=build_places(count, first.descending))))
-    least.set(
-        "where", exp.Where(this=exp.LT(this=b.sql_column("before"), expression=b.sql_integer(node.offset + node.count)))
-    )
-    bound = exp.Subquery(this=least)
+    least.source = q.Subquery(build_places(count, first.descending))
+    least.where = exp.LT(this=b.sql_column("before"), expression=b.sql_integer(node.offset + node.count))
+    bound = q.Subquery(least)
     key = b.sql_column(first.column)
     beyond = exp.GTE if first.descending else exp.LTE
     query = build_select([exp.Star()], relation.name)
     # Rows without a number stay, wherever the order puts them.
-    kept: exp.Expression = exp.Or(this=beyond(this=key, expression=bound), expression=b.is_null(key.copy()))
+    kept: exp.Expression = exp.Or(this=beyond(this=key, expression=bound), expression=b.is_null(key))
     if may_be_all(c, node):
         kept = exp.And(this=exp.Paren(this=kept), expression=cuts(exp.GT, node, relation))
-    query.set("where", exp.Where(this=kept))
+    query.where = kept
     return replace(relation, name=c.cte("candidates", query))
 
 
@@ -50,22 +48,22 @@ def may_be_all(c: Compilation, node: Limit) -> bool:
     return not node.offset and not c.wants_order(node)
 
 
-def all_or_first(c: Compilation, node: Limit, every: Relation, first: str) -> SelectQuery:
+def compile_all_or_first(c: Compilation, node: Limit, every: Relation, first: str) -> None:
     """All rows where the limit cuts none, else the `first` of them, a CTE that has no rows then.
 
     How many groups there are is known at once, and sorting a million of them by all their texts is most of a query.
     """
     columns = [c.names(n) for n in c.shape(node)]
     uncut = build_select([b.sql_column(n) for n in columns], every.name)
-    uncut.set("where", exp.Where(this=cuts(exp.LTE, node, every)))
-    query = exp.Union(this=uncut, expression=build_select([b.sql_column(n) for n in columns], first), distinct=False)
+    uncut.where = cuts(exp.LTE, node, every)
+    query = q.UnionAll([uncut, build_select([b.sql_column(n) for n in columns], first)])
     codes = {n: coding for n, coding in every.codes.items() if n in columns}
-    return SelectQuery(sql=query, held=frozenset(columns), codes=codes)
+    c.add_rows(node, query, Relation(name="", columns=c.shape(node), held=frozenset(columns), codes=codes))
 
 
-def cuts(compare: type[exp.Binary], node: Limit, every: Relation) -> exp.Binary:
+def cuts(compare: type[exp.Infix], node: Limit, every: Relation) -> exp.Infix:
     """How the number of all rows compares with the limit."""
-    number = exp.Subquery(this=build_select([b.alias(fn("count", exp.Star()), "rows")], every.name))
+    number = q.Subquery(build_select([b.alias(fn("count", exp.Star()), "rows")], every.name))
     return compare(this=number, expression=b.sql_integer(node.count))
 
 
@@ -78,18 +76,18 @@ def is_kept(c: Compilation, node: Node) -> bool:
     )
 
 
-def build_counts(relation: Relation, column: str) -> exp.Select:
+def build_counts(relation: Relation, column: str) -> q.Select:
     """How often each number stands in a column."""
     number = b.sql_column(column)
     query = build_select([b.alias(number, "number"), b.alias(fn("count", exp.Star()), "rows")], relation.name)
-    query.set("where", exp.Where(this=b.not_null(number.copy())))
-    query.set("group", exp.Group(expressions=[exp.Literal.number("1")]))
+    query.where = b.not_null(number)
+    query.group = [exp.Literal.number("1")]
     return query
 
 
-def build_places(counts: str, descending: bool) -> exp.Select:
+def build_places(counts: str, descending: bool) -> q.Select:
     """For each number how many rows come before all of its own."""
     rows = b.sql_column("rows")
     order = order_by([exp.Ordered(this=b.sql_column("number"), desc=descending, nulls_first=False)])
-    before = b.sql_infix(exp.Sub, exp.Window(this=fn("sum", rows), order=order), rows.copy())
+    before = b.sql_infix(exp.Sub, exp.Window(this=fn("sum", rows), order=order), rows)
     return build_select([b.sql_column("number"), b.alias(before, "before")], counts)

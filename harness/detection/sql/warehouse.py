@@ -6,10 +6,10 @@ Nobody runs these statements here: sqlglot reads each again, and what a table la
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
-from sqlglot import expressions as exp
+from sqlglot import expressions as foreign
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
@@ -19,10 +19,12 @@ from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.plan.values.regex import re2
 from harness.detection.plan.values.text import lower_characters
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import SqlDialect, spell_shared
 from harness.detection.sql.expressions import SPECIAL, caseless
+from harness.record import record
 
 WAREHOUSE_TYPES = {
     Kind.TEXT: "TEXT",
@@ -62,7 +64,7 @@ AGGREGATES_EVERYWHERE: Mapping[Operation, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WarehouseWords:
     """What one warehouse calls things; `found` tests for a pattern of RE2, `values` gathers sorted distinct texts."""
 
@@ -170,18 +172,18 @@ def spell_numbers(made: SqlDialect, words: WarehouseWords) -> None:
     number = b.sql_text(WAREHOUSE_NUMBER)
 
     def to_number(t: SQL) -> SQL:
-        return b.sql_case((words.found(t, number.copy()), words.to_number(t.copy())))
+        return b.sql_case((words.found(t, number), words.to_number(t)))
 
     def to_text(n: SQL) -> SQL:
         if b.is_literal(n) and b.read_literal(n) is not None:
             return b.sql_text(print_shortest_number(b.read_literal(n)))
-        whole = b.eq(n, fn("floor", n.copy()))
-        small = exp.And(this=whole, expression=exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15)))
-        return b.sql_case((small, b.cast(b.cast(n.copy(), "BIGINT"), "TEXT")), default=b.cast(n.copy(), "TEXT"))
+        whole = b.eq(n, fn("floor", n))
+        small = exp.And(this=whole, expression=exp.LT(this=fn("abs", n), expression=b.sql_number(9e15)))
+        return b.sql_case((small, b.cast(b.cast(n, "BIGINT"), "TEXT")), default=b.cast(n, "TEXT"))
 
     made.spell(ops.to_number, twice=True)(to_number)
     made.spell(ops.to_text, twice=True)(to_text)
-    made.spell(ops.is_number)(lambda t: fn("coalesce", words.found(t, number.copy()), b.sql_truth(False)))
+    made.spell(ops.is_number)(lambda t: fn("coalesce", words.found(t, number), b.sql_truth(False)))
     made.spell(ops.length)(lambda t: b.cast(fn("length", t), "DOUBLE"))
 
 
@@ -197,20 +199,21 @@ def choose_by_place(around: Around, name: str, x: SQL) -> SQL:
     """The value of the first or the last row that has one, by the rows' numbers; over a window by its order."""
     if around.window is not None and not around.own_order:
         return around.nth("first" if name == "min_by" else "last", x)
-    place = around.order[0].this.copy() if around.order else b.sql_integer(1)
+    place = around.order[0].this if around.order else b.sql_integer(1)
     # Of rows without a value there is no place either, and such rows are left out.
-    return around(name, x, b.sql_case((b.not_null(x.copy()), place)))
+    return around(name, x, b.sql_case((b.not_null(x), place)))
 
 
-def leave_as_is(statement: exp.Expression) -> None:
+def leave_as_is(statement: foreign.Expression) -> None:
     """Nothing has to be changed."""
 
 
-def move_conditions_inside(statement: exp.Expression) -> None:
+def move_conditions_inside(statement: foreign.Expression) -> None:
     """`count(x) FILTER (WHERE y)` as `count(CASE WHEN y THEN x END)`."""
-    for filtered in list(statement.find_all(exp.Filter)):
+    for filtered in list(statement.find_all(foreign.Filter)):
         call, condition = filtered.this, filtered.expression.this
         inner = call.expressions[0]
-        value = inner.expressions[0] if isinstance(inner, exp.Distinct) else inner
-        value.replace(b.sql_case((condition.copy(), value.copy())))
+        value = inner.expressions[0] if isinstance(inner, foreign.Distinct) else inner
+        branch = foreign.If(this=condition.copy(), true=value.copy())
+        value.replace(foreign.Case(ifs=[branch]))
         filtered.replace(call.copy())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
-
-from sqlglot import expressions as exp
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Aggregation, Expression, Kind
@@ -18,6 +16,8 @@ from harness.detection.plan.passes.requirements import MOVING, keep_needed_colum
 from harness.detection.plan.schema import kind_of
 from harness.detection.plan.values.folds import FOLDS
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Order, OrderKey, compile_aggregation, order_by
 from harness.detection.sql.build import SelectQuery, build_select, fn, table_as
 from harness.detection.sql.compilation import Compilation
@@ -25,9 +25,10 @@ from harness.detection.sql.frame_join import compile_frame_join
 from harness.detection.sql.relation import TemporaryTable
 from harness.detection.sql.workbench import Workbench
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Folding:
     """A fold to run in Python before the statement.
 
@@ -87,7 +88,7 @@ def fold(c: Compilation, node: Window, measures: Sequence[tuple[str, Aggregation
     c.add(node, join_fold_results(c, stage, number, added, query.held), own, below.order)
 
 
-def keep(c: Compilation, query: exp.Select) -> str:
+def keep(c: Compilation, query: q.Select) -> str:
     """A relation as a table while the statement runs."""
     text = c.dialect.print(c.statement(query))
     stage = TemporaryTable(table=f"stage_{sha256(text.encode()).hexdigest()[:12]}", query=text)
@@ -101,7 +102,7 @@ def plan_fold(
     """Plans one fold over the kept rows."""
     query = build_select([b.sql_column(n) for n in (number, *partition, *arguments)], stage)
     # By number, which sorts by partition first: `groupby` below sees each partition in one stretch.
-    query.set("order", order_by([b.sql_column(number)]))
+    query.order = order_by([b.sql_column(number)])
     kind = c.dialect.types[kind_of(measure, {})]
     made = Folding(
         table=f"folded_{sha256(repr((stage, measure)).encode()).hexdigest()[:12]}",
@@ -127,9 +128,9 @@ def join_fold_results(
         short = f"f{place}"
         items.append(b.alias(b.sql_column(each.value, short), name))
         on = b.eq(b.sql_column(number, "s"), b.sql_column(each.number, short))
-        joins.append(exp.Join(this=table_as(each.table, short), on=on, side="LEFT"))
+        joins.append(q.Join(this=table_as(each.table, short), on=on, side="LEFT"))
     query = build_select(items, stage, "s")
-    query.set("joins", joins)
+    query.joins = joins
     return SelectQuery(sql=query, held=held | set(names))
 
 
@@ -173,16 +174,14 @@ def time_frame(c: Compilation, node: Window, bench: Workbench, partition: list[e
     ticks = b.cast(fn("round", b.sql_infix(exp.Mul, moment, b.sql_number(1e6))), "BIGINT")
     ticks = bench.hoist(ticks)
     order = order_by([k.sql() for k in bench.start.order])
-    place = bench.hoist(exp.Window(this=fn("row_number"), partition_by=[p.copy() for p in partition], order=order))
+    place = bench.hoist(exp.Window(this=fn("row_number"), partition_by=list(partition), order=order))
     # RANGE includes its bounds, the plan's frame does not, hence one microsecond less.
     width = b.sql_integer(max(0, round((node.range or 0.0) * 1e6) - 1))
     # In both directions, because the current order may be by falling time; the smallest place
     # within is the frame's start.
-    near = exp.WindowSpec(kind="RANGE", start=width, start_side="PRECEDING", end=width.copy(), end_side="FOLLOWING")
+    near = exp.WindowSpec(kind="RANGE", start=width, start_side="PRECEDING", end=width, end_side="FOLLOWING")
     by_time = order_by([OrderKey(column=ticks.name).sql()])
-    whole = exp.Window(
-        this=fn("min", place.copy()), partition_by=[p.copy() for p in partition], order=by_time, spec=near
-    )
+    whole = exp.Window(this=fn("min", place), partition_by=list(partition), order=by_time, spec=near)
     return bench.hoist(b.sql_infix(exp.Sub, place, whole))
 
 
@@ -190,27 +189,21 @@ def frame(
     node: Window, aggregation: Aggregation, partition: list[exp.Expression], order: Order, start: exp.Expression | None
 ) -> exp.Window:
     """The OVER clause of a measure."""
-    made = exp.Window(this=b.sql_null(), partition_by=[p.copy() for p in partition])
-    moving = aggregation.operation in MOVING
     # Without ORDER BY the frame is the whole partition, and the engine need not sort it.
     if node.frame is Frame.ALL and not sensitive(aggregation):
-        return made
-    made.set("order", order_by([k.sql() for k in order]))
-    if moving:
-        if aggregation.operation == ops.fill:
-            made.set("spec", build_rows_frame(None, 0))
-        return made
+        return exp.Window(b.sql_null(), partition)
+    ordered = partial(exp.Window, b.sql_null(), partition, order_by([k.sql() for k in order]))
+    if aggregation.operation in MOVING:
+        return ordered(build_rows_frame(None, 0) if aggregation.operation == ops.fill else None)
     if node.frame is Frame.ALL:
         # With ORDER BY the default frame ends at the current row and its peers, so the whole partition has to be said.
-        made.set("spec", build_rows_frame(None, None))
-        return made
+        return ordered(build_rows_frame(None, None))
     first: int | exp.Expression | None = start
     if start is None and node.rows is not None:
         first = node.rows - (node.frame is Frame.RUNNING)
     elif start is not None and node.rows is not None:
-        first = fn("least", start.copy(), b.sql_integer(node.rows - (node.frame is Frame.RUNNING)))
-    made.set("spec", build_rows_frame(first, 0 if node.frame is Frame.RUNNING else 1))
-    return made
+        first = fn("least", start, b.sql_integer(node.rows - (node.frame is Frame.RUNNING)))
+    return ordered(build_rows_frame(first, 0 if node.frame is Frame.RUNNING else 1))
 
 
 def build_rows_frame(start: int | exp.Expression | None, end: int | None) -> exp.WindowSpec:
@@ -218,7 +211,7 @@ def build_rows_frame(start: int | exp.Expression | None, end: int | None) -> exp
 
     def side(count: int | exp.Expression | None) -> str | exp.Expression:
         if isinstance(count, exp.Expression):
-            return b.sql_bracket(count.copy())
+            return b.sql_bracket(count)
         return "UNBOUNDED" if count is None else "CURRENT ROW" if count == 0 else b.sql_integer(count)
 
     return exp.WindowSpec(

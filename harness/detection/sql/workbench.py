@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlglot import expressions as exp
-
 from harness.detection.plan import operations as ops
 from harness.detection.plan.dimension import VALUE, Dimension
 from harness.detection.plan.expressions import Aggregation, Call, Column, Expression, Kind, Schema, SortKey
 from harness.detection.plan.nodes import Named
 from harness.detection.plan.value import COMPUTATIONS, compute_values
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Order
 from harness.detection.sql.build import SelectQuery, build_select, fn, select_columns_only, table_as
 from harness.detection.sql.code_sets import Coding, SetLookUp
@@ -97,7 +97,7 @@ class Workbench:
 
     def decode(self, found: Encoded) -> exp.Expression:
         """A column with the value of a code."""
-        text = f"{found.code.sql(comments=False)} in {found.dimension.table}"
+        text = f"{found.code.sql()} in {found.dimension.table}"
         return self.put(text, LookUp(encoded=found), found.code.find_all(exp.Column))
 
     def write_condition(self, condition: Expression) -> exp.Expression:
@@ -130,7 +130,7 @@ class Workbench:
 
     def hoist(self, made: exp.Expression, source: Expression | None = None) -> exp.Expression:
         """Gives a value a column of its own, above those that it reads."""
-        return self.put(made.sql(comments=False), made, made.find_all(exp.Column))
+        return self.put(made.sql(), made, made.find_all(exp.Column))
 
     def put(self, text: str, made: LevelValue, reads: Iterable[exp.Expression]) -> exp.Expression:
         """A column for a value known by its text; an equal one is used again."""
@@ -190,9 +190,7 @@ class Workbench:
         parameters = {name for name, _ in elements}
         reads = [c for a in (*(a for a, _ in varying), *(x for _, x in elements)) for c in a.find_all(exp.Column)]
         table = self.put(text, pending, [c for c in reads if c.name not in parameters])
-        return self.compilation.dialect.spelling(Construct.MAP_VALUE)(
-            table, build_map_key([a.copy() for a, _ in varying])
-        )
+        return self.compilation.dialect.spell_out(Construct.MAP_VALUE, table, build_map_key([a for a, _ in varying]))
 
     def elements_in(self, values: Iterable[exp.Expression]) -> tuple[tuple[str, exp.Expression], ...]:
         """The parameters that the values read, and those that the lists of these read, with their lists."""
@@ -212,7 +210,7 @@ class Workbench:
         name = self.start.name
         for level in self.levels:
             items: list[exp.Expression] = []
-            joins: list[exp.Expression] = []
+            joins: list[q.Join] = []
             pending = [(column, made) for column, made in level if isinstance(made, Pending)]
             name, computed = join_computations(self.compilation, pending, name, joins)
             for column, made in level:
@@ -224,7 +222,7 @@ class Workbench:
                     items.append(b.alias(b.sql_column(VALUE, short), column))
                 elif isinstance(made, SetLookUp):
                     short = f"c{len(joins)}"
-                    joins.append(exp.Join(this=table_as(made.table, short), kind="CROSS"))
+                    joins.append(q.Join(table_as(made.table, short), kind="CROSS"))
                     shown = self.compilation.dialect.spelling(Construct.SET_MEMBERS)
                     items.append(b.alias(shown(made.codes, b.sql_column(VALUE, short), made.bits), column))
                 else:
@@ -234,7 +232,7 @@ class Workbench:
                 if joins
                 else build_select([exp.Star(), *items], name)
             )
-            query.set("joins", joins)
+            query.joins = joins
             name = self.compilation.cte("values", query)
         self.levels, self.level_of = [], {}
         self.start = replace(self.start, name=name)

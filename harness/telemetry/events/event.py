@@ -12,7 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.arrow_start import make_first_array
 from harness.telemetry.events.time_looks import read_written_time
+
+make_first_array()
 
 # Names that no log has; @timestamp and @version, which Elastic's have, are fields like others.
 TIME = "@time"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import duckdb_to_text
 from harness.detection.plan import operations as ops
@@ -13,6 +11,7 @@ from harness.detection.plan.dimension import CODE, VALUE
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Around, order_term
 from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter
 from harness.detection.sql.dialect import Construct
@@ -71,7 +70,7 @@ def duckdb_mode(around: Around, x: SQL) -> SQL:
     """The most frequent, the smallest of several."""
     # DuckDB gives the first seen of equally frequent values, so the order makes it the smallest. It refuses an order
     # by what is the same in every row.
-    return around("mode", x, order=[order_term(x.copy())] if x.find(exp.Column) else [])
+    return around("mode", x, order=[order_term(x)] if x.find(exp.Column) else [])
 
 
 @DUCKDB.spell(ops.values, kinds=True)
@@ -112,7 +111,7 @@ def spell_nth(around: Around, which: str, x: SQL) -> SQL:
     if not around.crowded:
         return around.nth(which, x)
     # Nulls are put behind all others, or before them.
-    return around(which, x, order=[order_term(b.is_null(x.copy()), descending=which == "last"), *around.order])
+    return around(which, x, order=[order_term(b.is_null(x), descending=which == "last"), *around.order])
 
 
 @DUCKDB.spell(ops.last)
@@ -135,9 +134,9 @@ def spell_extreme(descending: bool) -> Callable[..., SQL]:
             # No ORDER BY inside of OVER; of equal ones DuckDB 2.0.0 keeps the first of the frame,
             # as tried with three rows.
             return around("arg_max" if descending else "arg_min", x, n)
-        both = b.sql_case((b.not_null(n.copy()), x))
+        both = b.sql_case((b.not_null(n), x))
         if around.crowded:
-            missing = order_term(b.is_null(both.copy()))
+            missing = order_term(b.is_null(both))
             return around("first", both, order=[missing, order_term(n, descending), *around.order])
         # `first` by the number and then the row order, since arg_min promises nothing about equal ones.
         return around("first", x, present=both, order=[order_term(n, descending), *around.order])
@@ -210,4 +209,4 @@ def duckdb_set_members(sets: SQL, members: SQL, bits: bool) -> SQL:
     )
     chosen = fn("list_filter", members, lambda_of("x", b.eq(exp.Paren(this=bit), b.sql_integer(1))))
     # Without a set there is no list either.
-    return b.sql_case((b.not_null(sets.copy()), fn("list_transform", chosen, lambda_of("x", value))))
+    return b.sql_case((b.not_null(sets), fn("list_transform", chosen, lambda_of("x", value))))

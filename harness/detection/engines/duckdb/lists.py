@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.duckdb.aggregates import DUCKDB_AGGREGATES, spell_null_if_empty
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.engines.duckdb.numbers import duckdb_to_number, duckdb_to_text
@@ -15,6 +13,7 @@ from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operations import PLAN_OPERATIONS
 from harness.detection.plan.values.json import normalise_json_path
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter
 from harness.detection.sql.dialect import Construct
 
@@ -40,7 +39,7 @@ def duckdb_list_concat(*lists: SQL) -> SQL:
     """The elements of all lists in order; null lists count as empty."""
     nothing = b.cast(b.array(), "TEXT[]")
     # DuckDB 2.0.0 passes null lists over by itself; COALESCE says it for whatever version comes.
-    return spell_null_if_empty(fn("list_concat", *(fn("coalesce", x, nothing.copy()) for x in lists)))
+    return spell_null_if_empty(fn("list_concat", *(fn("coalesce", x, nothing) for x in lists)))
 
 
 @DUCKDB.spell(ops.list_length)
@@ -81,7 +80,7 @@ def duckdb_list_split(t: SQL, separator: SQL) -> SQL:
 def duckdb_list_distinct(lists: SQL) -> SQL:
     """Each element at its first place."""
     # DuckDB's list_distinct forgets the order: ['b', 'a', 'b'] becomes ['a', 'b'].
-    first = b.eq(fn("list_position", lists.copy(), sql_parameter("x")), sql_parameter("i"))
+    first = b.eq(fn("list_position", lists, sql_parameter("x")), sql_parameter("i"))
     return fn("list_filter", lists, lambda_of("x i", first))
 
 
@@ -113,13 +112,11 @@ def duckdb_list_position(lists: SQL, t: SQL) -> SQL:
 @DUCKDB.spell(ops.list_zip, twice=True)
 def duckdb_list_zip(x: SQL, y: SQL, separator: SQL) -> SQL:
     """Pairs up to the shorter one."""
-    size = b.sql_infix(
-        exp.Add, fn("least", spell_member_count(x.copy()), spell_member_count(y.copy())), b.sql_integer(1)
-    )
+    size = b.sql_infix(exp.Add, fn("least", spell_member_count(x), spell_member_count(y)), b.sql_integer(1))
     # DuckDB's list_zip pads the shorter list with nulls instead of ending with it.
     pair = fn("list_extract", x, sql_parameter("i")), separator, fn("list_extract", y, sql_parameter("i"))
     body = exp.DPipe(this=exp.DPipe(this=pair[0], expression=b.sql_bracket(pair[1])), expression=pair[2])
-    known = b.sql_balanced(exp.And, [b.not_null(x.copy()), b.not_null(y.copy())])
+    known = b.sql_balanced(exp.And, [b.not_null(x), b.not_null(y)])
     return b.sql_case((known, fn("list_transform", fn("range", b.sql_integer(1), size), lambda_of("i", body))))
 
 
@@ -174,8 +171,7 @@ def duckdb_events_joined(*events: SQL, kinds: tuple[Kind, ...] = (Kind.EVENT,)) 
     known = [(e, k) for e, k in zip(events, kinds, strict=True) if k in (Kind.EVENT, Kind.EVENTS)]
     nothing = b.cast(b.array(), "BIGINT[]")
     lists = [
-        fn("coalesce", e if k is Kind.EVENTS else b.sql_case((b.not_null(e), b.array(e.copy()))), nothing.copy())
-        for e, k in known
+        fn("coalesce", e if k is Kind.EVENTS else b.sql_case((b.not_null(e), b.array(e))), nothing) for e, k in known
     ]
     if not lists:
         return b.cast(b.sql_null(), "BIGINT[]")
@@ -205,7 +201,7 @@ def elements(lists: SQL) -> SQL:
 def duckdb_unnest(lists: SQL, name: str, place: str, keep_empty: bool) -> list[Any]:
     """Select items that make a row of each element, and its place from 0."""
     source = fn("coalesce", lists, b.array(b.sql_null())) if keep_empty else lists
-    places = b.sql_infix(exp.Sub, fn("generate_subscripts", source.copy(), b.sql_integer(1)), b.sql_integer(1))
+    places = b.sql_infix(exp.Sub, fn("generate_subscripts", source, b.sql_integer(1)), b.sql_integer(1))
     return [b.alias(fn("unnest", source), name), b.alias(b.cast(places, "DOUBLE"), place)]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import sql_divide
 
@@ -49,13 +48,13 @@ def spell_value_if(good: SQL, value: SQL) -> SQL:
 def duckdb_sqrt(x: SQL) -> SQL:
     """Null of a negative number."""
     # DuckDB 2.0.0 gives NaN for it and -inf for ln(0), which would pass comparisons.
-    return spell_value_if(exp.GTE(this=x, expression=b.sql_number(0)), fn("sqrt", x.copy()))
+    return spell_value_if(exp.GTE(this=x, expression=b.sql_number(0)), fn("sqrt", x))
 
 
 @DUCKDB.spell(ops.ln, twice=True)
 def duckdb_ln(x: SQL) -> SQL:
     """Null unless positive."""
-    return spell_value_if(spell_is_positive(x), fn("ln", x.copy()))
+    return spell_value_if(spell_is_positive(x), fn("ln", x))
 
 
 @DUCKDB.spell(ops.log, twice=True)
@@ -63,12 +62,12 @@ def duckdb_log(x: SQL, base: SQL) -> SQL:
     """Null unless both are positive; exact for powers of 2 and 10."""
     # ln(1000)/ln(10) is 2.9999999999999996.
     if b.is_literal(base) and b.read_literal(base) in (2, 10):
-        return spell_value_if(spell_is_positive(x), fn("log2" if b.read_literal(base) == 2 else "log10", x.copy()))
+        return spell_value_if(spell_is_positive(x), fn("log2" if b.read_literal(base) == 2 else "log10", x))
     both = exp.And(this=spell_is_positive(x), expression=spell_is_positive(base))
-    quotient = sql_divide(fn("ln", x.copy()), fn("ln", base.copy()))
+    quotient = sql_divide(fn("ln", x), fn("ln", base))
     if not b.is_literal(base):
-        decimal = b.eq(base.copy(), b.sql_number(10))
-        quotient = b.sql_case((decimal, fn("log10", x.copy())), default=quotient)
+        decimal = b.eq(base, b.sql_number(10))
+        quotient = b.sql_case((decimal, fn("log10", x)), default=quotient)
     return spell_value_if(both, quotient)
 
 
@@ -79,7 +78,7 @@ def spell_is_positive(x: SQL) -> SQL:
 
 def arc(name: str) -> Callable[[SQL], SQL]:
     """An inverse function that is null outside -1 .. 1."""
-    return lambda x: spell_value_if(exp.LTE(this=fn("abs", x), expression=b.sql_number(1)), fn(name, x.copy()))
+    return lambda x: spell_value_if(exp.LTE(this=fn("abs", x), expression=b.sql_number(1)), fn(name, x))
 
 
 for operation in (ops.asin, ops.acos):
@@ -90,15 +89,15 @@ for operation in (ops.asin, ops.acos):
 def duckdb_to_number(t: SQL) -> SQL:
     """A cast where the text is a number and nothing else; the pattern is tried only on what can be cast."""
     # Most texts fail the cast at their first character, so the pattern behind it costs next to nothing.
-    strict = b.sql_case((fn("regexp_full_match", t, b.sql_text(DUCKDB_NUMBER)), b.try_cast(t.copy(), "DOUBLE")))
-    return b.sql_case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict))
+    strict = b.sql_case((fn("regexp_full_match", t, b.sql_text(DUCKDB_NUMBER)), b.try_cast(t, "DOUBLE")))
+    return b.sql_case((b.not_null(b.try_cast(t, "DOUBLE")), strict))
 
 
 @DUCKDB.spell(ops.is_number, twice=True)
 def duckdb_is_number(t: SQL) -> SQL:
     """Whether `to_number` reads the text."""
     strict = fn("regexp_full_match", t, b.sql_text(DUCKDB_NUMBER))
-    return b.sql_case((b.not_null(b.try_cast(t.copy(), "DOUBLE")), strict), default=b.sql_truth(False))
+    return b.sql_case((b.not_null(b.try_cast(t, "DOUBLE")), strict), default=b.sql_truth(False))
 
 
 @DUCKDB.spell(ops.to_text, twice=True)
@@ -106,14 +105,14 @@ def duckdb_to_text(n: SQL) -> SQL:
     """An integer without fraction, else DuckDB's own text, which is the shortest."""
     if b.is_literal(n) and b.read_literal(n) is not None:
         return b.sql_text(print_shortest_number(b.read_literal(n)))
-    whole = b.eq(n, fn("trunc", n.copy()))
+    whole = b.eq(n, fn("trunc", n))
     # Below 2^53 (9.007e15) every whole double is exact as BIGINT; 1e38 is the last power of ten that INT128 holds.
-    small = exp.And(this=whole, expression=exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(9e15)))
-    large = exp.And(this=whole.copy(), expression=exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(1e38)))
+    small = exp.And(this=whole, expression=exp.LT(this=fn("abs", n), expression=b.sql_number(9e15)))
+    large = exp.And(this=whole, expression=exp.LT(this=fn("abs", n), expression=b.sql_number(1e38)))
     return b.sql_case(
-        (small, b.cast(b.try_cast(n.copy(), "BIGINT"), "TEXT")),
-        (large, b.cast(b.try_cast(n.copy(), "INT128"), "TEXT")),
-        default=b.cast(n.copy(), "TEXT"),
+        (small, b.cast(b.try_cast(n, "BIGINT"), "TEXT")),
+        (large, b.cast(b.try_cast(n, "INT128"), "TEXT")),
+        default=b.cast(n, "TEXT"),
     )
 
 
@@ -126,10 +125,10 @@ def duckdb_rounded(n: SQL, digits: SQL | None = None) -> SQL | None:
     if not b.is_literal(digits) or b.read_literal(digits) is None or not 0 < b.read_literal(digits) <= 15:
         return None
     places = int(b.read_literal(digits))
-    decimal = exp.DataType.build(f"DECIMAL(38, {places})", dialect="duckdb")
+    decimal = exp.DataType.build(f"DECIMAL(38, {places})")
     # Through the shortest text: round(1.005, 2) is 1.0 in DuckDB, since the double lies below, and 1.01 to a person.
     exact = exp.Cast(this=exp.TryCast(this=b.cast(n, "TEXT"), to=decimal), to=b.datatype("DOUBLE"))
-    return b.sql_case((exp.LT(this=fn("abs", n.copy()), expression=b.sql_number(1e15)), exact), default=n.copy())
+    return b.sql_case((exp.LT(this=fn("abs", n), expression=b.sql_number(1e15)), exact), default=n)
 
 
 def integer_of(n: SQL) -> SQL:
@@ -138,7 +137,7 @@ def integer_of(n: SQL) -> SQL:
     return b.try_cast(fn("trunc", n), "BIGINT")
 
 
-def spell_bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
+def spell_bitwise(node: type[exp.Infix]) -> Callable[[SQL, SQL], SQL]:
     """An operator on integers."""
     return lambda x, y: b.cast(exp.Paren(this=b.sql_infix(node, integer_of(x), integer_of(y))), "DOUBLE")
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.duckdb.aggregates import spell_present_list
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn
 
@@ -288,7 +287,7 @@ STATISTIC_MACROS = {**ROW_MACROS, **SUM_MACROS, **MEASURE_MACROS}
 def sum_whole(around: Around, x: SQL, power: int = 1) -> SQL:
     """The sum of counts, or of their squares, as an INT128."""
     whole = b.cast(x, "BIGINT" if power == 1 else "INT128")
-    return around("sum", whole if power == 1 else b.sql_infix(exp.Mul, whole, whole.copy()))
+    return around("sum", whole if power == 1 else b.sql_infix(exp.Mul, whole, whole))
 
 
 def spell_parts(around: Around, x: SQL) -> tuple[SQL, SQL, SQL]:
@@ -322,7 +321,7 @@ def spell_variance(around: Around, x: SQL, sample: bool) -> SQL:
     return fn(
         "exact_variance",
         count,
-        b.sql_infix(exp.Sub, count.copy(), b.sql_integer(1)) if sample else count.copy(),
+        b.sql_infix(exp.Sub, count, b.sql_integer(1)) if sample else count,
         whole,
         fraction,
         around("sum", fn("small_square", x)),
@@ -357,7 +356,7 @@ def spell_regression(measure: str) -> Callable[[Around, SQL, SQL], SQL]:
 
     def spelled(around: Around, y: SQL, x: SQL) -> SQL:
         def total(first: SQL, second: SQL) -> SQL:
-            return around("sum", fn("pair_product", y.copy(), x.copy(), first.copy(), second.copy()))
+            return around("sum", fn("pair_product", y, x, first, second))
 
         one = b.sql_integer(1)
         far = fn("beyond_pair", y, x)
@@ -375,7 +374,7 @@ for operation in (ops.slope, ops.intercept, ops.r_squared):
 LIST_MEASURES: Mapping[Operation, Callable[[SQL], SQL]] = {
     ops.sum: lambda numbers: fn("list_total", numbers),
     ops.mean: lambda numbers: b.sql_infix(
-        exp.Div, fn("list_total", numbers), fn("nullif", fn("len", numbers.copy()), b.sql_integer(0))
+        exp.Div, fn("list_total", numbers), fn("nullif", fn("len", numbers), b.sql_integer(0))
     ),
     ops.variance_sample: lambda numbers: fn("list_variance", numbers, b.sql_integer(1)),
     ops.variance_population: lambda numbers: fn("list_variance", numbers, b.sql_integer(0)),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.duckdb.aggregates import spell_null_if_empty
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.regex import keep_one_group, list_capture_groups, re2, split_replacement
 from harness.detection.plan.values.text import lower_characters
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import spell_shared
 from harness.detection.sql.expressions import caseless
@@ -72,12 +71,12 @@ def from_front(t: SQL, start: SQL) -> SQL:
     if b.is_literal(start) and b.read_literal(start) is not None and b.read_literal(start) >= 0:
         return b.sql_integer(max(1, int(b.read_literal(start))))
     # DuckDB takes substring('abc', 0, 2) for 'a': it counts the place before the first as one of the two.
-    counted = b.sql_infix(exp.Add, fn("length", t.copy()), b.sql_infix(exp.Add, b.sql_place(start), b.sql_integer(1)))
+    counted = b.sql_infix(exp.Add, fn("length", t), b.sql_infix(exp.Add, b.sql_place(start), b.sql_integer(1)))
     behind = fn("greatest", counted, b.sql_integer(1))
     if b.is_literal(start):
         return behind
-    front = fn("greatest", b.sql_place(start.copy()), b.sql_integer(1))
-    return b.sql_case((exp.LT(this=b.sql_place(start.copy()), expression=b.sql_integer(0)), behind), default=front)
+    front = fn("greatest", b.sql_place(start), b.sql_integer(1))
+    return b.sql_case((exp.LT(this=b.sql_place(start), expression=b.sql_integer(0)), behind), default=front)
 
 
 @DUCKDB.spell(ops.position)
@@ -96,7 +95,7 @@ def duckdb_repeat(t: SQL, n: SQL) -> SQL:
 def duckdb_pad_start(t: SQL, n: SQL, filling: SQL) -> SQL:
     """Lpad that never cuts."""
     # DuckDB's lpad cuts what is longer.
-    wide = fn("greatest", b.sql_place(n), fn("length", t.copy()))
+    wide = fn("greatest", b.sql_place(n), fn("length", t))
     return fn("lpad", t, b.cast(wide, "INT"), filling)
 
 
@@ -213,7 +212,7 @@ def duckdb_like_ci(x: SQL, pattern: SQL) -> SQL:
 LIKE_ESCAPE = "\x01"
 
 
-def spell_like(x: SQL, pattern: SQL, node: type[exp.Expression], run: str, one: str) -> SQL:
+def spell_like(x: SQL, pattern: SQL, node: type[exp.Infix], run: str, one: str) -> SQL:
     """LIKE whose pattern is written in another alphabet: `run` is any run, `one` any character, nothing escapes."""
     if b.is_literal(pattern):
         value = b.read_literal(pattern)
@@ -230,7 +229,7 @@ def spell_like(x: SQL, pattern: SQL, node: type[exp.Expression], run: str, one: 
             if special not in (run, one):
                 made = fn("replace", made, b.sql_text(special), b.sql_text(LIKE_ESCAPE + special))
         made = made if run == "%" else fn("replace", made, b.sql_text(run), b.sql_text("%"))
-    match = node(this=b.sql_bracket(x), expression=made)
+    match = node(b.sql_bracket(x), made)
     return exp.Escape(this=match, expression=b.sql_text(LIKE_ESCAPE)) if escaped else match
 
 
@@ -268,9 +267,7 @@ def duckdb_regex_extract(t: SQL, regex: SQL, flags: SQL, group: SQL) -> SQL | No
     # regexp_extract gives '' for no match, an empty group and one that took no part alike;
     # regexp_extract_all gives null for the last.
     quick = fn("nullif", fn("regexp_extract", t, pattern, b.sql_integer(number)), b.sql_text(""))
-    return fn(
-        "coalesce", quick, fn("list_extract", spell_all_matches(t.copy(), pattern.copy(), number), b.sql_integer(1))
-    )
+    return fn("coalesce", quick, fn("list_extract", spell_all_matches(t, pattern, number), b.sql_integer(1)))
 
 
 def reach_group(pattern: SQL, number: int) -> tuple[SQL, int]:
@@ -305,7 +302,7 @@ def duckdb_regex_pairs(t: SQL, regex: SQL, flags: SQL, key: SQL, value: SQL, sep
     pattern = spell_re2_pattern(regex, flags, whole_match=True)
     if pattern is None or not (b.is_literal(key) and b.is_literal(value)):
         return None
-    groups_of = [spell_all_matches(t.copy(), pattern.copy(), int(b.read_literal(g))) for g in (key, value)]
+    groups_of = [spell_all_matches(t, pattern, int(b.read_literal(g))) for g in (key, value)]
     k, v = (fn("struct_extract", b.sql_parameter("x"), b.sql_integer(place)) for place in (1, 2))
     pair = exp.DPipe(this=exp.DPipe(this=k, expression=b.sql_bracket(separator)), expression=v)
     pairs = fn("list_transform", fn("list_zip", *groups_of), b.lambda_of("x", pair))

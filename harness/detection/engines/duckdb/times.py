@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.duckdb.dialect import DUCKDB
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.calendar import FIXED
 from harness.detection.plan.values.time_format import EARLIEST, LATEST, split_time_format
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
 from harness.telemetry.events.time_text import fixed_offset, resolve_zone
 
@@ -80,8 +79,8 @@ def duckdb_format_time(seconds: SQL, form: SQL, zone: SQL) -> SQL | None:
         made += plain.replace("%", "%%") if plain else f"%{code}"
     # DuckDB refuses an empty format.
     if not made:
-        return b.sql_case((valid(seconds.copy()), b.sql_text("")))
-    return b.sql_case((valid(seconds.copy()), fn("strftime", place, b.sql_text(made))))
+        return b.sql_case((valid(seconds), b.sql_text("")))
+    return b.sql_case((valid(seconds), fn("strftime", place, b.sql_text(made))))
 
 
 @DUCKDB.spell(ops.calendar_floor, twice=True)
@@ -97,26 +96,26 @@ def duckdb_calendar_floor(seconds: SQL, unit: SQL, zone: SQL) -> SQL | None:
             east: SQL = b.sql_infix(exp.Sub, fn("epoch", place), fn("epoch", local_utc(seconds)))
         else:
             east = b.sql_number(float(offset))
-        shifted = seconds.copy() if offset == 0 else b.sql_infix(exp.Add, seconds.copy(), east)
+        shifted = seconds if offset == 0 else b.sql_infix(exp.Add, seconds, east)
         rest = b.sql_infix(
-            exp.Sub, shifted, b.sql_infix(exp.Mul, fn("floor", b.sql_infix(exp.Div, shifted.copy(), size)), size)
+            exp.Sub, shifted, b.sql_infix(exp.Mul, fn("floor", b.sql_infix(exp.Div, shifted, size)), size)
         )
-        made = b.sql_infix(exp.Sub, seconds.copy(), rest)
+        made = b.sql_infix(exp.Sub, seconds, rest)
     elif name == "week":
         # date_trunc begins weeks on Monday, SPL's @w on Sunday.
         day = spell_interval("1 day")
         moved = fn("date_trunc", b.sql_text("week"), b.sql_infix(exp.Add, place, day))
-        made = spell_epoch_of_local(b.sql_infix(exp.Sub, b.cast(moved, "TIMESTAMP"), day.copy()), where)
+        made = spell_epoch_of_local(b.sql_infix(exp.Sub, b.cast(moved, "TIMESTAMP"), day), where)
     elif name in TRUNCATED:
         made = spell_epoch_of_local(b.cast(fn("date_trunc", b.sql_text(TRUNCATED[name]), place), "TIMESTAMP"), where)
     else:
         return None
-    return b.sql_case((valid(seconds.copy()), made))
+    return b.sql_case((valid(seconds), made))
 
 
 def local_utc(seconds: SQL) -> SQL:
     """The time in UTC as TIMESTAMP."""
-    return fn("make_timestamp", spell_microseconds(seconds.copy()))
+    return fn("make_timestamp", spell_microseconds(seconds))
 
 
 def spell_interval(text: str) -> SQL:
@@ -143,4 +142,4 @@ def duckdb_time_part(seconds: SQL, part: SQL, zone: SQL) -> SQL | None:
     if name not in {*DUCKDB_TIME_PARTS, "year", "month", "day", "hour", "minute", "second"}:
         return b.cast(b.sql_null(), "DOUBLE")
     made = fn("date_part", b.sql_text(DUCKDB_TIME_PARTS.get(name, name)), place)
-    return b.sql_case((valid(seconds.copy()), b.cast(made, "DOUBLE")))
+    return b.sql_case((valid(seconds), b.cast(made, "DOUBLE")))

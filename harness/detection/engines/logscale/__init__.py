@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from harness.detection.engine import ResultRows
@@ -19,6 +18,7 @@ from harness.detection.remote_engine import (
     server,
 )
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 REMOTE = True
 REPOSITORY = "LOGSCALE_REPOSITORY"
@@ -32,7 +32,7 @@ LOGSCALE_FIELDS = (
 GENERATING = re.compile(r"\s*(?:createEvents|readFile|defineTable|correlate)\s*\(", re.I)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogScaleEngine:
     """A cluster and one of its repositories, which is read only."""
 

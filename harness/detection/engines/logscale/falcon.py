@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from os import environ
 from typing import Any
@@ -24,6 +23,7 @@ from harness.detection.remote_engine import (
     server,
 )
 from harness.diagnostics import HarnessError, UnreachableError
+from harness.record import record
 
 CLIENT_ID, CLIENT_SECRET, BASE_URL = "FALCON_CLIENT_ID", "FALCON_CLIENT_SECRET", "FALCON_BASE_URL"
 CONNECTOR_URL, CONNECTOR_TOKEN, FALCON_REPOSITORY = "FALCON_INGEST_URL", "FALCON_INGEST_TOKEN", "FALCON_REPOSITORY"
@@ -32,7 +32,7 @@ DEFAULT_ADDRESS = "https://api.crowdstrike.com"
 SEARCH_ALL = "search-all"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FalconService:
     """A tenant: queries by the SDK, events to the connector's address, which has a token of its own."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from os import environ
@@ -24,6 +24,7 @@ from harness.detection.remote_engine import (
     server,
 )
 from harness.diagnostics import HarnessError, UnreachableError
+from harness.record import record
 from harness.telemetry.platform import View
 
 TRIAL_TAG, PART_TAG, OWN_REPOSITORY = f"#{NAME_MARK}_trial", f"#{NAME_MARK}_part", f"#{NAME_MARK}_repo"
@@ -69,7 +70,7 @@ class QueryService(Protocol):
         """Whether there is a lookup file of that name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LogScaleService:
     """A cluster: events go into the `repository`, queries are run in the `view`, which may be the same."""
 

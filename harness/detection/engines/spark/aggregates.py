@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.spark.dialect import SPARK, spark_place
 from harness.detection.engines.spark.lists import spell_spark_array, spell_spark_filled
 from harness.detection.engines.spark.numbers import spark_to_text
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter
 

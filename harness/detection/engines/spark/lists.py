@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.spark.dialect import SPARK, find_spark_text, spark_place
 from harness.detection.engines.spark.text import spell_spark_by_name
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn, lambda_of, sql_parameter
 from harness.detection.sql.dialect import Construct
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.spark.dialect import SPARK, spark_place
 from harness.detection.engines.spark.text import spell_spark_by_name
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.dialect import sql_divide
 
@@ -154,7 +153,7 @@ def spark_round(n: SQL, digits: SQL | None = None) -> SQL | None:
     return None
 
 
-def spell_spark_bitwise(node: type[exp.Expression]) -> Callable[[SQL, SQL], SQL]:
+def spell_spark_bitwise(node: type[exp.Infix]) -> Callable[[SQL, SQL], SQL]:
     """An operator on integers."""
     return lambda x, y: b.cast(exp.Paren(this=b.sql_infix(node, spark_place(x), spark_place(y))), "DOUBLE")
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.spark.dialect import SPARK, find_spark_text, spark_place
 from harness.detection.engines.spark.java_regex import JavaPattern, write_java_pattern
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.regex import list_capture_groups, split_replacement
 from harness.detection.plan.values.text import lower_characters
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
 from harness.detection.sql.expressions import caseless
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from sqlglot import expressions as exp
-
 from harness.detection.engines.spark.dialect import SPARK, find_spark_text
 from harness.detection.plan import operations as ops
 from harness.detection.plan.values.calendar import FIXED
 from harness.detection.plan.values.time_format import EARLIEST, LATEST, split_time_format
 from harness.detection.sql import build as b
+from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
 from harness.telemetry.events.time_text import fixed_offset
 

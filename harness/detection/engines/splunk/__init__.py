@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from harness.detection.engine import ResultRows
@@ -18,6 +17,7 @@ from harness.detection.remote_engine import (
     server,
 )
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 REMOTE = True
 EXPORT = "/services/search/v2/jobs/export"
@@ -32,7 +32,7 @@ GENERATING = re.compile(
 MAKERESULTS_SEPARATOR = "\u241f"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SplunkEngine:
     """A search head."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from harness.detection.enclosure import Enclosure
 from harness.detection.invisible_characters import DOUBLE_QUOTED_TEXT, refuse_invisible_characters
@@ -24,11 +23,12 @@ from harness.detection.plan.expressions import Column, Kind, Schema, SortKey
 from harness.detection.plan.nodes import Scan
 from harness.detection.plan.passes.requirements import is_decided_by_order
 from harness.diagnostics import Finding, RejectedError, Severity, Source, SourceError
+from harness.record import record
 
 EQUAL_TIMES_SWITCH = "equal-times"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CqlQuery:
     """A query of CQL; see `harness.detection.language.Query`."""
 
@@ -115,7 +115,7 @@ COMMENT = r"//[^\n]*|/\*.*?\*/"
 LITERAL = rf"{DOUBLE_QUOTED_TEXT}|(?<=[=(,|{{!\s])/(?![/*])(?:[^/\\\n]|\\.)+/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Cql:
     """The language; see `harness.detection.language.Language`."""
 

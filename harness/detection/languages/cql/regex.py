@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Expression, Literal, build_call
@@ -11,6 +10,7 @@ from harness.detection.plan.operations import choose_test
 from harness.detection.plan.values.pcre import PatternError
 from harness.detection.plan.values.regex import compile_check
 from harness.diagnostics import SourceError, Span
+from harness.record import record
 
 GROUP_START = re.compile(r"\?P?<([^=!>][^>]*)>")
 GROUP_NAME = re.compile(r"[\w\-#@.\[\]]+")
@@ -30,7 +30,7 @@ NEAR = 20
 MOST_GROUPS = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CqlRegex:
     """A regular expression: its text and flags for the plan, and the fields that its named groups fill.
 

@@ -14,6 +14,7 @@ from harness.detection.languages.cql.regex import CqlRegex
 from harness.detection.languages.cql.syntax import Argument, FunctionCall, Syntax
 from harness.detection.plan.expressions import Expression
 from harness.diagnostics import Finding, HarnessError
+from harness.record import record
 
 NO_DEFAULT = inspect.Parameter.empty
 
@@ -97,7 +98,7 @@ class FunctionFacts(TypedDict, total=False):
     brackets: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FunctionParameter:
     """A parameter in the documented spelling; `default` is `NO_DEFAULT` where a value is required."""
 
@@ -112,7 +113,7 @@ class FunctionParameter:
         return self.default is NO_DEFAULT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ManyRowsForm:
     """The form `(flow, ...) -> None` of a function that gives several rows where one `parameter` says so."""
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import attrgetter
 from typing import Any
 
 from harness.diagnostics import Span
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Syntax:
     """A part of a query; parts are equal whatever their place."""
 
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Word(Syntax):
     """A name, a number or a text: what it is, its place decides; quotes matter only in expressions."""
 
@@ -25,7 +26,7 @@ class Word(Syntax):
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Regex(Syntax):
     """A regular expression between slashes, and the letters after it."""
 
@@ -33,7 +34,7 @@ class Regex(Syntax):
     flags: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class QueryParameter(Syntax):
     """`?name` or `?{name=default}`: a value given with the query."""
 
@@ -41,14 +42,14 @@ class QueryParameter(Syntax):
     default: Word | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Array(Syntax):
     """`[a, b]`."""
 
     items: tuple[Syntax, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Pipeline(Syntax):
     """Steps one after the other; also what stands in braces, or was saved under a name."""
 
@@ -56,7 +57,7 @@ class Pipeline(Syntax):
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Argument(Syntax):
     """`value` or `name=value`; `label` is that of `A: {...}`, `attributes` follow a value as `include: [...]`."""
 
@@ -66,7 +67,7 @@ class Argument(Syntax):
     attributes: tuple[Argument, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FunctionCall(Syntax):
     """A function and its arguments; `name` is in the documented spelling."""
 
@@ -74,7 +75,7 @@ class FunctionCall(Syntax):
     arguments: tuple[Argument, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SavedCall(Syntax):
     """`$name(arguments)`: the pipeline saved under that name."""
 
@@ -82,7 +83,7 @@ class SavedCall(Syntax):
     arguments: tuple[Argument, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Assign(Syntax):
     """`target := value`; with `dynamic` the target's name is the value of the field in back-ticks."""
 
@@ -91,7 +92,7 @@ class Assign(Syntax):
     dynamic: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Binary(Syntax):
     """An arithmetic operator or a comparison in an expression."""
 
@@ -100,7 +101,7 @@ class Binary(Syntax):
     right: Syntax
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Unary(Syntax):
     """`-x` or `!x` in an expression."""
 
@@ -108,7 +109,7 @@ class Unary(Syntax):
     operand: Syntax
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Logic(Syntax):
     """`and` or `or` in an expression, which the product does not have."""
 
@@ -116,7 +117,7 @@ class Logic(Syntax):
     parts: tuple[Syntax, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Junction(Syntax):
     """Filters joined by `and` or `or`."""
 
@@ -124,14 +125,14 @@ class Junction(Syntax):
     parts: tuple[Syntax, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Negation(Syntax):
     """`not` before a filter."""
 
     part: Syntax
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Comparison(Syntax):
     """`field operator value`; operators are = != < <= > >= like."""
 
@@ -140,7 +141,7 @@ class Comparison(Syntax):
     value: Word | Regex | QueryParameter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Apply(Syntax):
     """`field =~ call`: the call's field is the one on the left."""
 
@@ -149,14 +150,14 @@ class Apply(Syntax):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FreeText(Syntax):
     """Text or a regular expression that is looked for in every field."""
 
     value: Word | Regex | QueryParameter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Link(Syntax):
     """`field <=> A.field`: two events of a constellation agree."""
 
@@ -164,7 +165,7 @@ class Link(Syntax):
     right: Word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TruthFilter(Syntax):
     """`true`, `false` or `*` as a filter."""
 
@@ -172,14 +173,14 @@ class TruthFilter(Syntax):
     word: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CaseStep(Syntax):
     """`case { ... ; ... }`."""
 
     branches: tuple[Pipeline, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Arm(Syntax):
     """`guard => pipeline`."""
 
@@ -187,7 +188,7 @@ class Arm(Syntax):
     pipeline: Pipeline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Match(Syntax):
     """`field match { guard => pipeline ; ... }`."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from harness.detection.languages.spl.registry import FieldEffect
 from harness.detection.languages.spl.scope import Scope
@@ -23,9 +22,10 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 from harness.diagnostics import SourceError, did_you_mean
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OptionValues:
     """Options by lower-case name, each read as what a command takes it for."""
 
@@ -72,7 +72,7 @@ class OptionValues:
         return word.text.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BoundOptions(OptionValues):
     """The arguments of one stage: its options, `words` and `pipelines` in order."""
 

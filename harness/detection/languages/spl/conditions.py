@@ -10,7 +10,6 @@ Reference: reference/spl.md 4
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from harness.detection.languages.spl.cim.events import EVENT_GROUPS, match_event_type, match_tag
 from harness.detection.languages.spl.coercion import (
@@ -47,6 +46,7 @@ from harness.detection.plan.operations import choose_test
 from harness.detection.plan.values.network import parse_ip_network
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import SourceError, Span, did_you_mean
+from harness.record import record
 
 # Segmentation by segmenters.conf (reference/spl.md 4.2): a word of free text stands between breakers, a TERM between
 # major ones.
@@ -143,7 +143,7 @@ COMMENTS = ("#", "//", "--")
 """What begins a comment elsewhere, and is a word to search for in SPL."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SearchLowering:
     """Lowers the condition of one `search` over the rows of `scope`."""
 

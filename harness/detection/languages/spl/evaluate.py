@@ -8,7 +8,7 @@ Reference: reference/spl.md 5
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from harness.detection.languages.spl.coercion import (
     COMPARISON_OPERATIONS,
@@ -38,6 +38,7 @@ from harness.detection.plan.expressions import Call, Column, Kind, LambdaParamet
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import SourceError, Span
+from harness.record import record
 
 
 def digits(value: Typed) -> Typed:
@@ -87,7 +88,7 @@ SPL_ARITHMETIC = {"-": ops.subtract, "*": ops.multiply, "/": ops.divide, "%": op
 LOGIC = {"AND": ops.and_, "OR": ops.or_}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EvalContext:
     """Where an expression is evaluated: over which rows, and which names stand for list elements."""
 

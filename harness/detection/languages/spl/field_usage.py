@@ -6,8 +6,8 @@ Reference: reference/spl.md 11.1
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -35,27 +35,47 @@ from harness.detection.plan.expressions import Kind
 
 WORD_IN_QUERY = re.compile(r"[\w.{}*@:-]+")
 
-NO_PARTS = frozenset({str, bool, type(None)})
+PLAIN = frozenset({"str", "bool", "Span"})
+"""Annotations of attributes that hold no parts."""
 
 
 @cache
-def attributes(kind: Any) -> tuple[str, ...]:
-    """The attributes of a part that may have parts themselves."""
-    return tuple(f.name for f in fields(kind) if f.name != "span")
+def attributes(kind: Any) -> tuple[str, ...] | None:
+    """The attributes of a part that may have parts themselves; None of what is no part, as a text."""
+    return tuple(f.name for f in fields(kind) if f.type not in PLAIN) if is_dataclass(kind) else None
+
+
+class WalkedQuery:
+    """The parts of the query that was walked last: each rule of lint asks for all of them."""
+
+    pipeline: Pipeline | None = None
+    parts: Sequence[Any] = ()
 
 
 def walk_query(node: Any) -> Iterator[Any]:
     """Every part of a parsed query."""
+    if not isinstance(node, Pipeline):
+        return iter(list_parts(node))
+    if WalkedQuery.pipeline is not node:
+        WalkedQuery.pipeline, WalkedQuery.parts = node, list_parts(node)
+    return iter(WalkedQuery.parts)
+
+
+def list_parts(node: Any) -> list[Any]:
+    """The same of any part of one."""
     # A stack instead of recursion: chains of conditions are deeper than Python's.
-    stack = [node]
+    stack, found = [node], []
     while stack:
         current = stack.pop()
-        kind: Any = type(current)
-        if kind is tuple:
-            stack.extend(current)
-        elif kind not in NO_PARTS and not isinstance(current, str):
-            yield current
-            stack.extend([getattr(current, name) for name in attributes(kind)])
+        if current.__class__ is tuple:
+            stack += current
+            continue
+        names = attributes(current.__class__)
+        if names is not None:
+            found.append(current)
+            for name in names:
+                stack.append(getattr(current, name))
+    return found
 
 
 def collect_mentions(pipeline: Pipeline) -> tuple[frozenset[str], bool]:

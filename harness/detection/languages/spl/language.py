@@ -21,6 +21,7 @@ from harness.detection.languages.spl.switches import SWITCHES
 from harness.detection.languages.spl.syntax import Pipeline
 from harness.detection.plan.expressions import Schema
 from harness.diagnostics import Finding, RejectedError, Source, SourceError
+from harness.record import record
 
 LONGEST_SEARCH = 1 << 18
 COMMENT = "```.*?```"
@@ -54,7 +55,7 @@ class SplQuery:
         return confine_search(self.source.text, self.pipeline, enclosure, until)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spl:
     """The language as the rest of the harness sees it."""
 

@@ -47,6 +47,12 @@ class ExpandedText:
 
     def span(self, start: int, end: int) -> Span:
         """The place in the original of the characters `start` up to `end` of the expanded text."""
+        marks = self.marks
+        piece = 0 if len(marks) == 1 else bisect_right(marks, (start, len(self.source.text) + 1, 0)) - 1
+        at, begin, finish = marks[piece]
+        # Nearly all stretches lie within one piece that was copied.
+        if finish < 0 and (piece + 1 == len(marks) or end <= marks[piece + 1][0]):
+            return Span(self.source, begin + start - at, begin + max(start, end) - at)
         first = self.place(start)
         if end <= start:
             return Span(self.source, first[0], first[0])

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from dataclasses import field as attribute
+from dataclasses import replace
 
 from harness.detection.language import Lookup, Timing
 from harness.detection.languages.spl.coercion import (
@@ -31,6 +31,7 @@ from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.values.text import lower_characters
 from harness.detection.plan.values.time_format import compute_parse_time
 from harness.diagnostics import SourceError, Span, did_you_mean
+from harness.record import record
 
 # Chosen, no source: rows that the search wrote itself are put into the plan.
 MOST_WRITTEN = 5_000
@@ -123,7 +124,7 @@ WHEN = "\x1f"
 LookupCell = str | tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LookupRequest:
     """What one `lookup` asks for: pairs of table column and field, for keys and for outputs.
 
@@ -137,7 +138,7 @@ class LookupRequest:
     only_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LookupMatch:
     """What the rows of a table are to those of a search: the values of each output column, before defaults.
 

@@ -6,7 +6,6 @@ They see no events, so that a name without quotes is a field that nobody has.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from harness.detection.language import Settings
 from harness.detection.languages.spl.coercion import is_numeric_text, literal
@@ -32,6 +31,7 @@ from harness.detection.plan.values.pcre import PatternError
 from harness.detection.plan.values.regex import library
 from harness.detection.plan.values.time_format import format_epoch
 from harness.diagnostics import SourceError, Span, did_you_mean
+from harness.record import record
 
 MacroValue = str | float | bool | None
 # Chosen, no source: a macro is computed before the search, with nobody else to stop it.
@@ -53,7 +53,7 @@ def evaluate_macro(text: str, span: Span, settings: Settings) -> MacroValue:
     return Evaluation(span, settings).value(expression)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Evaluation:
     """The values of expressions without events; errors are told at `span`."""
 

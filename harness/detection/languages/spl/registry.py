@@ -13,6 +13,7 @@ from typing import Any, Literal, Required, TypedDict, Unpack, get_args, overload
 from harness.detection.function_table import Definition, FunctionTable, TableEntry
 from harness.detection.languages.spl.syntax import GeneralArguments, Option, Stage
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 ANY_OPTION = "*"
 
@@ -36,7 +37,7 @@ regular expressions, and `template` a pipeline that stays text. Those of `stats`
 in a `chart`, and in BY, where a `tstats` may have wildcards."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Unless:
     """A command works on the text of events unless one of these options says on what; `*` is any option."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from dataclasses import field as attribute
 
 from harness.diagnostics import Span
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Word:
     """An argument without its quotes and escapes, and whether it was quoted."""
 
@@ -17,7 +17,7 @@ class Word:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Option:
     """`name=value` among the arguments of a command; `operator` is `=` or `!=`."""
 
@@ -27,7 +27,7 @@ class Option:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParenthesisedCondition:
     """A search condition in parentheses among the arguments of a command."""
 
@@ -35,7 +35,7 @@ class ParenthesisedCondition:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Template:
     """The raw text in brackets of `foreach`, parsed once for each field."""
 
@@ -43,7 +43,7 @@ class Template:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pipeline:
     """Stages one after the other; `generating` if it starts with a pipe."""
 
@@ -52,7 +52,7 @@ class Pipeline:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stage:
     """One command with its arguments."""
 
@@ -61,7 +61,7 @@ class Stage:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Comparison:
     """`field operator value` of the search command; `case` if the value is CASE(...)."""
 
@@ -72,7 +72,7 @@ class Comparison:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OneOf:
     """`field IN (value, ...)` of the search command."""
 
@@ -81,7 +81,7 @@ class OneOf:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FreeText:
     """Text to be found in the event itself; `kind` is empty, TERM or CASE."""
 
@@ -90,7 +90,7 @@ class FreeText:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Subsearch:
     """A pipeline in brackets that stands for a condition."""
 
@@ -98,7 +98,7 @@ class Subsearch:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class All:
     """Conditions joined by AND or by nothing; none of them is true of everything."""
 
@@ -106,7 +106,7 @@ class All:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AnyOf:
     """Conditions joined by OR."""
 
@@ -114,7 +114,7 @@ class AnyOf:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Not:
     """The opposite of a condition."""
 
@@ -125,7 +125,7 @@ class Not:
 SearchCondition = Comparison | OneOf | FreeText | Subsearch | All | AnyOf | Not
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number:
     """A number of eval as written."""
 
@@ -133,7 +133,7 @@ class Number:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class String:
     """A text in quotes of eval."""
 
@@ -141,7 +141,7 @@ class String:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FieldReference:
     """A field of eval; `quoted` if it stands in single quotes."""
 
@@ -150,7 +150,7 @@ class FieldReference:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Prefix:
     """`-x`, `+x` or `NOT x`."""
 
@@ -159,7 +159,7 @@ class Prefix:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OperandChain:
     """Operands joined by one operator: AND, OR, XOR, `.`, or two of them by any other."""
 
@@ -168,7 +168,7 @@ class OperandChain:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FunctionCall:
     """A function with its arguments; `in` also spells `x IN (...)`."""
 
@@ -177,7 +177,7 @@ class FunctionCall:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PastedSubsearch:
     """A pipeline in brackets whose result is read as a part of the expression that it stands in."""
 
@@ -188,7 +188,7 @@ class PastedSubsearch:
 EvalExpression = Number | String | FieldReference | Prefix | OperandChain | FunctionCall | PastedSubsearch
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Assignment:
     """`target=expression` of eval."""
 
@@ -197,7 +197,7 @@ class Assignment:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Measure:
     """An aggregate with its argument, either a field or an eval expression, and the name it is given."""
 
@@ -208,7 +208,7 @@ class Measure:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SeriesChoice:
     """Which series of a chart are shown: by an aggregate, either so many at one end of it or those beyond a bound.
 
@@ -223,28 +223,28 @@ class SeriesChoice:
     span: Span = attribute(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SearchArguments:
     """Arguments of `search`."""
 
     condition: SearchCondition
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WhereArguments:
     """Arguments of `where`."""
 
     condition: EvalExpression
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EvalArguments:
     """Arguments of `eval`."""
 
     assignments: tuple[Assignment, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StatisticsArguments:
     """Arguments of `stats` and its relatives: options, aggregates, FROM, WHERE, OVER and BY.
 
@@ -260,7 +260,7 @@ class StatisticsArguments:
     series: SeriesChoice | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GeneralArguments:
     """Arguments of every other command, in order."""
 

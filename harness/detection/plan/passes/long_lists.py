@@ -6,11 +6,11 @@ An engine looks a value up in a hash table of a list's members, while an OR of 4
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Column, Expression, Literal
 from harness.detection.plan.operation import Operation
+from harness.record import record
 
 LONG = 50
 """Members from which on a list is looked up; chosen, no source: shorter ones stay as they were written."""
@@ -27,7 +27,7 @@ LARGEST_SUBJECT = 12
 Key = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EqualityTest:
     """Whether a subject is one of some literals of one type; tests with the same key can be one."""
 

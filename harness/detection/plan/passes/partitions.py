@@ -8,7 +8,7 @@ walked once for all parts: parts are looked up by the values of the constants th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from operator import or_
 from typing import cast
@@ -32,9 +32,10 @@ from harness.detection.plan.passes.known_values import (
     without_empty,
 )
 from harness.detection.plan.values.text import lower_characters
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StoredPart:
     """A part of a stored table: its name in the store, its constant fields, its other columns, whether it is a file.
 

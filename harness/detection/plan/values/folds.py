@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
+from harness.record import record
 
 FoldRow = Sequence[Any]
 Fold = Callable[[Sequence[FoldRow]], list[Any]]
@@ -32,7 +33,7 @@ class FoldSession:
     full: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Limits:
     """How long a session may be, how long its pauses, how many its rows; None is without limit.
 

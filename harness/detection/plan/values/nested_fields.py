@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.values.json import catch_bad_json, decode_json, encode_compact_json
+from harness.record import record
 
 # Four digits: `a[999999999]` must not make so many nulls.
 NAME_PART = re.compile(r"((?:[^.\[]|\[(?!\d{1,4}\]))+)|\[(\d{1,4})\]")
@@ -34,7 +34,7 @@ def nest_fields(flat: Mapping[str, Any]) -> Any:
     return close_json_branch(root)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JSONLeaf:
     """A value in what is being put together."""
 

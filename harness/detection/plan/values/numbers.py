@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from fractions import Fraction
 from math import ceil, fsum, inf, isfinite, isnan, sqrt
@@ -12,6 +11,7 @@ from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
+from harness.record import record
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 # ASCII: float() reads digits of every script, which SQL and both products do not.
@@ -126,7 +126,7 @@ class Unfit(ValueError):
     """A value that a conversion cannot show, or none where one is needed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PrintfConversion:
     """One conversion: its letter, and how wide and precise it is."""
 

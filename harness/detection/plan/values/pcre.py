@@ -19,11 +19,12 @@ from harness.detection.plan.values.pcre_class import (
     print_ranges,
     read_character_code,
 )
+from harness.record import record
 
 __all__ = ["LAST_LINE_END", "GroupOpening", "PatternError", "PcreReader", "TwoSpellingPattern"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GroupOpening:
     """Where the head of a capturing group stands in the text, and how deep in other groups."""
 

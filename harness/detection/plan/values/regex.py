@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from time import monotonic
@@ -16,11 +15,12 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.values.pcre import LAST_LINE_END, PatternError, PcreReader, TwoSpellingPattern
 from harness.detection.plan.values.re2_size import exceeds_re2
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 __all__ = ["CaptureGroups", "PatternError", "compile_check", "list_capture_groups", "re2"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CaptureGroups:
     """The capturing groups of a pattern: the name of each or None, group 1 first."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from harness.detection.languages.cql.arguments import Name, Names, Zone
 from harness.detection.languages.cql.coercion import never_null
@@ -17,6 +16,7 @@ from harness.detection.languages.cql.time_range import parse_milliseconds
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Column, Expression, Kind, Literal
 from harness.diagnostics import SourceError, Span
+from harness.record import record
 
 # Java's Formatter, as far as the manual takes it over (reference/cql.md 9).
 FORMAT_CONVERSION = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?([tT]?[A-Za-z%])")
@@ -24,7 +24,7 @@ FORMAT_CONVERSION = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?(
 TIME_CONVERSIONS = {"L": "%L", "N": "%N", "F": "%F", "T": "%T", "D": "%D", "R": "%R", "s": "%s", "Q": "%Q"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Conversion:
     """One conversion of a format."""
 

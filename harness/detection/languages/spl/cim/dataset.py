@@ -8,10 +8,12 @@ Reference: reference/spl.md 9.2
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class EventOrigin:
     """Where events come from: a field ends in a text, and another field holds the code that tells their kinds."""
 
@@ -26,7 +28,7 @@ def channel(name: str) -> EventOrigin:
     return EventOrigin(field="source", ends=f"WinEventLog:{name}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class EventGroup:
     """Events of one origin, told by their codes (all of them if there are none), with tags and common fields.
 
@@ -101,7 +103,7 @@ VENDOR_PRODUCT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CimDataset:
     """One dataset: the tags that its events have, its fields, and those that are `unknown` rather than missing.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.detection.languages.spl.aggregates import build_aggregate
 from harness.detection.languages.spl.aggregation import (
@@ -42,6 +42,7 @@ from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Node, Unnest
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, Span
+from harness.record import record
 
 CHART_OPTIONS = (
     "span", "bins", "minspan", "start", "end", "aligntime", "cont", "limit", "agg", "useother", "otherstr", "usenull",
@@ -135,7 +136,7 @@ def collect_zero_filled_names(arguments: StatisticsArguments) -> set[str]:
     return {(m.name.text if m.name else m.text) for m in zero}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ChartSeries:
     """The table that a chart with series will be: its aggregates by rows and series, which of these it shows and how.
 
@@ -229,7 +230,7 @@ HOLDS: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SeriesSelection:
     """How series are chosen: by which aggregate, so many from which end or beyond a bound; how the rest is called.
 
@@ -248,7 +249,7 @@ class SeriesSelection:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SelectedSeries:
     """The series that are shown, in their order, and whether rows have to be given other series first."""
 

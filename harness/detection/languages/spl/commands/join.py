@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from harness.detection.languages.spl.aggregation import build_key_conditions
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, find_unnamed_effect
 from harness.detection.languages.spl.coercion import as_number, as_text, literal
@@ -17,13 +15,14 @@ from harness.detection.plan.nodes import Frame, Join, JoinKind, Limit, Node, Sel
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
+from harness.record import record
 
 # The limit of a subsearch of join (reference/spl.md 1.9).
 MOST_JOINED = 50_000
 JOIN_OPTIONS = ("type", "usetime", "earlier", "overwrite", "max", "keepsingle", "left", "right")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Partners:
     """The rows to join made ready: their relation, their keys under names of their own, the columns to take."""
 

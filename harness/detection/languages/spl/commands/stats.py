@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from harness.detection.languages.spl.aggregation import (
     build_key_conditions,
@@ -27,6 +26,7 @@ from harness.detection.plan.nodes import Aggregate, Frame, Join, JoinKind, Selec
 from harness.detection.plan.operation import Typed
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError
+from harness.record import record
 
 # `max_stream_window` of limits.conf (reference/spl.md 1.9).
 WIDEST_WINDOW = 10_000
@@ -207,7 +207,7 @@ def replace_by_null_without_key(scope: Scope, keys: list[Word], value: Typed) ->
     return ops.if_(Typed(all_of(tuple(conditions)), Kind.BOOLEAN), value, literal(None)) if conditions else value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResetPlan:
     """Where running aggregates begin anew: what has to be known of the row before, and conditions by their columns.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, parse_truth_word
 from harness.detection.languages.spl.coercion import as_number, as_text, literal
@@ -32,6 +32,7 @@ from harness.detection.plan.expressions import Column, Kind, SortKey
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Reverse, Sort, Union, Window
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import SourceError
+from harness.record import record
 
 TRANSACTION_OPTIONS = (
     "startswith", "endswith", "maxspan", "maxpause", "maxevents", "connected", "unifyends", "keeporphans",
@@ -47,7 +48,7 @@ BOOLEANS = ("t", "true", "1", "f", "false", "0")
 Evaluated = Number | String | FieldReference | Prefix | OperandChain | FunctionCall
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TransactionRendering:
     """How the values of a transaction's events are put together: the fields shown as lists, and how."""
 

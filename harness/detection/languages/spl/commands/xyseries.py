@@ -8,7 +8,6 @@ Reference: reference/spl.md 6.3
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harness.detection.languages.spl.aggregation import without_missing
 from harness.detection.languages.spl.arguments import bind_options, split_leading_count
@@ -21,6 +20,7 @@ from harness.detection.plan.expressions import Aggregation, Column, Expression, 
 from harness.detection.plan.nodes import Aggregate, Filter, Frame, Limit, Named, Node, Select, Sort, Union, Window
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import Span
+from harness.record import record
 
 # Chosen, no source: tables wider than that are read by nobody, and each column is an aggregate in the statement.
 MOST_COLUMNS = 300
@@ -167,8 +167,8 @@ def headers(scope: Scope, stage: Stage, header: str, count: int) -> list[str] | 
     if len(rows) > MOST_TURNED:
         raise scope.unsupported(f"`transpose` of more than {MOST_TURNED} rows", stage.span)
     made: list[str] = []
-    for number_, record in enumerate(rows, 1):
-        name = SeriesNaming().name("", str(record.get("title") or f"row {number_}"), False)
+    for number_, turned in enumerate(rows, 1):
+        name = SeriesNaming().name("", str(turned.get("title") or f"row {number_}"), False)
         made.append("" if name in made else name)
     return made
 
@@ -180,7 +180,7 @@ MOST_SERIES = 300
 LONGEST_NAME = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SeriesCell:
     """What stands in the cells of a series: the name of the aggregate, its hidden column, 0 if empty ones hold 0."""
 
@@ -190,7 +190,7 @@ class SeriesCell:
     zero: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SeriesTable:
     """A relation with a row for each combination of `keys` and of the column `series`, whose cells are columns."""
 
@@ -200,7 +200,7 @@ class SeriesTable:
     cells: tuple[SeriesCell, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SeriesNaming:
     """How columns are named where there are several aggregates: with a separator, or by a form."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 
 from harness.detection.languages.spl.coercion import NO, YES, as_text, literal
@@ -22,6 +21,7 @@ from harness.detection.plan.nodes import Aggregate
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.values.regex import compile_check
 from harness.diagnostics import Source, SourceError, Span
+from harness.record import record
 from harness.telemetry.indexing.props import SOURCETYPE_PATTERN, STANZA_KINDS, Props, Stanza, order_stanzas
 
 MANY = 50
@@ -32,7 +32,7 @@ MOST_PLACES = 2_000
 SettingPlaces = tuple[dict[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Setting:
     """One setting of one stanza, and for which events it is the one that counts."""
 
@@ -51,7 +51,7 @@ class Setting:
         return SourceError(code, message, self.span, help=help)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Confs:
     """All stanzas, the one that counts first coming first, over the rows of a scope.
 
@@ -183,7 +183,7 @@ ALIAS = re.compile(r"(\"[^\"]*\"|\S+)\s+(ASNEW|AS)\s+(\"[^\"]*\"|\S+)", re.I)
 MOST_GUESSES = 300
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WantedFields:
     """Names of fields and patterns over them; every field there is where `names` is None."""
 
