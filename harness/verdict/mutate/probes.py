@@ -20,7 +20,7 @@ from harness.detection.plan.operations import CASELESS_TESTS
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Scenario
 from harness.telemetry.simulation.behaviour import Behaviour, load_behaviours
-from harness.verdict.mutate.operators import lists_of_alternatives, split_alternatives
+from harness.verdict.mutate.regex_alternatives import lists_of_alternatives, split_alternatives
 from harness.verdict.study.ensemble import LabelledTrial, Variant
 
 # A folder that no rule of the pack names.

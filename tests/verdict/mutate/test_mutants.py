@@ -9,8 +9,8 @@ from harness.detection.plan.operation import Operation
 from harness.diagnostics import Source
 from harness.verdict.mutate.equivalence import canonicalise_plan, parse_text_test
 from harness.verdict.mutate.mutants import mutants
-from harness.verdict.mutate.operators import broken_regexes
 from harness.verdict.mutate.probes import collect_numbers, examples
+from harness.verdict.mutate.regex_alternatives import broken_regexes
 
 COLUMNS = dict.fromkeys(("index", "EventCode", "host", "Image", "DestinationIp"), Kind.TEXT) | {"_time": Kind.NUMBER}
 SPL = r"""index=windows NOT (Image="*\\zoom.exe" OR Image="*\\slack.exe" OR Image="*\\a\\slack.exe")
