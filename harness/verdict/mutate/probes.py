@@ -259,7 +259,8 @@ def repeat_probe(scenario: Scenario, number: int, behaviour: Behaviour, values: 
         return
     for total in sorted({int(v) + d for v in values for d in (-1, 0, 1) if 1 < int(v) + d <= MOST_REPEATS}):
         for apart in REPEATED_EVERY:
-            yield Variant(scenario=scenario, step=number, repeats=total, apart=apart, alone=True)
+            for given in ({}, *({n: OTHER_VALUES[n][0]} for n in behaviour.parameters if n in OTHER_VALUES)):
+                yield Variant(scenario=scenario, step=number, given=given, repeats=total, apart=apart, alone=True)
 
 
 def divide_probe(scenario: Scenario, number: int, behaviour: Behaviour, values: Sequence[float]) -> Iterator[Variant]:
@@ -287,6 +288,8 @@ def texts_given(behaviour: Behaviour, texts: Sequence[Example]) -> Iterator[Mapp
     """Each text as each parameter of its kind: programs as images, names as host names, addresses as servers."""
     for name, parameter in behaviour.parameters.items():
         kind = PROBE_VALUE_KINDS.get(parameter.kind)
+        # What no text of the rule names, all else as it was: a condition on it alone tells the two apart.
+        yield from ({name: value} for value in OTHER_VALUES.get(name, ()) if kind in ("address", "text"))
         for example in texts:
             if kind == "address" and example.kind == "address":
                 yield {name: example.value}
