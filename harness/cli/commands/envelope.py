@@ -41,8 +41,12 @@ from harness.verdict.study.ensemble import LabelledTrial, behaviours_of
 @click.option(
     "--given", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="A parameter that all variants share."
 )
-@click.option("-x", "across", help="The axis across (default: by the behaviour, `every`, what it does an hour, or `repeats`).")
-@click.option("-y", "upwards", help="The axis upwards (default: by the behaviour, `jitter`, `times`, `lasts` or `apart`).")
+@click.option(
+    "-x", "across", help="The axis across (default: by the behaviour, `every`, what it does an hour, or `repeats`)."
+)
+@click.option(
+    "-y", "upwards", help="The axis upwards (default: by the behaviour, `jitter`, `times`, `lasts` or `apart`)."
+)
 @click.option(
     # Otherwise slow beacons would have fewer events than fast ones only because `times` is the same.
     "--lasting",

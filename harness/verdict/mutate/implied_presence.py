@@ -18,7 +18,14 @@ from harness.verdict.clauses import split_conjunction
 from harness.verdict.mutate.mutants import key_column
 from harness.verdict.study.isolation import rebuild_on_sources
 
-COMPARISONS: tuple[Operation, ...] = (ops.less, ops.less_equal, ops.greater, ops.greater_equal, ops.equal, ops.not_equal)
+COMPARISONS: tuple[Operation, ...] = (
+    ops.less,
+    ops.less_equal,
+    ops.greater,
+    ops.greater_equal,
+    ops.equal,
+    ops.not_equal,
+)
 NULL_OF_NULL: frozenset[Operation] = frozenset(
     {
         *COMPARISONS,

@@ -1,4 +1,4 @@
-"""Mutants of spans of time that a command takes as an option (`span=5m`, `maxpause=1m`): the text edited and planned."""
+"""Mutants of spans of time that a command takes as an option (`span=5m`, `maxpause=1m`): edited text, planned."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from harness.detection.language import Strictness, language
 from harness.detection.plan.expressions import Schema
-from harness.detection.plan.nodes import Node, is_same_plan
+from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source, mend
 from harness.verdict.judge import Trial
 from harness.verdict.mutate.mutants import Mutant, mutants
-from harness.verdict.tune.numbers_in_text import NumberInText, Role, list_tokens
+from harness.verdict.tune.numbers_in_text import NumberInText, Role, list_tokens, plan_differences
 
 OPTION = re.compile(r"(?<![\w.])(\w+)\s*=\s*\"?$")
 FACTORS = ((2.0, "twice as long"), (0.5, "half as long"))
@@ -37,7 +37,7 @@ def mutate_time_spans(
 ) -> Iterator[Mutant]:
     """Each option that is a span of time, half and twice as long, where that means anything that no mutant is yet."""
     # Values in the events may say what a plan is; edited texts are planned without asking them.
-    if not is_same_plan(planned(source.text), root):
+    if not means_the_same(planned(source.text), root):
         return
     for place, value, unit in list_tokens(source):
         option = OPTION.search(source.text[: place.start]) if unit else None
@@ -49,6 +49,11 @@ def mutate_time_spans(
                 node = planned(mend(source, [span.edit(value * factor)]))
             except HarnessError:
                 continue
-            if not any(is_same_plan(node, other) for other in (root, *(m.node for m in known))):
+            if not any(means_the_same(node, other) for other in (root, *(m.node for m in known))):
                 what = f"`{option[1]}={place.text}` {word}"
                 yield Mutant(kind="bucket", what=what, place=place, node=node)
+
+
+def means_the_same(ours: Node, theirs: Node) -> bool:
+    """Whether two plans are equal but for places, which are of other texts."""
+    return next(plan_differences(ours, theirs), None) is None
