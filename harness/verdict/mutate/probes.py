@@ -14,12 +14,13 @@ from itertools import islice, zip_longest
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Expression, Literal, walk_expressions
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Select, Window, walk_nodes
+from harness.detection.plan.nodes import Node, walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import CASELESS_TESTS
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Scenario
 from harness.telemetry.simulation.behaviour import Behaviour, load_behaviours
+from harness.verdict.mutate.mutants import expressions
 from harness.verdict.mutate.regex_alternatives import lists_of_alternatives, split_alternatives
 from harness.verdict.study.ensemble import LabelledTrial, Variant
 
@@ -49,19 +50,6 @@ def examples(root: Node) -> list[Example]:
             for part in walk_expressions(e):
                 found.update(dict.fromkeys(of_test(part)))
     return list(found)[:MOST_EXAMPLES]
-
-
-def expressions(node: Node) -> tuple[Expression, ...]:
-    """The expressions of a node."""
-    match node:
-        case Filter(condition=condition):
-            return (condition,)
-        case Derive(columns=columns) | Select(columns=columns):
-            return tuple(e for _, e in columns)
-        case Aggregate(measures=measures) | Window(measures=measures):
-            return tuple(e for _, e in measures)
-        case _:
-            return ()
 
 
 def collect_numbers(root: Node) -> list[float]:
