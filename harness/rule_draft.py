@@ -55,7 +55,7 @@ class DraftRuns:
         events.write_text(lines.text, encoding="utf-8")
         # A bench of its own for each, since the names of inputs differ.
         with Bench(replace(self.options, usual={**self.options.usual, **lines.conditions})) as bench, bench.unit():
-            return len(bench.query(self.path, [events]).rows)
+            return bench.count_rows(self.path, [events])
 
     def find_twin(self, attack: EventDraft, spell: Spelling, conditions: Mapping[str, str]) -> tuple[str, str]:
         """The lines of a twin that the rule is quiet about and in what it differs; empty where there is none."""

@@ -293,6 +293,14 @@ class Bench:
             trial=trial,
         )
 
+    def count_rows(self, path: Path, events: Sequence[Path]) -> int:
+        """How many rows a rule has on recorded events, and nothing else of what `query` says."""
+        store = self.stored(events)
+        trial = self.trial(path, "lenient", store, self.conditions(path), self.options.switches)
+        plan = trial.plan()
+        store.prepare(plan.node)
+        return len(self.engine.run(plan.node))
+
 
 def judge_files(
     options: RunOptions | None,

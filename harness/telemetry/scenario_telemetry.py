@@ -51,16 +51,18 @@ def replay(path: Path, malicious: Mapping[str, Any] | bool | None = None, plain:
     # A detonated recording labels its own events; a bare `malicious: true` of a scenario must not undo that.
     if malicious is None or malicious == {} or (isinstance(malicious, bool) and recorded.causes):
         return recorded
+    background = Cause(name=f"background of {path.name}", malicious=False, detail=str(path))
+    if malicious is False:
+        # One cause and no attack: a study would count one that no event is left of.
+        events = tuple(label_attack_events(e, np.ones(len(e), bool)) for e in recorded.events)
+        return replace(recorded, events=events, causes=(background,))
     if isinstance(malicious, bool):
         labels = [np.full(len(events), malicious) for events in recorded.events]
     else:
         labels = [matches(events, malicious) for events in recorded.events]
         if not any(label.any() for label in labels):
             raise no_match(recorded, malicious, path)
-    causes = (
-        Cause(name=f"attack in {path.name}", malicious=True, detail=str(path)),
-        Cause(name=f"background of {path.name}", malicious=False, detail=str(path)),
-    )
+    causes = (Cause(name=f"attack in {path.name}", malicious=True, detail=str(path)), background)
     events = tuple(label_attack_events(e, label) for e, label in zip(recorded.events, labels, strict=True))
     return replace(recorded, events=events, causes=causes)
 

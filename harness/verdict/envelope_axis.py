@@ -59,12 +59,18 @@ def parse_axis(text: str, behaviour: Behaviour) -> Axis:
     if name.startswith(CONDITION):
         words = tuple(v.strip() for v in values.split(","))
         return build_word_axis(name.removeprefix(CONDITION), AxisType.CONDITION, words)
+    own = behaviour.parameters
+    if name == LASTING and name not in own and not {"every", "times"} <= set(own):
+        message = f"behaviour `{behaviour.name}` has no `every` and `times`, of which `lasting` would be made"
+        others = "`lasts`" if "lasts" in own else f"`{REPEATS}` or `{APART}`"
+        raise HarnessError("unknown-parameter", message, help=f"vary {others}")
     if name in (START, LASTING, APART) and name not in behaviour.parameters:
         return durations(name, AxisType(name), values)
     if name == REPEATS and name not in behaviour.parameters:
         return replace(build_number_axis(name, values, whole=True), sort=AxisType.REPEATS)
     if name not in behaviour.parameters:
-        known = (*behaviour.parameters, START, LASTING, REPEATS, APART)
+        going_on = (LASTING,) if {"every", "times"} <= set(own) else ()
+        known = (*own, START, *going_on, REPEATS, APART)
         hint = did_you_mean(name, known) or f"there are {', '.join(known)} and {CONDITION}NAME"
         raise HarnessError("unknown-parameter", f"behaviour `{behaviour.name}` has no parameter `{name}`", help=hint)
     kind = behaviour.parameters[name].kind

@@ -65,6 +65,8 @@ def test_without_a_filter_nobody_is_said_to_have_done_it(capture):
 def test_a_whole_recording_can_be_an_attack_or_not(capture, malicious, count):
     telemetry = replay(capture, malicious)
     assert len(attack(telemetry)) == count
+    # A benign one has no attack that a study could count as missed.
+    assert any(c.malicious for c in telemetry.causes) is malicious
     assert all(c >= 0 for e in telemetry.events for c in e.columns.column("@cause").to_pylist())
 
 

@@ -4,7 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from harness.cli.commands.envelope import build_subject, complete_axes
+from harness.cli.commands.envelope import (
+    build_subject,
+    choose_axes,
+    choose_rate,
+    complete_axes,
+    find_behaviour,
+    list_rates,
+)
 from harness.cli.study_subjects import build_trials
 from harness.diagnostics import HarnessError
 from harness.run import Bench
@@ -163,3 +170,34 @@ def test_without_a_scenario_one_that_the_rule_should_fire_on_is_varied(many_host
         named = build_subject(bench, many_hosts / "rule.spl", given={}, **{**made, "behaviour": "process"})
     assert [str(plain.scenario.path), named.scenario.path.name] == [str(many_hosts / "many.yaml"), "variants.yaml"]
     assert "many.yaml is varied: the rule does not fire on a " in capsys.readouterr().err
+
+
+REFUSED = r"""index=wineventlog EventCode=4625 | stats count as refusals by host | where refusals > 20"""
+
+
+def test_the_rate_that_the_rule_sees_is_varied(tmp_path):
+    (tmp_path / "rule.spl").write_text(REFUSED)
+    with Bench(RunOptions()) as bench:
+        subject = build_subject(
+            bench, tmp_path / "rule.spl", behaviour=None, scenario=None, start="2026-03-03T09:12:00Z", given={}
+        )
+        behaviour = find_behaviour(subject)
+        rate = choose_rate(bench, tmp_path / "rule.spl", subject, list_rates(behaviour))
+        axes = choose_axes(behaviour, rate)
+    assert (behaviour.name, rate) == ("logons", "refused_per_hour")
+    assert axes == ("refused_per_hour=0.1..600:30:log", "lasts=10m..24h:30:log")
+
+
+def test_a_rule_that_no_usual_behaviour_leaves_anything_for_is_refused(tmp_path):
+    (tmp_path / "rule.spl").write_text("index=wineventlog EventCode=4769 | stats count by host")
+    made = {"behaviour": None, "scenario": None, "start": "2026-03-03T09:12:00Z", "given": {}}
+    with Bench(RunOptions()) as bench, pytest.raises(HarnessError) as error:
+        build_subject(bench, tmp_path / "rule.spl", **made)
+    assert error.value.code == "nothing-to-vary" and "logons" in error.value.message
+
+
+def test_how_long_it_lasts_is_no_axis_of_what_has_no_times(many_hosts):
+    known = load_behaviours(*behaviour_folders(many_hosts / "many.yaml"))["process"]
+    with pytest.raises(HarnessError, match="has no `every` and `times`") as error:
+        parse_axis("lasting=1m..1h", known)
+    assert error.value.help == "vary `lasts`"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -41,8 +41,12 @@ from harness.verdict.study.ensemble import LabelledTrial, behaviours_of
 @click.option(
     "--given", multiple=True, callback=parse_pairs, metavar="NAME=VALUE", help="A parameter that all variants share."
 )
-@click.option("-x", "across", help="The axis across (default: by the behaviour, `every` or `repeats`).")
-@click.option("-y", "upwards", help="The axis upwards (default: by the behaviour, `jitter`, `times` or `apart`).")
+@click.option(
+    "-x", "across", help="The axis across (default: by the behaviour, `every`, what it does an hour, or `repeats`)."
+)
+@click.option(
+    "-y", "upwards", help="The axis upwards (default: by the behaviour, `jitter`, `times`, `lasts` or `apart`)."
+)
 @click.option(
     # Otherwise slow beacons would have fewer events than fast ones only because `times` is the same.
     "--lasting",
@@ -110,7 +114,9 @@ def study_envelope(
         subject = made(bench, rule)
         known = find_behaviour(subject)
         # One axis that is given leaves the other as it would be.
-        x, y = complete_axes(axes, choose_axes(known))
+        rates = [] if all(axes) else list_rates(known)
+        rate = rates[0] if len(rates) == 1 else choose_rate(bench, rule, subject, rates)
+        x, y = complete_axes(axes, choose_axes(known, rate))
         varied = parse_axis(x, known), parse_axis(y, known)
         lasts = {"every", "times"} <= set(known.parameters) and not is_varied((x, y), "times")
         goes_on = parse_optional_duration(lasting) if lasts else None
@@ -126,14 +132,41 @@ def find_behaviour(subject: LabelledTrial) -> Behaviour:
     return behaviours_of(scenario, {})[scenario.body.simulate[0].behaviour]
 
 
-def choose_axes(behaviour: Behaviour) -> tuple[str, str]:
-    """The axes of a behaviour of which nobody said any."""
+RATES = ("per_hour", "per_day")
+"""What parameters end in that say how often something happens."""
+# Chosen, no source: often enough to stand out from all else that a behaviour does.
+OFTEN = 60
+
+
+def list_rates(behaviour: Behaviour) -> list[str]:
+    """The parameters of a behaviour that say how often something happens."""
+    return [n for n in behaviour.parameters if n.endswith(RATES)]
+
+
+def choose_rate(bench: Bench, rule: Path, subject: LabelledTrial, rates: Sequence[str]) -> str | None:
+    """Of several rates the one that leaves the most of what the rule can need; None without any."""
+    scenario = require_varied_scenario(subject)
+    step = scenario.body.simulate[0]
+    seen: dict[str, int] = {}
+    for name in rates:
+        given = {**step.given, name: OFTEN}
+        alone = build_scenario(rule, step.behaviour, given, scenario.body.start or "", scenario.body.conditions)
+        needed, _ = count_visible_events(set_rule_against(bench, rule, alone))
+        seen[name] = needed
+    return max(seen, key=lambda name: seen[name]) if seen else None
+
+
+def choose_axes(behaviour: Behaviour, rate: str | None = None) -> tuple[str, str]:
+    """The axes of a behaviour of which nobody said any; `rate` is how often it does what the rule sees."""
     known = set(behaviour.parameters)
     # Periods from seconds to hours, so in even ratios. Fifty by fifty is chosen, no source; 2,500 variants took 9.7 s.
     if {"every", "jitter"} <= known:
         return "every=30s..2h:50:log", "jitter=0..0.9:50"
     if {"every", "times"} <= known:
         return "every=1s..1h:30:log", "times=1..60:30"
+    if "lasts" in known and (rate or "every" in known):
+        often = "every=1s..2h:30:log" if rate is None else f"{rate}=0.1..600:30:log"
+        return often, "lasts=10m..24h:30:log"
     # What happens once is done again and again: so many processes a minute.
     return "repeats=1..60:30", "apart=1s..1h:30:log"
 
@@ -174,7 +207,11 @@ def build_subject(
     trials = [set_rule_against(bench, rule, build_scenario(rule, n, given, start, conditions)) for n in names]
     if len(trials) == 1:
         return trials[0]
+    trials = [make_visible(bench, rule, t) for t in trials]
     shares = [measure_visibility(t) for t in trials]
+    if not any(shares) and find_own_attack(rule) is None:
+        message = f"the rule can need nothing of what {', '.join(names)} leave"
+        raise HarnessError("nothing-to-vary", message, help="name a scenario, or a behaviour with --behaviour")
     plain = next((t for t, share in zip(trials, shares, strict=True) if share >= PLAINLY_SEEN), None)
     usual = plain or trials[shares.index(max(shares))]
     # A rule on net.exe sees every process and still fires on none that is not net.exe.
@@ -184,6 +221,20 @@ def build_subject(
     usually = find_behaviour(usual).name
     click.echo(f"note: {written.path} is varied: the rule does not fire on a {usually} as it comes", err=True)
     return set_rule_against(bench, rule, written)
+
+
+def make_visible(bench: Bench, rule: Path, subject: LabelledTrial) -> LabelledTrial:
+    """The rule on a behaviour; where the rule can need nothing of it, with the rate of which it needs the most."""
+    if measure_visibility(subject):
+        return subject
+    scenario = require_varied_scenario(subject)
+    step = scenario.body.simulate[0]
+    rate = choose_rate(bench, rule, subject, list_rates(find_behaviour(subject)))
+    if rate is None:
+        return subject
+    given = {**step.given, rate: OFTEN}
+    often = build_scenario(rule, step.behaviour, given, scenario.body.start or "", scenario.body.conditions)
+    return set_rule_against(bench, rule, often)
 
 
 def fires(bench: Bench, rule: Path, subject: LabelledTrial) -> bool:
@@ -216,7 +267,10 @@ def set_rule_against(bench: Bench, rule: Path, scenario: Scenario) -> LabelledTr
 
 
 # In this order where a rule sees as much of one as of another: the first is the case that most rules are about.
-USUAL_BEHAVIOURS = ("beacon", "dns_lookups", "process", "scheduled_task", "inbound_service", "port_probe")
+USUAL_BEHAVIOURS = (
+    *("beacon", "dns_lookups", "process", "scheduled_task", "inbound_service", "port_probe"),
+    *("logons", "service_installation"),
+)
 
 
 # A process leaves five events of five kinds; chosen, no other source.
@@ -237,6 +291,12 @@ def list_behaviours(rule: Path, given: Mapping[str, str]) -> list[str]:
 
 def measure_visibility(subject: LabelledTrial) -> float:
     """Which share of what a behaviour leaves is of a kind that the rule can need."""
+    needed, whole = count_visible_events(subject)
+    return needed / whole if whole else 0.0
+
+
+def count_visible_events(subject: LabelledTrial) -> tuple[int, int]:
+    """How many events of what a behaviour leaves are of a kind that the rule can need, and how many there are."""
     trial = subject.trial
     plan = trial.plan()
     views = {str(i): v for i, v in enumerate(trial.store.views)}
@@ -245,8 +305,7 @@ def measure_visibility(subject: LabelledTrial) -> float:
         for n, v in views.items()
     ]
     needed = {p.name for several in parts_needed(plan.node, {"events": parts}).values() for p in several}
-    whole = sum(len(v.columns) for v in views.values())
-    return sum(len(views[n].columns) for n in needed) / whole if whole else 0.0
+    return sum(len(views[n].columns) for n in needed), sum(len(v.columns) for v in views.values())
 
 
 def find_usual_conditions(rule: Path) -> Mapping[str, str]:
@@ -278,11 +337,11 @@ def parse_optional_duration(text: str) -> timedelta | None:
 
 
 def build_scenario(
-    rule: Path, behaviour: str, given: Mapping[str, str], start: str, conditions: Mapping[str, str]
+    rule: Path, behaviour: str, given: Mapping[str, object], start: str, conditions: Mapping[str, str]
 ) -> Scenario:
     """A scenario beside the rule that does one thing."""
     folder = study_subjects.require_rule(rule)
-    values = {n: parse_given_value(v) for n, v in given.items()}
+    values = {n: parse_given_value(v) if isinstance(v, str) else v for n, v in given.items()}
     body = {
         "title": f"Variants of {behaviour}",
         "activity": "malicious",

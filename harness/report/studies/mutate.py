@@ -35,7 +35,7 @@ def format_mutation(found: Mutation, paper: Paper, *, verbose: bool = False) -> 
     if alive:
         yield ""
         names = ["line", "survivor", *([] if found.recorded else ["a scenario that kills it"])]
-        rows = [format_survivor_row(t)[: len(names)] for t in found.survivors]
+        rows = [format_survivor_row(found, t)[: len(names)] for t in found.survivors]
         yield from paper.table(names, rows, right=frozenset({0}))
     if verbose:
         rest = [t for t in found.mutants if t.fate is not Fate.SURVIVED]
@@ -52,6 +52,8 @@ def format_notes(found: Mutation, paper: Paper) -> Iterator[str]:
     if found.recorded:
         notes.append("noticed is a mutant that alerts on another attack, or another number of times on none")
     report = found.search
+    if report is not None and not report.probes:
+        notes.append("killers are made of scenarios that simulate something, and none of these does (`simulate:`)")
     if report is not None and report.left:
         notes.append(
             f"killers were looked for among {report.probes} probes for {report.seconds:.0f} of {report.allowed:g} s; "
@@ -65,9 +67,10 @@ def format_notes(found: Mutation, paper: Paper) -> Iterator[str]:
 NOT_COUNTED = (Fate.EQUIVALENT, Fate.COSMETIC, Fate.TIE, Fate.DUPLICATE, Fate.BROKEN)
 
 
-def format_survivor_row(trialled: JudgedMutant) -> list[str]:
+def format_survivor_row(found: Mutation, trialled: JudgedMutant) -> list[str]:
     """Cells of a survivor: line, change, file of a killer."""
-    killer = trialled.killer.name if trialled.killer else "none found"
+    looked = found.search is not None and found.search.probes > 0
+    killer = trialled.killer.name if trialled.killer else "none found" if looked else "not looked for"
     # 70 columns leave room for a file's name beside it.
     return [str(trialled.mutant.line), shorten_line(trialled.mutant.what, 70), killer]
 
@@ -75,7 +78,7 @@ def format_survivor_row(trialled: JudgedMutant) -> list[str]:
 def list_survivor_rows(found: Mutation) -> tuple[list[str], list[list[str]]]:
     """The survivors as a table; those that a scenario is known to kill come first, since they are soonest mended."""
     order = sorted(found.survivors, key=lambda t: (t.killer is None, t.mutant.line))
-    return ["line", "survivor", "a scenario that kills it"], [format_survivor_row(t) for t in order]
+    return ["line", "survivor", "a scenario that kills it"], [format_survivor_row(found, t) for t in order]
 
 
 def encode_mutation(found: Mutation) -> dict[str, Any]:

@@ -225,13 +225,13 @@ def record_event_22(rows: ActivityRows[DnsQuery], setup: Setup) -> Iterator[Even
 
 def file_creation(rows: ActivityRows[FileCreation], setup: Setup) -> Iterator[Events]:
     """Event 11: every file is new, so CreationUtcTime is the event's own time."""
-    actors = rows.processes()
+    actors, created = rows.processes(), utc_time(rows.at)
     columns = {
         "RuleName": choose_unknown_text(setup),
-        "UtcTime": utc_time(rows.at),
+        "UtcTime": created,
         **build_process_columns(actors, setup),
         "TargetFilename": rows.text(lambda a: a.target_filename),
-        "CreationUtcTime": utc_time(rows.at),
+        "CreationUtcTime": created,
     }
     yield build_sysmon_events("11", rows, setup, with_user(columns, actors, setup), late_by(rows.at, setup, QUICK_LAG))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -153,6 +154,11 @@ class Ledger:
 
     def number(self, wanted: Integers) -> Integers:
         """The wanted numbers, each raised until nobody has it."""
+        given: list[int] = wanted.tolist()
+        # Mostly nobody has any of them, and asking once costs a third of asking number by number.
+        if len(set(given)) == len(given) and self.sequences.isdisjoint(given):
+            self.sequences.update(given)
+            return wanted
         given = []
         for number in wanted.tolist():
             while number in self.sequences:
@@ -216,9 +222,12 @@ class Host:
 
     def source_for(self, destination: str) -> str:
         """The address from which this host calls a destination."""
-        if destination.startswith("127.") or destination in self.own_addresses:
-            return destination
-        return self.address_v6 if is_ipv6(destination) else self.address
+        return self.sources_for([destination])[0]
+
+    def sources_for(self, destinations: Sequence[str]) -> list[str]:
+        """The same for many destinations."""
+        own, v4, v6 = self.own_addresses, self.address, self.address_v6
+        return [v if v.startswith("127.") or v in own else v6 if is_ipv6(v) else v4 for v in destinations]
 
     def account(self, name: str) -> User:
         """SYSTEM, NETWORK SERVICE or LOCAL SERVICE of this host."""

@@ -192,8 +192,8 @@ def source_of(call: NetworkConnection) -> Text:
     if destination is None or isinstance(destination, str):
         return call.host.source_for(destination or "")
     if isinstance(destination, TextColumn):
-        return TextColumn(values=[call.host.source_for(v) for v in destination.texts()], codes=destination.codes)
-    return [call.host.source_for(v) for v in destination]
+        return TextColumn(values=call.host.sources_for(destination.texts()), codes=destination.codes)
+    return call.host.sources_for(destination)
 
 
 def record_activities(

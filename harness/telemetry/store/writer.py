@@ -134,6 +134,13 @@ def open_parquet(path: Path, schema: pa.Schema) -> RowsFile:
     return made
 
 
+def load_writing_modules() -> None:
+    """Imports what writing needs: before a fork once, behind it once in each process."""
+    # Both import at first use, arrays what else is installed and knows arrays.
+    pa.array([""])
+    assert pq.ParquetWriter
+
+
 def open_scratch_parquet(path: Path, schema: pa.Schema) -> RowsFile:
     """A file of a store that is read once or twice and thrown away: numbers as they are, which cost least to write."""
     made: RowsFile = pq.ParquetWriter(

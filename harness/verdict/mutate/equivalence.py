@@ -44,6 +44,7 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import CASELESS_TESTS
 from harness.detection.plan.passes.requirements import collect_columns_by_node, find_ordered_nodes
 from harness.detection.plan.schema import columns_of
+from harness.verdict.mutate.implied_presence import drop_implied_presence
 from harness.verdict.mutate.marks import settle_marks
 from harness.verdict.mutate.value_ranges import Bounds, KnownBounds, bound_expression, of_nodes
 from harness.verdict.study.isolation import rebuild_on_sources
@@ -165,7 +166,7 @@ def networks_cover(wide: Call, narrow: Call) -> bool:
 
 def canonicalise_plan(root: Node) -> Node:
     """The plan in that form; two such plans are compared by `==`."""
-    root = settle_marks(root)
+    root = drop_implied_presence(settle_marks(root))
     known = of_nodes(root)
     made: dict[int, Node] = {}
     for node in walk_nodes(root):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from harness.detection.plan import operations as ops
-from harness.detection.plan.expressions import TRUE, Call, Column, Expression, columns_read
+from harness.detection.plan.expressions import TRUE, Call, Column, Expression, columns_read, walk_expressions
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Named, Node, Select, Window, walk_nodes
+from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import Span
 from harness.verdict.mutate.operators import (
@@ -76,11 +78,52 @@ def mutants(root: Node) -> tuple[Mutant, ...]:
     # SPL's groupings stand on a filter of their own, which nobody wrote.
     below = {id(n.source) for n in walk_nodes(root) if isinstance(n, Aggregate | Window)}
     found: dict[tuple[str, str, int, int], Mutant] = {}
+    repeated = list_repeated_parts(root)
     for node in walk_nodes(root):
         for kind, what, place, made in mutate_node(node, keyed=id(node) in below):
+            # A change of the text would change all of its places in the plan, and this is one of them.
+            if place and any(holds_part(place, what, part) for part in repeated):
+                continue
             mutant = Mutant(kind=kind, what=what, place=place, node=replace_node(root, node, made))
             found.setdefault(mutant.key, mutant)
     return tuple(sorted(found.values(), key=lambda m: (m.place.start if m.place else -1, m.kind, m.what)))
+
+
+def list_repeated_parts(root: Node) -> list[Span]:
+    """Parts of the text that a plan holds in several places: what a join asks of groups and of events before it."""
+    found: Counter[tuple[Operation, int, int]] = Counter()
+    spans: dict[tuple[Operation, int, int], Span] = {}
+    for expression in (e for node in walk_nodes(root) for e in expressions(node)):
+        # Once an expression: a comparison that is of numbers or of texts is written twice in one.
+        own = {
+            (p.operation, p.span.start, p.span.end): p.span
+            for p in walk_expressions(expression)
+            if isinstance(p, Call) and p.span is not None
+        }
+        found.update(own.keys())
+        spans |= own
+    return [spans[key] for key, count in found.items() if count > 1]
+
+
+def holds_part(place: Span, what: str, part: Span) -> bool:
+    """Whether a change at a place is one of this part, alone or inside a command that is named as a whole."""
+    inside = place.source == part.source and place.start <= part.start and part.end <= place.end
+    return inside and (
+        (place.start, place.end) == (part.start, part.end) or what.startswith(f"`{' '.join(part.text.split())}`")
+    )
+
+
+def expressions(node: Node) -> tuple[Expression, ...]:
+    """The expressions of a node."""
+    match node:
+        case Filter(condition=condition):
+            return (condition,)
+        case Derive(columns=columns) | Select(columns=columns):
+            return tuple(e for _, e in columns)
+        case Aggregate(measures=measures) | Window(measures=measures):
+            return tuple(e for _, e in measures)
+        case _:
+            return ()
 
 
 BrokenNode = tuple[str, str, Span | None, Node]

@@ -14,8 +14,9 @@ from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError, Source
 from harness.verdict.alerts import Alert
 from harness.verdict.mutate.equivalence import canonicalise_plan
-from harness.verdict.mutate.mutants import Mutant, mutants
+from harness.verdict.mutate.mutants import Mutant
 from harness.verdict.mutate.scenario_suggestions import AlertKey, Killer, killers
+from harness.verdict.mutate.time_spans import list_rule_mutants
 from harness.verdict.study.emptiness import require_alerts
 from harness.verdict.study.ensemble import Ensemble, LabelledTrial, classify_outcome, is_noticed
 from harness.verdict.tune.thresholds import find_thresholds
@@ -173,7 +174,10 @@ def all_tried(
         mine = [n for n in numbers if n in sound]
         own, shown = canonicalise_plan(plan.node), canonicalise_plan(keep_columns(plan.node, judged))
         known: Forms = {}
-        every = [m for m in mutants(plan.node) if is_written(m, source)]
+        trial = ensemble.subjects[numbers[0]].trial
+        now = trial.settings.now or trial.store.end(trial.conditions)
+        listed = list_rule_mutants(trial, plan.node, ensemble.batch.columns, now)
+        every = [m for m in listed if is_written(m, source)]
         for number, mutant in enumerate(every):
             if progress:
                 progress(mutant.what, number, len(every))

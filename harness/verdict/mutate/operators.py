@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.detection.plan import operations as ops
@@ -21,84 +21,13 @@ from harness.detection.plan.expressions import (
 )
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Span
+from harness.verdict.mutate.regex_alternatives import broken_regexes
 
-# Chosen, no source: each is a mutant that runs on all scenarios.
-MOST_ALTERNATIVES = 200
 WITH_REPETITIONS = "all values with repetitions"
 REPETITION = f"values becomes {WITH_REPETITIONS}"
 UNWRITTEN = "a part that the text does not hold"
 CONTENT_CALL = re.compile(r"\s*(?:`[^`]+`|\$(?:\"[^\"]*\"|[\w:/.-]+)\([^|]*\))\s*")
 """A macro of SPL or a saved query of CQL where it is called: what it holds is written elsewhere."""
-
-
-def broken_regexes(pattern: str) -> Iterator[tuple[str, str]]:
-    """Each way to break a pattern, in words, and the pattern: an alternative or a leading flag left out."""
-    if pattern.startswith("(?") and ")" in pattern and pattern[2 : pattern.index(")")].isalpha():
-        end = pattern.index(")") + 1
-        yield f"{pattern[:end]} dropped", pattern[end:]
-    for start, end in lists_of_alternatives(pattern):
-        parts = list(split_alternatives(pattern, start, end))
-        if not 2 <= len(parts) <= MOST_ALTERNATIVES:
-            continue
-        for first, last in parts:
-            # With the bar behind it, the last one with the bar before.
-            cut = (first, last + 1) if last < end else (first - 1, last)
-            yield f"{pattern[first:last]} dropped", pattern[: cut[0]] + pattern[cut[1] :]
-
-
-def lists_of_alternatives(pattern: str) -> Iterator[tuple[int, int]]:
-    """Where groups, and the whole pattern, begin and end inside their brackets."""
-    yield 0, len(pattern)
-    stack: list[int] = []
-    for at, character in find_pattern_tokens(pattern, 0, len(pattern)):
-        if character == "(":
-            stack.append(after_opening(pattern, at))
-        elif character == ")" and stack:
-            yield stack.pop(), at
-
-
-def after_opening(pattern: str, at: int) -> int:
-    """The first place inside a group, after `(`, `(?:` or a name."""
-    if not pattern.startswith("(?", at):
-        return at + 1
-    for mark in (":", ">"):
-        found = pattern.find(mark, at)
-        if (found != -1 and pattern[at + 2 : found].lstrip("P<").replace("_", "").isalnum()) or found == at + 2:
-            return found + 1
-    return at + 2
-
-
-def split_alternatives(pattern: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The stretches between the bars of one group, bars of groups inside it left alone."""
-    depth, first = 0, start
-    for at, character in find_pattern_tokens(pattern, start, end):
-        if character == "(":
-            depth += 1
-        elif character == ")":
-            depth -= 1
-        elif character == "|" and depth == 0:
-            yield first, at
-            first = at + 1
-    yield first, end
-
-
-def find_pattern_tokens(pattern: str, start: int, end: int) -> Iterator[tuple[int, str]]:
-    """Characters that mean something: no escaped ones, none in character classes."""
-    at, inside = start, False
-    while at < end:
-        character = pattern[at]
-        if character == "\\":
-            at += 2
-            continue
-        if inside:
-            inside = character != "]"
-        elif character == "[":
-            inside = True
-            # A bracket right at the start of a class stands for itself; so may one after `^`.
-            at += 2 if pattern.startswith("[^", at) else 1
-        else:
-            yield at, character
-        at += 1
 
 
 # The boundary by one and the direction reversed: the two ways in which comparisons go wrong by hand.
@@ -163,6 +92,8 @@ def mutate_expression(expression: Expression, within: Span | None = None) -> Ite
         written |= expression.operation == ops.time_floor and place is not None and "span" in place.text
         if written and not is_content_call(place):
             yield from of_call(expression, place)
+        if is_one_test(expression):
+            return
         for i, argument in enumerate(expression.arguments):
             for change in mutate_expression(argument, place):
                 yield ExpressionChange(
@@ -191,7 +122,14 @@ def with_argument(expression: Call, place: int, made: Expression) -> Call:
 def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
     """Every way to break the call itself."""
     operation = e.operation
-    if operation in (ops.and_, ops.or_):
+    if find_compared_text(e) is not None:
+        if e.span is not None:
+            # As `!=` is there: true of an event without the field.
+            opposite = ops.not_(ops.is_true(e))
+            yield ExpressionChange("comparison", f"{print_broken_expression(e)} turned around", place, opposite)
+    elif operation == ops.or_ and (listed := [find_compared_text(a) for a in e.arguments]) and None not in listed:
+        yield from listed_texts_dropped(e, [str(text) for text in listed], place)
+    elif operation in (ops.and_, ops.or_):
         yield from members_dropped(e, place)
     elif operation == ops.not_ and not wraps_test(e):
         yield ExpressionChange(
@@ -219,6 +157,40 @@ def of_call(e: Call, place: Span | None) -> Iterator[ExpressionChange]:
         yield ExpressionChange("arithmetic", what, place, Call(opposed, e.arguments, e.span))
     else:
         yield from of_time(e, place)
+
+
+def find_compared_text(e: Expression) -> str | None:
+    """What an equality asks for that is of a text and of a number at once (CQL's `port=443`); None for all else."""
+    match e:
+        case Call(
+            ops.or_,
+            (
+                Call(ops.equal, (text, Literal(str() as value))),
+                Call(ops.equal, (Call(ops.to_number, (number,)), Literal())),
+            ),
+        ) if text == number:
+            return value
+        case _:
+            return None
+
+
+def is_one_test(e: Call) -> bool:
+    """Whether nothing inside a call is written apart from it: an equality of both kinds, or `!=` of one."""
+    inner = e.arguments[0] if e.operation == ops.not_ else e
+    if isinstance(inner, Call) and inner.operation == ops.is_true:
+        inner = inner.arguments[0]
+    return find_compared_text(inner) is not None and (inner is e or span_of(inner) == e.span)
+
+
+def listed_texts_dropped(e: Call, texts: Sequence[str], place: Span | None) -> Iterator[ExpressionChange]:
+    """Each entry left out of a list of values that are compared as texts and as numbers; of alternatives, each."""
+    if e.span is None or any(span_of(a) is not None for a in e.arguments):
+        yield from members_dropped(e, place)
+        return
+    for i, text in enumerate(texts):
+        rest = (*e.arguments[:i], *e.arguments[i + 1 :])
+        made = Call(e.operation, rest, e.span) if len(rest) > 1 else rest[0]
+        yield ExpressionChange("member", f"{text} dropped from {print_broken_expression(e)}", place, made)
 
 
 def wraps_test(e: Call) -> bool:

@@ -14,13 +14,14 @@ from itertools import islice, zip_longest
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Expression, Literal, walk_expressions
-from harness.detection.plan.nodes import Aggregate, Derive, Filter, Node, Select, Window, walk_nodes
+from harness.detection.plan.nodes import Node, walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import CASELESS_TESTS
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Scenario
 from harness.telemetry.simulation.behaviour import Behaviour, load_behaviours
-from harness.verdict.mutate.operators import lists_of_alternatives, split_alternatives
+from harness.verdict.mutate.mutants import expressions
+from harness.verdict.mutate.regex_alternatives import lists_of_alternatives, split_alternatives
 from harness.verdict.study.ensemble import LabelledTrial, Variant
 
 # A folder that no rule of the pack names.
@@ -49,19 +50,6 @@ def examples(root: Node) -> list[Example]:
             for part in walk_expressions(e):
                 found.update(dict.fromkeys(of_test(part)))
     return list(found)[:MOST_EXAMPLES]
-
-
-def expressions(node: Node) -> tuple[Expression, ...]:
-    """The expressions of a node."""
-    match node:
-        case Filter(condition=condition):
-            return (condition,)
-        case Derive(columns=columns) | Select(columns=columns):
-            return tuple(e for _, e in columns)
-        case Aggregate(measures=measures) | Window(measures=measures):
-            return tuple(e for _, e in measures)
-        case _:
-            return ()
 
 
 def collect_numbers(root: Node) -> list[float]:
@@ -259,7 +247,8 @@ def repeat_probe(scenario: Scenario, number: int, behaviour: Behaviour, values: 
         return
     for total in sorted({int(v) + d for v in values for d in (-1, 0, 1) if 1 < int(v) + d <= MOST_REPEATS}):
         for apart in REPEATED_EVERY:
-            yield Variant(scenario=scenario, step=number, repeats=total, apart=apart, alone=True)
+            for given in ({}, *({n: OTHER_VALUES[n][0]} for n in behaviour.parameters if n in OTHER_VALUES)):
+                yield Variant(scenario=scenario, step=number, given=given, repeats=total, apart=apart, alone=True)
 
 
 def divide_probe(scenario: Scenario, number: int, behaviour: Behaviour, values: Sequence[float]) -> Iterator[Variant]:
@@ -287,6 +276,8 @@ def texts_given(behaviour: Behaviour, texts: Sequence[Example]) -> Iterator[Mapp
     """Each text as each parameter of its kind: programs as images, names as host names, addresses as servers."""
     for name, parameter in behaviour.parameters.items():
         kind = PROBE_VALUE_KINDS.get(parameter.kind)
+        # What no text of the rule names, all else as it was: a condition on it alone tells the two apart.
+        yield from ({name: value} for value in OTHER_VALUES.get(name, ()) if kind in ("address", "text"))
         for example in texts:
             if kind == "address" and example.kind == "address":
                 yield {name: example.value}

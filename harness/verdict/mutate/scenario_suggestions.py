@@ -19,8 +19,9 @@ from harness.scenario.document import convert_document, load
 from harness.scenario.scenario import Label, Scenario, ScenarioBody
 from harness.telemetry.scenario_telemetry import record_scenario
 from harness.verdict.alerts import Alert, is_same_value
-from harness.verdict.mutate.mutants import Mutant, mutants
+from harness.verdict.mutate.mutants import Mutant
 from harness.verdict.mutate.probes import bases, probes
+from harness.verdict.mutate.time_spans import list_rule_mutants
 from harness.verdict.store import compute_search_now
 from harness.verdict.study.batch import Batch, Lot
 from harness.verdict.study.ensemble import LabelledTrial, Variant, behaviours_of, keep_possible, lot
@@ -88,7 +89,9 @@ def killers(
         if probed is None:
             return hunt
         hunt.probes = len(probed.variants)
-        chosen = {m.key: m for m in mutants(probed.root)}
+        first = subjects[0].trial
+        now = first.settings.now or compute_search_now(first.store.telemetry(first.conditions))
+        chosen = {m.key: m for m in list_rule_mutants(first, probed.root, columns, now)}
         candidates: dict[AlertKey, list[int]] = {}
         for key in (k for k in wanted if k in chosen):
             # A half for finding cases, the other for checking them as scenarios.
@@ -232,8 +235,10 @@ def judge_probe_alone(probed: LoadedProbes, case: int, text: str, connected: Eng
     telemetry = record_scenario(scenario, owner.trial.conditions)
     platform = language(owner.trial.rule.language).platform
     batch = Batch(connected, platform, [Lot(telemetry=telemetry, conditions=owner.trial.conditions)])
-    root = owner.trial.query.plan(probed.columns, replace(owner.trial.settings, now=compute_search_now(telemetry))).node
-    return ProbeVerdict(case=case, batch=batch, own=batch.alerts(root)[0], mutants={m.key: m for m in mutants(root)})
+    now = compute_search_now(telemetry)
+    root = owner.trial.query.plan(probed.columns, replace(owner.trial.settings, now=now)).node
+    listed = list_rule_mutants(owner.trial, root, probed.columns, now)
+    return ProbeVerdict(case=case, batch=batch, own=batch.alerts(root)[0], mutants={m.key: m for m in listed})
 
 
 def build_killer_expectation(found: ProbeVerdict, key: AlertKey, rule: str) -> dict[str, Any] | None:

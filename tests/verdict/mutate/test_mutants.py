@@ -9,8 +9,9 @@ from harness.detection.plan.operation import Operation
 from harness.diagnostics import Source
 from harness.verdict.mutate.equivalence import canonicalise_plan, parse_text_test
 from harness.verdict.mutate.mutants import mutants
-from harness.verdict.mutate.operators import broken_regexes
 from harness.verdict.mutate.probes import collect_numbers, examples
+from harness.verdict.mutate.regex_alternatives import broken_regexes
+from harness.verdict.mutate.time_spans import mutate_time_spans
 
 COLUMNS = dict.fromkeys(("index", "EventCode", "host", "Image", "DestinationIp"), Kind.TEXT) | {"_time": Kind.NUMBER}
 SPL = r"""index=windows NOT (Image="*\\zoom.exe" OR Image="*\\slack.exe" OR Image="*\\a\\slack.exe")
@@ -64,6 +65,72 @@ def test_a_mutant_points_at_what_it_changes():
 def test_a_bucket_of_time_is_made_coarser_and_finer():
     found = told('index=windows | eval H=strftime(_time, "%Y-%m-%d %H:00:00") | stats count by H', "bucket")
     assert [w.split(" in place")[0] for w in found] == ["days", "minutes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("spl", "index=a | timechart span=1d count by host", ["`span=1d` half as long", "`span=1d` twice as long"]),
+        (
+            "spl",
+            "index=a | transaction host maxpause=2m",
+            ["`maxpause=2m` half as long", "`maxpause=2m` twice as long"],
+        ),
+        # One that the plan has already is not told twice.
+        ("spl", "index=a | bucket _time span=5m | stats count by _time", []),
+        (
+            "cql",
+            "bucket(span=5min, limit=9, function=count())",
+            ["`span=5min` half as long", "`span=5min` twice as long"],
+        ),
+        ("cql", "a=1 | groupBy(aid, limit=5)", []),
+    ],
+)
+def test_a_span_of_time_in_an_option_is_halved_and_doubled(name, text, told):
+    source = Source(f"rule.{name}", text)
+
+    def planned(edited: str):
+        query = language(name).parse(Source(source.name, edited), Strictness.LENIENT)
+        return query.plan(dict(COLUMNS, aid=Kind.TEXT, **{"@timestamp": Kind.NUMBER}), Settings()).node
+
+    root = planned(text)
+    found = list(mutate_time_spans(source, root, planned, mutants(root)))
+    assert sorted(m.what for m in found) == told
+    assert all(m.place.text in text for m in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "same"),
+    [
+        ("cql", "RemotePort=* | RemotePort>1024", True),
+        ("cql", "RemotePort=* | RemotePort!=1024", False),
+        ("cql", "RemotePort=* | RemotePort:=1 | RemotePort<5", False),
+        ("cql", "groupBy(aid, function=[collect(RemotePort), count(RemotePort, as=n)]) | RemotePort=* | n>=1", True),
+        ("cql", "groupBy(aid, function=[collect(RemotePort), count(RemotePort, as=n)]) | RemotePort=* | n>=0", False),
+        ("spl", "index=a RemotePort=* RemotePort>1024", True),
+        ("spl", "index=a RemotePort=* | stats count by RemotePort", True),
+        ("spl", "index=a RemotePort=* NOT RemotePort=1024", False),
+    ],
+)
+def test_a_test_for_presence_that_another_condition_implies_is_known_for_it(name, text, same):
+    query = language(name).parse(Source(f"rule.{name}", text), Strictness.LENIENT)
+    root = query.plan(dict(COLUMNS, aid=Kind.TEXT, RemotePort=Kind.TEXT), Settings()).node
+    (dropped,) = [m for m in mutants(root) if m.what.endswith("`RemotePort=*` dropped")]
+    assert (canonicalise_plan(dropped.node) == canonicalise_plan(root)) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("port=443", ["`port=443` turned around"]),
+        ("port!=443", ["`port!=443` holds where it did not"]),
+        ("in(port, values=[443, 80])", [f"{n} dropped from `in(port, values=[443, 80])`" for n in (443, 80)]),
+    ],
+)
+def test_what_is_compared_as_a_text_and_as_a_number_is_one_test(text, told):
+    query = language("cql").parse(Source("rule.cql", text), Strictness.LENIENT)
+    found = mutants(query.plan({"port": Kind.TEXT}, Settings()).node)
+    assert sorted(m.what for m in found if m.kind != "filter") == sorted(told)
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def run_programs(
     known: dict[str, list[ProgramRuns]] = {}
     down = people.outages[member.site.name]
     for number, (name, program) in enumerate(body.programs.items(), start=len(body.software) + len(body.attacks)):
-        if name in member.programs:
+        if name in member.programs and program.during in boot.clocks:
             random = np.random.default_rng([people.seed, member.number, boot.number, number])
             cause = people.cause(member, number)
             for activity in run_program(name, program, run, known, random):

@@ -31,24 +31,19 @@ class WorldClock:
     """Stretches of real time laid end to end.
 
     What sleeps with its host goes on where it stopped: a timer of an hour that had ten minutes to go when the lid was
-    closed rings ten minutes after it is opened. `passed` is how much time lies before each stretch.
+    closed rings ten minutes after it is opened. `passed` is how much time lies before each stretch, `length` their sum.
     """
 
     begins: Times
     ends: Times
     passed: npt.NDArray[np.timedelta64]
+    length: np.timedelta64
 
     @property
     def start(self) -> np.datetime64:
         """The first moment, real and on this clock."""
         first: np.datetime64 = self.begins[0]
         return first
-
-    @property
-    def length(self) -> np.timedelta64:
-        """The sum of its stretches."""
-        total: np.timedelta64 = (self.ends - self.begins).sum()
-        return total
 
     @property
     def steady(self) -> bool:
@@ -72,7 +67,7 @@ def build_clock(stretches: Iterable[Stretch]) -> WorldClock | None:
         return None
     begins, ends = (np.array(side, "datetime64[us]") for side in zip(*long, strict=True))
     lengths = ends - begins
-    return WorldClock(begins=begins, ends=ends, passed=np.cumsum(lengths) - lengths)
+    return WorldClock(begins=begins, ends=ends, passed=np.cumsum(lengths) - lengths, length=lengths.sum())
 
 
 def clip_stretches(stretches: Sequence[Stretch], begin: np.datetime64, end: np.datetime64) -> list[Stretch]:
@@ -208,7 +203,8 @@ class WorldPopulation:
 
     def cause(self, member: WorldHost, doing: int) -> int:
         """The number of the cause that is one host's doing."""
-        return member.number * len(self.doings) + doing
+        body = self.world.body
+        return member.number * (len(body.software) + len(body.attacks) + len(body.programs)) + doing
 
     def causes(self) -> tuple[Cause, ...]:
         """All causes in the order of their numbers."""
