@@ -112,6 +112,8 @@ class Terminal:
             text += f"; {len(outcomes.broken)} broken"
         if report.gates:
             text += f"; {format_count(len(report.gates), 'gate')} not reached"
+        if outcomes.cached:
+            text += f"; {format_count(outcomes.cached, 'verdict')} from the cache"
         if outcomes.unselected:
             text += f"; {format_count(outcomes.unselected, 'file')} not selected"
         yield ""
