@@ -192,7 +192,7 @@ class ScenarioItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line counted from 0, and a title for the failure."""
         # pytest counts lines from 0 here.
-        line = self.span.source.position(self.span.start)[0] - 1
+        line = self.span.position[0] - 1
         return self.path, line, printable(f"{self.scenario.body.title}: {self.name}")
 
 

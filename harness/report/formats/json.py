@@ -206,8 +206,8 @@ def place_object(span: Span | None) -> dict[str, Any] | None:
     """A place in a text; lines and columns count from 1."""
     if span is None:
         return None
-    line, column = span.source.position(span.start)
-    return {"file": span.source.name, "line": line, "column": column, "text": span.text}
+    line, column = span.position
+    return {"file": span.file, "line": line, "column": column, "text": span.text}
 
 
 def row_objects(rows: ResultRows) -> Iterable[dict[str, Any]]:
