@@ -21,7 +21,6 @@ from harness.api_result import (
     TuneResult,
     build_table,
 )
-from harness.cli.study_subjects import RecordedEvents, build_population, build_recorded_trial
 from harness.detection.content import Content, read_content
 from harness.detection.language import Settings, Strictness, list_languages
 from harness.diagnostics import HarnessError
@@ -31,6 +30,7 @@ from harness.run import Bench, run_scenarios
 from harness.run_options import DEFAULT_LIMITS, RunOptions
 from harness.scenario.inline_rule import keep_inline_rule
 from harness.scenario.scenario import judged_by, read_scenario
+from harness.study_trials import RecordedEvents, build_population, build_recorded_trial
 from harness.telemetry.scenario_telemetry import record_scenario
 from harness.verdict.explain import Explanation
 from harness.verdict.tune.choice import Objective

@@ -12,16 +12,36 @@ from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from harness.record import record
 
 
+class Placement(Protocol):
+    """Where a text stands inside a document, or what of the document it was made of."""
+
+    @property
+    def document(self) -> Source:
+        """The document, a file."""
+
+    @property
+    def verbatim(self) -> bool:
+        """Whether the text is written there, however quoted or folded; a converted one is not."""
+
+    def locate(self, start: int, end: int) -> tuple[int, int]:
+        """Where a stretch of the text stands in the document."""
+
+    def holds(self, start: int, end: int) -> bool:
+        """Whether a stretch stands there character by character, so that it can be edited there."""
+
+
 @record
 class Source:
-    """A text and the name people know it by, usually a path."""
+    """A text and the name people know it by, usually a path; `placement` is where a rule inside a document stands."""
 
     name: str
     text: str
+    placement: Placement | None = field(default=None, compare=False, repr=False)
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of a character, both counted from 1."""
@@ -56,9 +76,26 @@ class Span:
         """The characters of the span."""
         return self.source.text[self.start : self.end]
 
+    @property
+    def written(self) -> Span:
+        """The same stretch in the file that a person has: of a rule inside a document the document."""
+        placed = self.source.placement
+        return placed.document.span(*placed.locate(self.start, self.end)) if placed else self
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Line and column of its first character in that file, both counted from 1."""
+        own = self.written
+        return own.source.position(own.start)
+
+    @property
+    def file(self) -> str:
+        """The name of that file."""
+        return self.written.source.name
+
     def __str__(self) -> str:
-        line, column = self.source.position(self.start)
-        return f"{self.source.name}:{line}:{column}"
+        line, column = self.position
+        return f"{self.file}:{line}:{column}"
 
     def to(self, other: Span) -> Span:
         """From the start of this one to the end of `other`."""
@@ -85,6 +122,17 @@ class Edit:
     span: Span
     replacement: str
 
+    @property
+    def written(self) -> Edit | None:
+        """The same in the file that a person has; None where quotes, folding or a conversion stand between."""
+        placed = self.span.source.placement
+        if placed is None:
+            return self
+        # A new line would need the indentation of its block.
+        if "\n" in self.replacement or not placed.holds(self.span.start, self.span.end):
+            return None
+        return Edit(self.span.written, self.replacement)
+
 
 @record(kw_only=True)
 class Finding:
@@ -97,14 +145,20 @@ class Finding:
     severity: Severity = Severity.ERROR
     edits: tuple[Edit, ...] = ()
 
+    @property
+    def written_edits(self) -> tuple[Edit, ...]:
+        """How to mend it in the file that a person has: all edits, or none where one cannot be made there."""
+        made = [edit.written for edit in self.edits]
+        return () if None in made else tuple(edit for edit in made if edit is not None)
+
     def render(self) -> str:
         """The finding as a person reads it: code, place, their own line, caret, hint."""
         return render_finding(self.severity, self.code, self.message, self.span, self.help)
 
     def as_json(self) -> dict[str, object]:
         """The finding for machines; lines and columns count from 1."""
-        line, column = self.span.source.position(self.span.start)
-        place = {"file": self.span.source.name, "line": line, "column": column, "text": self.span.text[:200]}
+        line, column = self.span.position
+        place = {"file": self.span.file, "line": line, "column": column, "text": self.span.text[:200]}
         return {"severity": str(self.severity), "code": self.code, "message": self.message, "help": self.help, **place}
 
 
@@ -249,7 +303,28 @@ LONGEST_LINE_SHOWN = 160
 
 
 def render_finding(severity: str, code: str, message: str, span: Span, help: str | None) -> str:
-    """Code, place, the line itself, a caret under the place, one hint; a very long line is cut around the place."""
+    """Code, place, the line itself, a caret under the place, one hint."""
+    written = span.written
+    number, line, marks = underline(written)
+    gutter = " " * len(str(number))
+    rows = [
+        f"{severity}[{code}]: {message}",
+        f"{gutter}--> {span}",
+        f"{gutter} |",
+        f"{number} | {line}",
+        f"{gutter} | {marks}",
+    ]
+    if span.source.placement and not span.source.placement.verbatim:
+        # What was converted stands in no file, and the place in it tells more than that of the whole rule.
+        _, line, marks = underline(span)
+        rows += [f"{gutter} | converted: {line}", f"{gutter} | {' ' * len('converted: ')}{marks}"]
+    if help:
+        rows.append(f"{gutter} = help: {help}")
+    return "\n".join(rows)
+
+
+def underline(span: Span) -> tuple[int, str, str]:
+    """The number of a place's line in its own text, the line, cut around the place if it is very long, and carets."""
     number, column = span.source.position(span.start)
     # A tab becomes one blank, or the caret would stand under another character.
     line = span.source.line(number).expandtabs(1)
@@ -258,17 +333,7 @@ def render_finding(severity: str, code: str, message: str, span: Span, help: str
         first = max(0, column - 1 - LONGEST_LINE_SHOWN // 2)
         line, column = line[first : first + LONGEST_LINE_SHOWN], column - first
         width = max(1, min(width, len(line) - column + 1))
-    gutter = " " * len(str(number))
-    rows = [
-        f"{severity}[{code}]: {message}",
-        f"{gutter}--> {span}",
-        f"{gutter} |",
-        f"{number} | {line}",
-        f"{gutter} | {' ' * (column - 1)}{'^' * width}",
-    ]
-    if help:
-        rows.append(f"{gutter} = help: {help}")
-    return "\n".join(rows)
+    return number, line, " " * (column - 1) + "^" * width
 
 
 # Comparing each absent field with 500 others was four fifths of the time of planning a CQL query; both numbers

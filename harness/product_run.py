@@ -260,6 +260,8 @@ def judge_scenario(there: ProductBench, scenario: Scenario, local: Local | None)
     there.run.results += seen
     grouped: dict[str, list[ExpectedCase]] = {}
     for _, case in cases:
+        # A product's answers are never taken from a run before.
+        assert isinstance(case, ExpectedCase)
         if case.trial.rule.language != there.language.name:
             there.run.left_out += 1
         elif case.expectation.switches:

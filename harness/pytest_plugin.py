@@ -39,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--detlab-condition", **named, help="how hosts and platform are set up; may be repeated")
     group.addoption("--detlab-switch", **named, help="a meaning that a product leaves open; may be repeated")
     group.addoption("--detlab-jobs", type=int, metavar="N", help="processes that judge (default: one a processor)")
+    cached = "take verdicts of earlier runs where nothing they follow from has changed, and keep new ones"
+    group.addoption("--detlab-cache", action="store_true", help=cached)
     group.addoption("--detlab-seed", type=int, metavar="N", help="seed of simulated telemetry, whatever scenarios say")
 
 
@@ -51,6 +53,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Closes the bench and its engine, if a scenario was judged."""
     bench = config.stash.get(BENCH, None)
     if bench is not None:
+        bench.kept.bound()
         bench.__exit__(None, None, None)
         del config.stash[BENCH]
 
@@ -153,6 +156,8 @@ class ScenarioItem(pytest.Item):
             return
         observed = getattr(result, "observed", None) or getattr(result, "counted", "")
         self.user_properties.append(("observed", str(observed)))
+        if result.cached:
+            self.user_properties.append(("cached", "true"))
         if not result.as_expected:
             raise Differs(import_module("harness.report.query_steps").format_result(result))
 
@@ -187,7 +192,7 @@ class ScenarioItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line counted from 0, and a title for the failure."""
         # pytest counts lines from 0 here.
-        line = self.span.source.position(self.span.start)[0] - 1
+        line = self.span.position[0] - 1
         return self.path, line, printable(f"{self.scenario.body.title}: {self.name}")
 
 
@@ -204,6 +209,9 @@ def bench_of(config: pytest.Config) -> Any:
             seed=config.getoption("--detlab-seed"),
             # Of the processes of pytest-xdist each has its own tests already.
             jobs=config.getoption("--detlab-jobs") or (1 if hasattr(config, "workerinput") else None),
+            cache=import_module("harness.kept_results").find_verdict_folder()
+            if config.getoption("--detlab-cache")
+            else None,
         )
         choice = import_module("harness.project_choice")
         config.stash[BENCH] = run.Bench(choice.apply_project(options, project) if project else options)

@@ -13,13 +13,11 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from harness.detection.content import Content
-from harness.detection.content import read_content_beside as content_beside
+from harness.chosen_rules import ChosenRules, RuleSetting
 from harness.detection.engine import Engine, ResultRows, import_engine, most_processes, open_engine
 from harness.detection.language import (
     Plan,
     Query,
-    Settings,
     Strictness,
     check_scenario_switches,
     check_switches,
@@ -28,10 +26,11 @@ from harness.detection.language import (
 )
 from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
 from harness.garbage import collect_nothing
+from harness.kept_results import KeptResults
 from harness.run_options import RunOptions
-from harness.scenario.foreign_tests import converted_for, expand_expectations, has_tests, scenarios_of
+from harness.scenario.foreign_tests import expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, list_generators, split_on_request
-from harness.scenario.rule import Rule, read_rule
+from harness.scenario.rule import Rule
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
 from harness.supervised_run import WHOLE, Failures, SupervisedRun
 from harness.supervisor import can_supervise, mark_place, unit_of_work
@@ -83,7 +82,7 @@ class Answer:
         return self.find_alerts()
 
 
-class Bench:
+class Bench(ChosenRules):
     """One engine, and everything read once: rules and parsed queries."""
 
     def __init__(self, options: RunOptions | None = None, failures: Failures | None = None) -> None:
@@ -91,14 +90,14 @@ class Bench:
 
         `failures` are what is known to break its process, by place; given, if empty, each case is judged by itself.
         """
-        self.options, self.failures = options or RunOptions(), failures
+        super().__init__(options or RunOptions())
+        self.failures = failures
         check_conditions({**self.options.usual, **self.options.conditions})
         check_switches(self.options.switches)
-        self.rules: dict[Path, Rule] = {}
         self.queries: dict[tuple[Path, Strictness], Query] = {}
-        self.contents: dict[Path, Content] = {}
         self.connected: Engine | None = None
         self.recordings = EventStores(self.options.plain, self.options.limits.memory)
+        self.kept = KeptResults(self.options)
 
     def __enter__(self) -> Self:
         return self
@@ -146,11 +145,17 @@ class Bench:
             for k, result in enumerate(seen):
                 results[i, k] = result
             for k, case in cases:
+                if isinstance(case, Verdict):
+                    results[i, len(seen) + k] = case
+                    continue
                 key = (id(case.trial.query), case.trial.rule.path, None if self.failures is None else (i, k))
                 panels.setdefault(key, []).append(((i, len(seen) + k), case))
         for members in panels.values():
             judged = self.together([case for _, case in members], members[0][0][0])
-            results |= zip((place for place, _ in members), judged, strict=True)
+            for (place, case), result in zip(members, judged, strict=True):
+                results[place] = result
+                if isinstance(result, Verdict):
+                    self.kept.keep((place[0], "expect", case.number), result)
         found: list[list[ScenarioResult]] = [[] for _ in scenarios]
         for i, k in sorted(results):
             found[i].append(results[i, k])
@@ -164,7 +169,9 @@ class Bench:
         with unit_of_work(self.options.limits.seconds, *place):
             yield
 
-    def prepared(self, scenario: Scenario, at: int) -> tuple[list[ScenarioResult], list[tuple[int, ExpectedCase]]]:
+    def prepared(
+        self, scenario: Scenario, at: int
+    ) -> tuple[list[ScenarioResult], list[tuple[int, ExpectedCase | Verdict]]]:
         """A scenario's signals counted, and its expectations as cases; one that cannot be is among the results."""
         if not scenario.body.expect and not scenario.body.telemetry:
             message = "a scenario without `expect:` and `telemetry:` proves nothing"
@@ -172,15 +179,20 @@ class Bench:
             raise SourceError("nothing-to-judge", message, scenario.place("title"), help=hint)
         check_scenario_conditions(scenario)
         check_scenario_switches(scenario)
-        began = perf_counter()
+        known = self.kept.find(at, scenario, lambda expectation: self.setting_of(scenario, expectation))
+        if len(known) == len(scenario.body.expect) + len(scenario.body.telemetry):
+            # Nothing is recorded, and no engine is needed.
+            seen = [r for r in known.values() if isinstance(r, Visibility)]
+            return list[ScenarioResult](seen), [(n, r) for (_, n), r in known.items() if isinstance(r, Verdict)]
         store = self.store(scenario)
-        telemetry = store.telemetry({**self.options.usual, **scenario.body.conditions, **self.options.conditions})
-        measured = [measure_signal(scenario, s, telemetry) for s in scenario.body.telemetry]
-        seconds = (perf_counter() - began) / max(1, len(measured))
-        seen: list[ScenarioResult] = [replace(m, seconds=seconds) for m in measured]
-        cases: list[tuple[int, ExpectedCase]] = []
+        seen = self.measured(scenario, at, store, known)
+        cases: list[tuple[int, ExpectedCase | Verdict]] = []
         broken: list[ScenarioResult] = []
         for number, expectation in enumerate(scenario.body.expect):
+            kept = known.get(("expect", number))
+            if isinstance(kept, Verdict):
+                cases.append((number, kept))
+                continue
             try:
                 mark_place(at, number)
                 if self.failures and (at, number) in self.failures:
@@ -192,6 +204,20 @@ class Bench:
             except Exception as error:
                 broken.append(broken_at(scenario, number, explain_failure(error)))
         return [*seen, *broken], cases
+
+    def measured(
+        self, scenario: Scenario, at: int, store: TelemetryStore, known: Mapping[tuple[str, int], ScenarioResult]
+    ) -> list[Visibility]:
+        """What was recorded of each signal that is not known yet, and what is known of the others."""
+        began = perf_counter()
+        telemetry = store.telemetry({**self.options.usual, **scenario.body.conditions, **self.options.conditions})
+        found: list[Visibility] = []
+        for number, signal in enumerate(scenario.body.telemetry):
+            kept = known.get(("telemetry", number))
+            found.append(kept if isinstance(kept, Visibility) else measure_signal(scenario, signal, telemetry))
+            self.kept.keep((at, "telemetry", number), found[-1])
+        seconds = (perf_counter() - began) / max(1, len(found))
+        return [v if v.cached else replace(v, seconds=seconds) for v in found]
 
     def together(self, cases: Sequence[ExpectedCase], at: int) -> list[ScenarioResult]:
         """What a rule says in all cases; if one statement cannot tell, or fails, what it says in each."""
@@ -221,13 +247,8 @@ class Bench:
         )
 
     def trial_of(self, scenario: Scenario, expectation: Expectation, store: TelemetryStore) -> Trial:
-        """The rule of an expectation set against a scenario, under the conditions and switches that hold for it."""
-        switches = {**expectation.switches, **self.options.switches}
-        given = Path(expectation.rule)
-        # A rule that a person brings may lie anywhere, one that a scenario names only beside it.
-        path = given if given in self.options.rules else scenario.file(expectation.rule)
-        conditions = {**scenario.body.conditions, **expectation.conditions, **self.conditions(path)}
-        return self.trial(path, expectation.dialect, store, conditions, switches)
+        """The rule of an expectation set against a scenario."""
+        return self.trial_in(self.setting_of(scenario, expectation), store)
 
     def trial(
         self,
@@ -237,28 +258,16 @@ class Bench:
         conditions: Mapping[str, str],
         switches: Mapping[str, str],
     ) -> Trial:
-        """A rule set against a store; its text is read and parsed once."""
-        if path not in self.rules:
-            self.rules[path] = read_rule(path, choice=self.options.sigma)
-        rule = self.rules[path]
-        how = Strictness(self.options.dialect or dialect)
-        settings = replace(self.settings(path), switches=switches)
-        if (path, how) not in self.queries:
-            self.queries[path, how] = language(rule.language).parse(rule.query, how, settings)
-        named = {**self.contents[path.parent].inputs, **self.options.usual, **conditions}
-        return Trial(rule=rule, query=self.queries[path, how], store=store, conditions=named, settings=settings)
+        """A rule set against a store."""
+        return self.trial_in(self.setting(path, dialect, conditions, switches), store)
 
-    def conditions(self, path: Path) -> Mapping[str, str]:
-        """How the platform is set up for one rule: as it was converted for, unless something else was chosen."""
-        # Sigma's back ends write rules for a source and names of fields of their own.
-        return {**converted_for(path, self.options.sigma), **self.options.conditions}
-
-    def settings(self, path: Path) -> Settings:
-        """The settings of a rule: those of the run over the content beside the rule."""
-        folder = path.parent
-        if folder not in self.contents:
-            self.contents[folder] = content_beside(path)
-        return self.contents[folder].settings(self.options.settings)
+    def trial_in(self, chosen: RuleSetting, store: TelemetryStore) -> Trial:
+        """A rule set against a store; its text is parsed once."""
+        rule, key = chosen.rule, (chosen.rule.path, chosen.dialect)
+        if key not in self.queries:
+            self.queries[key] = language(rule.language).parse(rule.query, chosen.dialect, chosen.settings)
+        query = self.queries[key]
+        return Trial(rule=rule, query=query, store=store, conditions=chosen.conditions, settings=chosen.settings)
 
     def stored(self, events: Sequence[Path], window: TimeStretch | None = None) -> TelemetryStore:
         """What was recorded: a store is read where it lies, what is large becomes one, all else is at hand."""
@@ -380,6 +389,7 @@ def run_scenarios(
     else:
         judged = judge_files(options, found, progress=progress)
     results = list(chain.from_iterable(judged))
+    KeptResults(options).bound()
     return Outcomes(
         verdicts=tuple(r for r in results if isinstance(r, Verdict)),
         visibilities=tuple(r for r in results if isinstance(r, Visibility)),

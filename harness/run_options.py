@@ -48,3 +48,4 @@ class RunOptions:
     detailed: bool = False
     since: str | None = None
     shard: tuple[int, int] | None = None
+    cache: Path | None = None

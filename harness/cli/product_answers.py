@@ -150,7 +150,7 @@ def format_difference(difference: EngineDifference, sheet: Paper) -> Iterator[st
     if parting is None:
         yield from sheet.paragraph("no step of the query could be found at which the rows part", indent=2)
         return
-    line, _ = parting.span.source.position(parting.span.start)
+    line, _ = parting.span.position
     text = " ".join(parting.span.text.split())
     where = f"rows part at step {parting.number} (line {line}): {text[:200]}"
     yield from sheet.paragraph(escape_controls(where), indent=2)
@@ -193,7 +193,7 @@ def encode_difference(difference: EngineDifference) -> dict[str, Any]:
     parting = difference.parting
     step = None
     if parting is not None:
-        line, column = parting.span.source.position(parting.span.start)
+        line, column = parting.span.position
         step = {
             "number": parting.number,
             "name": parting.name,

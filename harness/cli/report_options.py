@@ -41,6 +41,7 @@ class ReportChoice:
     gates: GateLimits
     since: str | None
     shard: tuple[int, int] | None
+    cache: bool
     began: str
 
     def report(self, outcomes: Outcomes, chosen: RunOptions) -> Report:
@@ -72,6 +73,11 @@ OPTIONS = (
     github_option,
     click.option("--since", metavar="REF", help="Only scenarios that are touched by what changed in git since REF."),
     click.option("--shard", callback=parse_shard, metavar="I/N", help="Only the I-th of N equal parts."),
+    click.option(
+        "--cache/--no-cache",
+        default=False,
+        help="Take verdicts of earlier runs where nothing they follow from has changed, and keep new ones.",
+    ),
     click.option(
         "--max-alerts-per-day",
         type=click.FloatRange(min=0),
@@ -108,6 +114,7 @@ def add_report_options(command: Decorated) -> Decorated:
             gates=GateLimits(**gates),
             since=named.pop("since"),
             shard=named.pop("shard"),
+            cache=named.pop("cache"),
             began=read_run_time(),
         )
         return command(*arguments, told=told, **named)

@@ -19,6 +19,7 @@ from harness.record import record
 from harness.scenario.pack import refuse_link_out
 from harness.scenario.project import find_settings_file
 from harness.telemetry.indexing.props import parse_whole_setting, parse_yes_no
+from harness.value_digest import digest_files
 
 CONTENTS_FOLDER = Path(__file__).parent / "contents"
 # Chosen, no source: an app has hundreds; more is a home folder or a file system named by mistake.
@@ -140,6 +141,10 @@ class LayeredTables(Mapping[str, Lookup]):
     def __contains__(self, name: object) -> bool:
         return any(name in part for part in self.parts)
 
+    def digest_parts(self) -> Iterator[object]:
+        """What tells these tables from others: those of each place, in their order."""
+        yield from self.parts
+
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(name for part in self.parts for name in part))
 
@@ -253,6 +258,13 @@ class Lazy(Mapping[str, Lookup]):
 
     def __contains__(self, name: object) -> bool:
         return name in self.files or name in self.shapes
+
+    def digest_parts(self) -> Iterator[object]:
+        """What tells these tables from others: how their keys match, and each file's bytes, read or not."""
+        yield self.shapes
+        for name, path in sorted(self.files.items()):
+            yield name
+            yield digest_files(path)
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((*self.files, *self.shapes)))

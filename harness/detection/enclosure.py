@@ -46,8 +46,7 @@ class CannotEncloseError(HarnessError):
 
 def refuse_to_enclose(what: str, place: Span) -> CannotEncloseError:
     """The error about a part of a query that chooses its events by itself."""
-    line, column = place.source.position(place.start)
-    message = f"{what} ({place.source.name}:{line}:{column}) does not read the events that were sent for the trial"
+    message = f"{what} ({place}) does not read the events that were sent for the trial"
     return CannotEncloseError("cannot-supply", message, help="run it on an engine that runs plans, such as duckdb")
 
 

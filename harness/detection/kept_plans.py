@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness import __version__
-from harness.diagnostics import HarnessError
-from harness.output_file import write_file
+from harness.kept_files import PACKAGE, find_cache_folder, is_own_folder, read_kept_file, remove_oldest, write_kept_file
 from harness.record import record
 
 # Chosen, no source: 1,434 Sigma rules take 2 MB.
-LARGEST_FILE = 64 << 20
-MOST_BYTES = 256 << 20
 MOST_PLANS = 20_000
 """In one file; beyond it the file begins anew."""
-DIGEST_SIZE = 32
-PACKAGE = Path(__file__).parents[1]
 # Where the meaning of a rule is written down.
 MEANING = ("detection", "scenario")
 
@@ -69,26 +62,17 @@ class PlanCache:
         """Writes what is new; a disk that is full or read-only is no fault of a rule."""
         if self.folder is None or not self.fresh:
             return
-        with suppress(HarnessError, OSError):
-            for over, plans in self.fresh.items():
-                known = self.plans(over)
-                whole = {**known, **plans} if len(known) + len(plans) <= MOST_PLANS else plans
-                write_plans(self.folder / f"{over}.json", whole)
-            remove_oldest(self.folder)
+        for over, plans in self.fresh.items():
+            known = self.plans(over)
+            whole = {**known, **plans} if len(known) + len(plans) <= MOST_PLANS else plans
+            write_kept_file(self.folder / f"{over}.json", msgspec.json.encode(whole))
+        remove_oldest(self.folder)
         self.fresh = {}
 
 
-def find_cache_folder() -> Path:
-    """Where this system keeps what programs can make again, and there a folder of this version of the program."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "detlab" / "Cache"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches" / "detlab"
-    else:
-        given = os.environ.get("XDG_CACHE_HOME", "")
-        # The specification: a relative path is to be ignored.
-        base = (Path(given) if Path(given).is_absolute() else Path.home() / ".cache") / "detlab"
-    return base / "plans" / fingerprint_program()
+def find_plan_folder() -> Path:
+    """Where plans of this version are kept."""
+    return find_cache_folder("plans", fingerprint_program())
 
 
 def fingerprint_program() -> str:
@@ -102,70 +86,11 @@ def fingerprint_program() -> str:
     return found.hexdigest()[:24]
 
 
-def is_own_folder(folder: Path) -> bool:
-    """Makes the folder, and says whether it is the user's alone: others could say there what a rule means."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = os.lstat(folder)
-    except OSError:
-        return False
-    return stat.S_ISDIR(held.st_mode) and is_trusted(held)
-
-
-def is_trusted(held: os.stat_result) -> bool:
-    """Whether nobody else may write it."""
-    if not hasattr(os, "getuid"):
-        return True
-    return held.st_uid == os.getuid() and not held.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
 def read_plans(path: Path) -> dict[str, KeptPlan]:
-    """The plans in a file, none where it is not whole, too large or not the user's own."""
+    """The plans in a file, none where it is not whole or says something else."""
+    body = read_kept_file(path)
     try:
-        number = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-        with open(number, "rb") as file:
-            held = os.fstat(number)
-            if not stat.S_ISREG(held.st_mode) or not is_trusted(held) or held.st_size > LARGEST_FILE:
-                return {}
-            content = file.read(LARGEST_FILE)
-        body = content[DIGEST_SIZE:]
-        if hashlib.sha256(body).digest() != content[:DIGEST_SIZE]:
-            return {}
-        # Its use keeps it from being the oldest.
-        os.utime(path)
-        return msgspec.json.decode(body, type=dict[str, KeptPlan])
+        return msgspec.json.decode(body, type=dict[str, KeptPlan]) if body is not None else {}
     # RecursionError: lists that nest too deep.
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+    except (ValueError, RecursionError, msgspec.MsgspecError):
         return {}
-
-
-def write_plans(path: Path, plans: Mapping[str, KeptPlan]) -> None:
-    """Writes plans with their digest."""
-    body = msgspec.json.encode(plans)
-    if len(body) < LARGEST_FILE - DIGEST_SIZE:
-        write_file(path, hashlib.sha256(body).digest() + body)
-        path.chmod(0o600)
-
-
-def remove_oldest(folder: Path) -> None:
-    """Keeps the cache below its bound: what was not used for longest goes, other versions' files among it."""
-    found = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in folder.parent.glob("*/*.json")), reverse=True)
-    size = 0
-    for _, own, path in found:
-        size += own
-        if size > MOST_BYTES:
-            path.unlink(missing_ok=True)
-    for each in folder.parent.iterdir():
-        if each != folder:
-            # Only where it is empty.
-            with suppress(OSError):
-                each.rmdir()
-
-
-def digest_texts(*parts: str) -> str:
-    """A name for what these texts say together."""
-    found = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        found.update(len(data).to_bytes(8, "big") + data)
-    return found.hexdigest()[:40]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.detection.language import list_languages
 from harness.diagnostics import Source
-from harness.editor.scalar_places import map_scalar
-from harness.scenario.document import Document, YamlNode
+from harness.scenario.document import Document
 from harness.scenario.foreign_rule import Published
+from harness.scenario.scalar_places import find_scalars, locate_in_scalar, map_scalar
 
 YAML_SUFFIXES = (".yaml", ".yml")
 # What editors call files of these languages where nobody has told them otherwise.
@@ -35,11 +35,8 @@ class PlacedRule:
         """Where a stretch of the query stands in the document."""
         if not self.places:
             return self.start + start, self.start + max(start, end)
-        last = len(self.places) - 1
-        first = self.places[min(start, last)]
-        # The place of the last character, since the next one may stand in the next line.
-        behind = self.places[min(end, last)] if end <= start else self.places[min(end - 1, last)] + 1
-        return self.start + first, self.start + max(first, behind)
+        first, behind = locate_in_scalar(self.places, start, end)
+        return self.start + first, self.start + behind
 
     def find_offset(self, at: int) -> int | None:
         """The character of the query at a place of the document, if it is one of the query."""
@@ -77,16 +74,9 @@ def place_whole(path: Path, text: str, language: str) -> PlacedRule:
 
 def place_published(documents: Sequence[Document], published: Sequence[Published]) -> Iterator[PlacedRule]:
     """The rules of a YAML text that stand there as scalars, in the order of the text."""
-    scalars: dict[str, list[YamlNode]] = {}
-    for document in documents:
-        for node in walk_scalars(document.root):
-            scalars.setdefault(node.scalar or "", []).append(node)
-    for rule in published:
-        # Of two equal texts each rule has one.
-        nodes = scalars.get(rule.text, [])
-        if not nodes:
+    for rule, node in zip(published, find_scalars(documents, [r.text for r in published]), strict=True):
+        if node is None:
             continue
-        node = nodes.pop(0) if len(nodes) > 1 else nodes[0]
         raw, span = node.span.text, node.span
         places = map_scalar(raw, rule.text)
         yield PlacedRule(
@@ -98,20 +88,3 @@ def place_published(documents: Sequence[Document], published: Sequence[Published
             # Of a scalar that cannot be followed every finding is told of the whole.
             places=tuple(places) if places else (0,) * len(rule.text) + (len(raw),),
         )
-
-
-def walk_scalars(root: YamlNode) -> Iterator[YamlNode]:
-    """Every scalar below a node, each once however often it is named."""
-    seen: set[int] = set()
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if node.members is not None:
-            stack += [below for _, below in reversed(node.members.values())]
-        elif node.items is not None:
-            stack += reversed(node.items)
-        else:
-            yield node

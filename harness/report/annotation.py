@@ -10,6 +10,7 @@ from harness.diagnostics import Edit, Finding, HarnessError, RejectedError, Seve
 from harness.report.console import escape_controls, one_line
 from harness.report.report import Report, expectation_name, signal_name
 from harness.report.sentences import describe_differences, format_verdict_label, lost_at, promise
+from harness.scenario.foreign_rule import container
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Outcome
 from harness.verdict.mutate.mutate import JudgedMutant, Mutation
@@ -61,14 +62,15 @@ class Annotation:
     meaning: str = ""
 
 
-def locate_span(span: Span, path: Path | str | None = None) -> FilePlace:
-    """The place of a span; `path` is the file where the source's own name is none."""
-    line, column = span.source.position(span.start)
+def locate_span(span: Span) -> FilePlace:
+    """The place of a span in the file that holds it."""
+    span = span.written
+    line, column = span.position
     end_line, end_column = span.source.position(span.end)
     # Of a clause over many lines the first is enough to find it.
     whole = end_line > line
     return FilePlace(
-        path=str(path or span.source.name),
+        path=span.source.name,
         line=line,
         column=column,
         end_line=line if whole else end_line,
@@ -77,9 +79,11 @@ def locate_span(span: Span, path: Path | str | None = None) -> FilePlace:
 
 
 def locate_in_rule(rule: Rule, span: Span | None) -> FilePlace:
-    """A place in a rule's file; its first line where the text stands inside of a document or was converted."""
-    if span is None or rule.query.name != str(rule.path) or span.source.text != rule.query.text:
-        return FilePlace(path=str(rule.path))
+    """A place in the file that holds a rule; the rule's own beginning where there is none in its text."""
+    # A macro's text is another one, as is a text from a command line.
+    if span is None or span.source.text != rule.query.text:
+        span = rule.query.span(0, 1)
+        return locate_span(span) if rule.query.placement else FilePlace(path=str(rule.path))
     return locate_span(span)
 
 
@@ -102,7 +106,7 @@ def annotate_report(report: Report) -> Iterator[Annotation]:
             code="gate",
             severity=Severity.ERROR,
             message=failure.message,
-            place=FilePlace(path=str(failure.rule)),
+            place=locate_rule_file(failure.rule),
             title=failure.gate,
             subject=failure.gate,
         )
@@ -158,14 +162,14 @@ def annotate_findings(findings: Iterable[Finding], rule: Rule) -> Iterator[Annot
             place=locate_in_rule(rule, finding.span),
             title=finding.code,
             subject=f"{finding.span.text[:200]}",
-            edits=finding.edits if rule.query.name == str(rule.path) else (),
+            edits=finding.written_edits if rule.query.name == str(rule.path) else (),
             meaning=finding.message,
         )
 
 
 def annotate_error(error: HarnessError, path: Path) -> Annotation:
     """A rule that cannot be looked at at all."""
-    place = locate_span(error.span) if isinstance(error, SourceError) else FilePlace(path=str(path))
+    place = locate_span(error.span) if isinstance(error, SourceError) else locate_rule_file(path)
     return Annotation(
         code="cannot-judge",
         severity=Severity.ERROR,
@@ -189,10 +193,15 @@ def annotate_survivor(survivor: JudgedMutant, path: Path) -> Annotation:
         code="surviving-mutant",
         severity=Severity.WARNING,
         message=one_line(f"no scenario notices this change: {survivor.mutant.what}{killer}"),
-        place=locate_span(place) if place and place.source.name == str(path) else FilePlace(path=str(path)),
+        place=locate_span(place) if place and place.source.name == str(path) else locate_rule_file(path),
         title=f"surviving mutant ({survivor.mutant.kind})",
         subject=survivor.mutant.what,
     )
+
+
+def locate_rule_file(path: Path) -> FilePlace:
+    """The beginning of the file that holds a rule."""
+    return FilePlace(path=str(container(path) or path))
 
 
 SHOWN_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}

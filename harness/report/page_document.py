@@ -18,6 +18,7 @@ from harness.report.sentences import (
     describe_differences,
     find_line_number,
     format_verdict_label,
+    name_rule_line,
     notes_of,
     promise,
     variants_note,
@@ -128,9 +129,9 @@ def build_page_row(
 def list_row_notes(row: ReportRow, chapter: Chapter) -> Iterator[str]:
     """Why a row is as it is: losses and switches by rule, promises of the page that are not kept."""
     found: dict[str, list[str]] = {}
-    for name, verdict in row.verdicts.items():
-        for place, sentence in notes_of(verdict, verbose=False):
-            found.setdefault(sentence, []).append(f"{name}{place}")
+    for verdict in row.verdicts.values():
+        for line, sentence in notes_of(verdict, verbose=False):
+            found.setdefault(sentence, []).append(name_rule_line(verdict.rule, line))
     reasons = [f"{name_places(places)} {sentence}" for sentence, places in found.items()]
     yield from reasons[:MOST_NOTES]
     if len(reasons) > MOST_NOTES:
@@ -193,7 +194,7 @@ def encode_page_verdict(cell: PageCell, row: PageRow, share: SharedTexts) -> dic
         "differs": list(describe_differences(verdict)) if cell.differs else [],
         "because": one_line(verdict.expectation.because),
         "gap": cell.gap,
-        "notes": [f"line {p[1:]}: {s}" if p else s for p, s in notes_of(verdict, verbose=False)],
+        "notes": [f"line {n}: {s}" if n else s for n, s in notes_of(verdict, verbose=False)],
         "funnel": encode_funnel(explanation, verdict.rule.query, share) if explanation else None,
         "timeline": encode_timeline(detail.timeline) if detail and detail.timeline else None,
         "alerts": [encode_page_alert(i, verdict.alerts[i], shown.get(i, ())) for i in order],
@@ -249,7 +250,7 @@ def list_bare_text(query: Source, start: int, end: int) -> Iterator[dict[str, An
     text = query.text[start:end].strip().strip("|").strip()
     if text:
         place = query.text.index(text, start)
-        yield {"line": query.position(place)[0], "text": text}
+        yield {"line": find_line_number(query.span(place, place)), "text": text}
 
 
 def cut_indent(span: Span) -> str:

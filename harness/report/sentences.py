@@ -19,6 +19,7 @@ from harness.report.report import (
     setting_of,
     variants_seen,
 )
+from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label, Outcome, Scenario
 from harness.verdict.explain import Clause, EventLoss, Explanation, format_value
 from harness.verdict.verdict import Broken, Flip, Verdict, Visibility
@@ -49,7 +50,7 @@ LONGEST_COMPARED = 1_000
 
 def find_line_number(span: Span) -> int:
     """The line of a place, from 1."""
-    return span.source.position(span.start)[0]
+    return span.position[0]
 
 
 def find_telling_parts(value: str, clause: str) -> list[str]:
@@ -117,7 +118,14 @@ def lost_at(loss: EventLoss) -> tuple[Span, str]:
 def locate_finding(finding: Finding, query: Source) -> str:
     """The line of a finding, with its file where that is not the query: a Sigma rule."""
     line = find_line_number(finding.span)
-    return f"line {line}" if finding.span.source.name == query.name else f"{finding.span.source.name}:{line}"
+    return f"line {line}" if finding.span.source.name == query.name else f"{finding.span.file}:{line}"
+
+
+def name_rule_line(rule: Rule, line: int) -> str:
+    """A rule and a line of it, 0 for none: `server.spl:12`, and of a rule inside a document the document's own."""
+    placed = rule.query.placement
+    name = Path(placed.document.name).name if placed and line else rule.name
+    return f"{name}:{line}" if line else name
 
 
 def why_missed(explanation: Explanation | None) -> tuple[int, str] | None:
@@ -195,8 +203,7 @@ def headline(result: Verdict | Visibility) -> str:
     if isinstance(result, Visibility):
         return describe_visibility(result)
     lost = why_missed(result.explanation)
-    line = f":{lost[0]}" if lost and lost[0] else ""
-    reason = f": {result.rule.name}{line} {lost[1]}" if lost else ""
+    reason = f": {name_rule_line(result.rule, lost[0])} {lost[1]}" if lost else ""
     return "; ".join(one_line(d) for d in describe_differences(result)) + reason
 
 
@@ -205,19 +212,19 @@ def fault(broken: Broken) -> str:
     return escape_controls(broken.error.render())
 
 
-def notes_of(verdict: Verdict, *, verbose: bool) -> Iterator[tuple[str, str]]:
-    """What a reader has to know of one verdict: the line of the rule (or nothing) and a sentence."""
+def notes_of(verdict: Verdict, *, verbose: bool) -> Iterator[tuple[int, str]]:
+    """What a reader has to know of one verdict: the line of the rule (or 0) and a sentence."""
     lost = why_missed(verdict.explanation)
     if lost:
-        yield f":{lost[0]}" if lost[0] else "", lost[1]
+        yield lost
     if verbose and verdict.observed is Outcome.FALSE_POSITIVE and verdict.expectation.because:
-        yield "", one_line(verdict.expectation.because)
+        yield 0, one_line(verdict.expectation.because)
     # The reason of the loss may have said it already.
     untold = [name for name in verdict.absent if not lost or f"no event has {name}" not in lost[1]]
     if untold and verdict.scenario.body.activity is Label.MALICIOUS:
-        yield "", reads_absent(untold)
+        yield 0, reads_absent(untold)
     for flip in verdict.flips:
-        yield "", hangs_on(flip)
+        yield 0, hangs_on(flip)
 
 
 def broken_promise(visibility: Visibility) -> bool:

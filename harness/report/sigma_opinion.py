@@ -43,9 +43,9 @@ def describe_misses(opinion: SigmaOpinion) -> Iterator[str]:
     if not opinion.source:
         yield "no event is of its log source"
     for miss in opinion.misses:
-        line, _ = miss.span.source.position(miss.span.start)
+        line, _ = miss.span.position
         held = shorten_line(one_line(miss.held), LONGEST_HELD)
-        yield f"{miss.span.source.name}:{line}: the nearest event does not fit {miss.item}: it holds {held}"
+        yield f"{miss.span.file}:{line}: the nearest event does not fit {miss.item}: it holds {held}"
 
 
 def encode_opinion(opinion: SigmaOpinion) -> dict[str, Any]:
@@ -56,7 +56,5 @@ def encode_opinion(opinion: SigmaOpinion) -> dict[str, Any]:
         "lost": [{"by": str(each.stage), "events": list(each.events), "held": each.held} for each in opinion.lost],
         "added": list(opinion.added),
         "events_of_log_source": opinion.source,
-        "misses": [
-            {"item": m.item, "line": m.span.source.position(m.span.start)[0], "held": m.held} for m in opinion.misses
-        ],
+        "misses": [{"item": m.item, "line": m.span.position[0], "held": m.held} for m in opinion.misses],
     }

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.diagnostics import Finding, HarnessError, Source
+from harness.diagnostics import Finding, HarnessError, Placement, Source
 from harness.scenario.conf import stanzas
-from harness.scenario.document import DocumentKey, load_all
+from harness.scenario.document import Document, DocumentKey, load_all
+from harness.scenario.scalar_places import ScalarPlacement, find_scalars, place_origin
 from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Published:
 
     One with a `subject` is not what its author wrote but what a converter made of that Sigma rule; `error` is why it
     made nothing, `findings` what is to be said of its work, `conditions` the set-up of the platform that it writes for,
-    `fields` the names that it gave to the rule's fields.
+    `fields` the names that it gave to the rule's fields, `placement` where the text stands in the file.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Published:
     findings: tuple[Finding, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    placement: Placement | None = None
 
 
 class RuleFormat(Protocol):
@@ -67,8 +69,8 @@ def list_rule_formats() -> tuple[RuleFormat, ...]:
     return tuple(import_module(f"harness.scenario.foreign_rules.{name}") for name in names)
 
 
-def read_plain_data(path: Path) -> Any:
-    """A YAML or JSON file as plain data, a conf file as its stanzas, several documents as a tuple."""
+def read_foreign_text(path: Path) -> Source:
+    """The text of a file in which others publish rules."""
     try:
         if path.stat().st_size > LARGEST_FOREIGN_FILE:
             raise HarnessError("document-too-large", f"{path} is larger than {LARGEST_FOREIGN_FILE >> 20} MiB")
@@ -78,10 +80,15 @@ def read_plain_data(path: Path) -> Any:
         raise HarnessError("not-utf8", f"{path} is not UTF-8 at byte {error.start}") from error
     except OSError as error:
         raise HarnessError("unreadable", f"{path}: {(error.strerror or str(error)).lower()}") from error
-    if path.suffix == ".conf":
-        return {"savedsearches": dict(stanzas(text))}
-    documents = load_all(Source(str(path), text))
-    return documents[0].value if len(documents) == 1 else tuple(d.value for d in documents)
+    return Source(str(path), text)
+
+
+def read_plain_data(source: Source) -> tuple[Any, Sequence[Document]]:
+    """A YAML or JSON text as plain data, several documents as a tuple, with their places; a conf file's stanzas."""
+    if source.name.endswith(".conf"):
+        return {"savedsearches": dict(stanzas(source.text))}, ()
+    documents = load_all(source)
+    return documents[0].value if len(documents) == 1 else tuple(d.value for d in documents), documents
 
 
 def format_of(content: Any) -> RuleFormat | None:
@@ -101,15 +108,29 @@ def read_published_rules(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> tu
 @lru_cache(maxsize=64)
 def read_unchanged_rules(path: Path, choice: SigmaChoice, fingerprint: Hashable) -> tuple[tuple[Path, Published], ...]:
     """The same for files that have not changed since."""
-    content = read_plain_data(path)
+    content, documents = read_plain_data(read_foreign_text(path))
     found = format_of(content)
     if found is None:
         return ()
-    rules = found.read(path, content, choice)
+    rules = place_rules(found.read(path, content, choice), documents)
     # One rule a language: the file's name tells them apart. Else each needs its own.
     if len({r.language for r in rules}) == len(rules):
         return tuple((path.with_name(f"{path.name}.{r.language}"), r) for r in rules)
     return tuple(zip(distinguish_rule_paths(path, rules), rules, strict=True))
+
+
+def place_rules(rules: Sequence[Published], documents: Sequence[Document]) -> list[Published]:
+    """The rules with their places: where a text stands, of a converted one the detection or correlation."""
+    placed = []
+    for rule, node in zip(rules, find_scalars(documents, [r.text for r in rules]), strict=True):
+        if rule.subject is not None:
+            placed.append(replace(rule, placement=place_origin(rule.subject.origin)))
+        elif node is not None:
+            span = node.span
+            placed.append(replace(rule, placement=ScalarPlacement(span.source, span.start, span.end, rule.text)))
+        else:
+            placed.append(rule)
+    return placed
 
 
 def distinguish_rule_paths(folder: Path, rules: Sequence[Published]) -> Iterator[Path]:

@@ -71,7 +71,7 @@ def read_rule(
         return Rule(
             path=path,
             language=published.language,
-            query=Source(shown, published.text),
+            query=Source(shown, published.text, published.placement),
             page=msgspec.convert(published.page, Metadata),
             subject=published.subject,
             findings=published.findings,

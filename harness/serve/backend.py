@@ -75,7 +75,7 @@ class Backend:
         self.tasks: set[asyncio.Task[None]] = set()
         self.indexed = 0
         self.started = time.time()
-        given = Settings(switches=options.switches)
+        given = Settings(switches=options.switches, zone=options.zone)
         self.settings = given if options.content is None else options.content.settings(given)
 
     async def open(self) -> None:

@@ -28,7 +28,8 @@ class ServeOptions:
     """Where a server listens, who may ask, where its events lie, and the limits of one search.
 
     `ports` are by name; 0 lets the system choose one. Without `tls` connections are plain. `content` are macros,
-    lookups and saved searches that are there from the beginning. `switches` are meanings that a product leaves open.
+    lookups and saved searches that are there from the beginning. `switches` are meanings that a product leaves open,
+    `zone` is the time zone of who asks.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +42,7 @@ class ServeOptions:
     events: tuple[Path, ...] = ()
     content: Content | None = None
     switches: Mapping[str, str] = field(default_factory=dict)
+    zone: str = "UTC"
     limits: Limits = field(default_factory=lambda: Limits(seconds=600, memory=default_memory() // SEARCHES_AT_ONCE))
 
 

@@ -102,7 +102,7 @@ def describe_search_error(error: HarnessError) -> str:
 
 def describe_source_error(error: SourceError) -> str:
     """An error in a search: the same, and the place in its text."""
-    _, column = error.span.source.position(error.span.start)
+    _, column = error.span.position
     return f"{describe_search_error(error)} at character {column} of the search"
 
 

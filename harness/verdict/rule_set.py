@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.detection.content import Content, read_content_beside
 from harness.detection.filters.filter_set import HOST_COLUMNS, FilterSet, Hits
-from harness.detection.kept_plans import KeptPlan, PlanCache, digest_texts
+from harness.detection.kept_plans import KeptPlan, PlanCache
 from harness.detection.language import Plan, Query, Settings, Strictness, language
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Schema
@@ -17,8 +17,10 @@ from harness.detection.plan.nodes import Aggregate, Named, Node
 from harness.detection.plan.schema import columns_of
 from harness.detection.view_columns import without_hidden
 from harness.diagnostics import HarnessError, Source
+from harness.kept_files import digest_texts
 from harness.telemetry.events.event import TIME, Telemetry
 from harness.telemetry.platform import UNITS_PER_SECOND, View, platform
+from harness.value_digest import ValueDigest
 from harness.verdict.store import compute_search_now
 
 NewPlan = tuple[str, str, KeptPlan]
@@ -69,7 +71,7 @@ class RuleSet:
             content = self.given.over(read_content_beside(rule))
             settings = replace(content.settings(Settings()), now=self.now)
             self.contents[rule.parent] = FolderContent(
-                content=content, settings=settings, digest=digest_texts(repr(settings), str(self.reading))
+                content=content, settings=settings, digest=ValueDigest().add(settings, self.reading).text()
             )
         return self.contents[rule.parent]
 

@@ -40,7 +40,7 @@ class Verdict:
 
     `opinion` is what the Sigma rule behind one that missed an attack finds by its own text, `detail` what a page shows.
     `seconds` is an equal share of the time that its rule took on all scenarios that were judged with it, `days` how
-    long its telemetry is from the first event to the last.
+    long its telemetry is from the first event to the last. One that is `cached` was found by a run before.
     """
 
     scenario: Scenario
@@ -63,6 +63,7 @@ class Verdict:
     detail: VerdictDetail | None = None
     seconds: float = 0.0
     days: float = 0.0
+    cached: bool = False
 
     @property
     def as_expected(self) -> bool:
@@ -83,6 +84,7 @@ class Visibility:
     counted: int
     pauses: tuple[float, float] | None = None
     seconds: float = 0.0
+    cached: bool = False
 
     @property
     def as_expected(self) -> bool:
@@ -137,6 +139,11 @@ class Outcomes:
             and all(v.as_expected for v in self.verdicts)
             and all(v.as_expected for v in self.visibilities)
         )
+
+    @property
+    def cached(self) -> int:
+        """How many verdicts a run before had found."""
+        return sum(v.cached for v in self.verdicts)
 
     def list_same_telemetry(self) -> list[list[str]]:
         """Paths of scenarios that record the same and hold the same rules to it: only one of them says something."""

@@ -197,3 +197,12 @@ def test_a_table_is_as_wide_as_columns_says(project, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     narrow = max(map(len, detlab("config").out.splitlines()))
     assert narrow <= 60 < wide <= 140
+
+
+@pytest.mark.parametrize("command", [["detonate", "T1583.004-1", "--host", "WS01"], ["serve", "--data", "data"]])
+def test_commands_that_touch_hosts_or_ports_read_the_project_first(project, command):
+    (project / "detlab.yaml").write_text("switches: {like_case: often}\n")
+    ran = detlab(*command)
+    assert ran.code == 2
+    assert "detlab.yaml:1:" in ran.err
+    assert "switch `like_case` has no value `often`" in ran.err

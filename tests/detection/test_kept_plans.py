@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from harness import kept_files
 from harness.detection import kept_plans
-from harness.detection.kept_plans import KeptPlan, PlanCache, find_cache_folder
+from harness.detection.kept_plans import KeptPlan, PlanCache, find_plan_folder
 from harness.detection.language import Settings, language
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.filter_json import decode_filter_plan, encode_filter_plan
@@ -83,13 +84,14 @@ def test_a_link_is_not_followed(folder, tmp_path):
     assert PlanCache(folder).plans("over") == {}
 
 
-def test_the_oldest_files_go_first(folder, monkeypatch):
+def test_the_oldest_files_go_first(folder):
     old = folder.parent / "before"
     old.mkdir(parents=True)
     (old / "x.json").write_bytes(b"x" * 1000)
     os.utime(old / "x.json", (1, 1))
-    monkeypatch.setattr(kept_plans, "MOST_BYTES", 900)
-    assert keep(folder).exists()
+    kept = keep(folder)
+    kept_files.remove_oldest(folder, 900)
+    assert kept.exists()
     assert not old.exists()
 
 
@@ -101,15 +103,15 @@ def test_a_file_begins_anew_when_it_holds_too_many(folder, monkeypatch):
 
 
 def test_the_folder_is_where_the_system_keeps_caches_and_of_this_version(monkeypatch, tmp_path):
-    monkeypatch.setattr(kept_plans.sys, "platform", "linux")
+    monkeypatch.setattr(kept_files.sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert find_cache_folder().parent == tmp_path / "detlab" / "plans"
+    assert find_plan_folder().parent == tmp_path / "detlab" / "plans"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert find_cache_folder().parent == tmp_path / ".cache" / "detlab" / "plans"
-    before = find_cache_folder().name
+    assert find_plan_folder().parent == tmp_path / ".cache" / "detlab" / "plans"
+    before = find_plan_folder().name
     monkeypatch.setattr(kept_plans, "__version__", "0.0.0")
-    assert find_cache_folder().name != before
+    assert find_plan_folder().name != before
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,12 @@ def test_no_name_leads_out_of_the_data_folder(own_server, tmp_path):
     form = {"name": "mine.csv", "eai:data": "/etc/passwd"}
     assert server.ask("POST", "/services/data/lookup-table-files", form)[0] == 400
     assert {path for path in tmp_path.parent.rglob("*") if "data" not in path.parts} == before
+
+
+@pytest.mark.more
+def test_the_macros_and_switches_of_the_project_are_there(own_server, tmp_path):
+    (tmp_path / "events.ndjson").write_text('{"time":"2026-05-05T08:00:00Z","user":"a"}\n')
+    (tmp_path / "macros.conf").write_text("[mine]\ndefinition = user=a\n")
+    (tmp_path / "detlab.yaml").write_text("macros: macros.conf\n")
+    chosen = ("--events", str(tmp_path / "events.ndjson"), "--settings", str(tmp_path / "detlab.yaml"))
+    assert own_server(*chosen).search("search index=* `mine` | stats count") == [{"count": "1"}]

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from harness.cli.study_subjects import build_trials
 from harness.run import Bench, run_scenarios
 from harness.run_options import RunOptions
+from harness.study_trials import build_trials
 from harness.verdict.latency import Schedule, measure_latency
 from harness.verdict.mutate.mutate import mutate
 from harness.verdict.study.ensemble import Ensemble

@@ -12,11 +12,11 @@ from harness.cli.commands.envelope import (
     find_behaviour,
     list_rates,
 )
-from harness.cli.study_subjects import build_trials
 from harness.diagnostics import HarnessError
 from harness.run import Bench
 from harness.run_options import RunOptions
 from harness.scenario.pack import behaviour_folders
+from harness.study_trials import build_trials
 from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.verdict.envelope import judge_envelope
 from harness.verdict.envelope_axis import parse_axis

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.cli.study_subjects import build_trials
 from harness.run import Bench
 from harness.run_options import RunOptions
+from harness.study_trials import build_trials
 from harness.verdict.parity import parity
 
 SPL = r"""index=wineventlog EventCode=3 NOT (Image="*\\chrome.exe" OR Image="*\\slack.exe")

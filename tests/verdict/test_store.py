@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from harness.cli.commands.query import by_cause, split_census_windows
-from harness.cli.study_subjects import RecordedEvents, build_recorded_trial
 from harness.detection.plan.expressions import EVENT_COLUMN
 from harness.diagnostics import HarnessError
 from harness.run import Bench
 from harness.run_options import RunOptions
 from harness.scenario.world import read_world
+from harness.study_trials import RecordedEvents, build_recorded_trial
 from harness.telemetry.simulation.world.simulate_world import simulate_world
 from harness.telemetry.store.reader import read_stored_telemetry
 from harness.verdict.store import TelemetryStore, fields_read

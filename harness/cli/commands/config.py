@@ -42,7 +42,7 @@ class SettingLine:
         """Where the value came from, for people."""
         if self.place is None:
             return self.option or "default"
-        line, _ = self.place.source.position(self.place.start)
+        line, _ = self.place.position
         return f"{self.place.source.name}:{line}"
 
 
@@ -118,7 +118,7 @@ def encode_line(line: SettingLine) -> dict[str, Any]:
     """A setting for machines; `from` is a file with its line, an option, or null for a default."""
     origin: Any = line.option or None
     if line.place is not None:
-        origin = {"file": line.place.source.name, "line": line.place.source.position(line.place.start)[0]}
+        origin = {"file": line.place.source.name, "line": line.place.position[0]}
     return {"key": line.key, "value": line.value, "from": origin}
 
 

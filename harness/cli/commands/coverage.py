@@ -20,7 +20,7 @@ from harness.cli.screen import DIFFERS, INTERRUPTED, ProgressLine, out, paper
 from harness.cli.sigma_options import add_sigma_options
 from harness.detection.content import Content
 from harness.detection.content import read_content as content_of
-from harness.detection.kept_plans import find_cache_folder
+from harness.detection.kept_plans import find_plan_folder
 from harness.detection.language import Strictness, list_languages
 from harness.diagnostics import HarnessError
 from harness.report.json_document import dumps
@@ -60,7 +60,7 @@ def add_trying_options(command: options.Decorated) -> options.Decorated:
             events=named.pop("events"),
             conditions=named.pop("condition"),
             jobs=named.pop("jobs"),
-            cache=find_cache_folder() if named.pop("cache") else None,
+            cache=find_plan_folder() if named.pop("cache") else None,
             limits=complete(named.pop("limits"), LONGEST_RULE),
             sigma=named.pop("sigma"),
         )

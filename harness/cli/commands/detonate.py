@@ -15,6 +15,7 @@ import click
 from harness.cli import lab_plan, options
 from harness.cli.lab_plan import print_progress
 from harness.cli.lab_secrets import open_arguments, open_passwords, refuse_ordinary_words
+from harness.cli.project_settings import choose_by_project, settings_option
 from harness.cli.screen import DIFFERS, INTERRUPTED, out, paper
 from harness.diagnostics import HarnessError
 from harness.report.formats.terminal import Terminal
@@ -49,11 +50,10 @@ def judge_recording_scenarios(
     as_json: bool,
     verbose: bool,
     nobody_listens: bool = False,
-    chosen: RunOptions | None = None,
+    chosen: RunOptions,
     beside: Sequence[Scenario] = (),
 ) -> int:
     """Judges the scenarios that fit a recording and prints the table; the exit code."""
-    chosen = chosen or RunOptions()
     if not recording.manifest.complete:
         tests = ", ".join(f"{t.host} {t.name}" for t in recording.manifest.tests if t.events)
         print_progress(f"{recording.path} is of a run that was cut off; judged is what it had recorded: {tests}")
@@ -92,6 +92,7 @@ def judge_recording_scenarios(
 @click.option("--no-judge", is_flag=True, help="Only record.")
 @click.option("--what-if", "only_show", is_flag=True, help="Print every command that would run, and touch nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@settings_option
 @options.json_option
 @options.verbose
 def command(**given: Any) -> int:
@@ -101,6 +102,8 @@ def command(**given: Any) -> int:
     detlab detonate T1583.004 --host win10
     detlab detonate T1053.005-2 --host win10 --atomics ~/atomic-red-team/atomics --what-if
     """
+    # What is wrong with the project is told before anything runs.
+    given["chosen"] = choose_by_project(RunOptions())
     inventory = lab_plan.open_inventory(given["inventory"])
     hosts = [inventory.host(name) for name in dict.fromkeys(given["hosts"])]
     passwords = open_passwords(inventory, hosts, needed=not given["only_show"])
@@ -149,7 +152,7 @@ def run_plan(given: Mapping[str, Any], plan: Detonation, hosts: list[LabHost], p
         return code
     if not given["as_json"]:
         show_detonation(outcomes, recorder, as_json=False)
-    chosen = {name: given[name] for name in ("as_json", "verbose", "nobody_listens")}
+    chosen = {name: given[name] for name in ("as_json", "verbose", "nobody_listens", "chosen")}
     signals = [s for s in map(expected_signals, (t.atomic for t in plan.tests)) if s]
     return max(code, judge_recording_scenarios(open_recording(path), given["scenarios"], beside=signals, **chosen))
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from harness.cli import study_subjects
+from harness import study_trials
+from harness.cli import study_options
 from harness.cli.options import PATH, parse_pairs
 from harness.cli.screen import paper
 from harness.cli.sigma_options import Studied, show_studies
-from harness.cli.study_subjects import RecordedEvents
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.passes.partitions import StoredPart, parts_needed
 from harness.diagnostics import HarnessError, Source
@@ -26,6 +26,7 @@ from harness.run_options import RunOptions
 from harness.scenario.document import convert_document, load
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Outcome, Scenario, ScenarioBody, judged_by, read_scenario
+from harness.study_trials import RecordedEvents
 from harness.telemetry.simulation.behaviour import Behaviour, load_behaviours, parse_duration
 from harness.verdict.envelope import judge_envelope, require_varied_scenario
 from harness.verdict.envelope_axis import parse_axis
@@ -59,9 +60,9 @@ from harness.verdict.study.ensemble import LabelledTrial, behaviours_of
 @click.option(
     "--tries", type=click.IntRange(1, 100), default=1, show_default=True, help="Tries of each, with other chance."
 )
-@study_subjects.add_event_options
-@study_subjects.plot
-@study_subjects.add_study_options
+@study_options.add_event_options
+@study_options.plot
+@study_options.add_study_options
 def command(
     rule: Path,
     scenario: Path | None,
@@ -247,11 +248,11 @@ def fires(bench: Bench, rule: Path, subject: LabelledTrial) -> bool:
 def find_own_attack(rule: Path) -> Scenario | None:
     """The first scenario beside a rule that simulates something on which the rule is expected to fire."""
     try:
-        scenarios = study_subjects.find_rule_scenarios(rule, [], on_request=False)
+        scenarios = study_trials.find_rule_scenarios(rule, [], on_request=False)
     except HarnessError:
         return None
     for scenario in scenarios:
-        outcomes = [e.outcome for e in study_subjects.expectations(scenario, rule)]
+        outcomes = [e.outcome for e in study_trials.expectations(scenario, rule)]
         if scenario.body.simulate and Outcome.TRUE_POSITIVE in outcomes:
             return scenario
     return None
@@ -261,9 +262,9 @@ def set_rule_against(bench: Bench, rule: Path, scenario: Scenario) -> LabelledTr
     """The rule on a scenario, read leniently, under the conditions of its expectation."""
     if not scenario.body.simulate:
         raise HarnessError("nothing-to-vary", f"{scenario.path} simulates nothing", help="name a behaviour")
-    expectation = next(study_subjects.expectations(scenario, rule), None) or judged_by(scenario, [rule]).body.expect[0]
+    expectation = next(study_trials.expectations(scenario, rule), None) or judged_by(scenario, [rule]).body.expect[0]
     plain = msgspec.structs.replace(expectation, switches={}, dialect="lenient")
-    return study_subjects.subject(bench, scenario, rule, plain, shown=False)
+    return study_trials.subject(bench, scenario, rule, plain, shown=False)
 
 
 # In this order where a rule sees as much of one as of another: the first is the case that most rules are about.
@@ -279,7 +280,7 @@ PLAINLY_SEEN = 0.15
 
 def list_behaviours(rule: Path, given: Mapping[str, str]) -> list[str]:
     """The behaviours that an envelope is tried with: those that take the parameters that are given."""
-    folder = study_subjects.require_rule(rule)
+    folder = study_trials.require_rule(rule)
     known = load_behaviours(*behaviour_folders(folder / "variants.yaml"))
     found = [n for n in USUAL_BEHAVIOURS if n in known and set(given) <= set(known[n].parameters)]
     if not found:
@@ -311,13 +312,13 @@ def count_visible_events(subject: LabelledTrial) -> tuple[int, int]:
 def find_usual_conditions(rule: Path) -> Mapping[str, str]:
     """The conditions that most scenarios beside a rule have for it; none where there is no scenario."""
     try:
-        scenarios = study_subjects.find_rule_scenarios(rule, [], on_request=False)
+        scenarios = study_trials.find_rule_scenarios(rule, [], on_request=False)
     except HarnessError:
         return {}
     found = [
         tuple(sorted({**s.body.conditions, **e.conditions}.items()))
         for s in scenarios
-        for e in study_subjects.expectations(s, rule)
+        for e in study_trials.expectations(s, rule)
         if e.outcome is Outcome.TRUE_POSITIVE
     ]
     return dict(Counter(found).most_common(1)[0][0]) if found else {}
@@ -340,7 +341,7 @@ def build_scenario(
     rule: Path, behaviour: str, given: Mapping[str, object], start: str, conditions: Mapping[str, str]
 ) -> Scenario:
     """A scenario beside the rule that does one thing."""
-    folder = study_subjects.require_rule(rule)
+    folder = study_trials.require_rule(rule)
     values = {n: parse_given_value(v) if isinstance(v, str) else v for n, v in given.items()}
     body = {
         "title": f"Variants of {behaviour}",

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import click
 
-from harness.cli import study_subjects
+from harness import study_trials
+from harness.cli import study_options
 from harness.cli.options import PATH
 from harness.cli.screen import DIFFERS, paper
 from harness.cli.sigma_options import Studied, show_studies
-from harness.cli.study_subjects import RecordedEvents
 from harness.diagnostics import HarnessError
 from harness.report.studies import latency as told
 from harness.report.studies.plots import plot_study
 from harness.run import Bench
 from harness.run_options import RunOptions
 from harness.scenario.scenario import Label
+from harness.study_trials import RecordedEvents
 from harness.telemetry.simulation.behaviour import parse_duration
 from harness.verdict.latency import Latency, Schedule, measure_latency
 from harness.verdict.recorded_latency import measure_recorded_latency
@@ -43,9 +44,9 @@ from harness.verdict.recorded_latency import measure_recorded_latency
     help="Moments to begin an attack at.",
 )
 @click.option("--within", default="1h", show_default=True, help="The stretch of time over which they are spread.")
-@study_subjects.add_event_options
-@study_subjects.plot
-@study_subjects.add_study_options
+@study_options.add_event_options
+@study_options.plot
+@study_options.add_study_options
 def command(
     rule: Path,
     paths: tuple[Path, ...],
@@ -92,7 +93,7 @@ def measure_scenarios(
     bench: Bench, rule: Path, *, paths: Sequence[Path], schedule: Schedule, moments: Sequence[timedelta]
 ) -> Latency:
     """How late one rule is on scenarios of attacks, each begun at several moments."""
-    trials = study_subjects.build_trials(bench, rule, paths, on_request=False)
+    trials = study_trials.build_trials(bench, rule, paths, on_request=False)
     attacks = [s for s in trials if s.label is Label.MALICIOUS]
     if not attacks:
         raise HarnessError("no-attacks", "none of these scenarios is an attack", help="name some that are")
@@ -108,7 +109,7 @@ def measure_recorded(
     schedule: Schedule,
 ) -> Latency:
     """How late one rule is on each attack of a world or of recorded events."""
-    subject = study_subjects.build_recorded_trial(bench, rule, paths, recorded)
+    subject = study_trials.build_recorded_trial(bench, rule, paths, recorded)
     return measure_recorded_latency(subject, schedule)
 
 

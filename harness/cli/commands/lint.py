@@ -24,6 +24,7 @@ from harness.diagnostics import Finding, HarnessError, Severity, explain_failure
 from harness.output_file import write_file
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.json_document import VERSION, dumps
+from harness.scenario.foreign_rule import container
 from harness.scenario.inline_rule import INLINE_RULES
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.sigma.choice import SigmaChoice
@@ -135,7 +136,7 @@ def try_rules(
 def mendable(finding: Finding) -> bool:
     """Whether --fix mends it: what the product rejects or gets wrong; notes are for the author to decide."""
     # A limit that the product documents is no mistake, even where it could be written out.
-    return bool(finding.edits) and finding.severity is not Severity.NOTE
+    return bool(finding.written_edits) and finding.severity is not Severity.NOTE
 
 
 def lint_rule(path: Path, content_of: ContentOf, limits: Limits, sigma: SigmaChoice, *, fix: bool) -> Linted:
@@ -148,13 +149,13 @@ def lint_rule(path: Path, content_of: ContentOf, limits: Limits, sigma: SigmaCho
         # A converted text is no file: what it says is mended in the Sigma rule.
         return Linted(rule=rule, findings=(*rule.findings, *(replace(f, edits=()) for f in own)))
     findings = own
-    edits = [edit for f in findings if mendable(f) for edit in f.edits]
+    edits = [edit for f in findings if mendable(f) for edit in f.written_edits]
     if fix and path in INLINE_RULES:
         raise HarnessError("usage", "--fix mends a file, and this rule is none", help="write it to a file")
     if not (fix and edits):
         return Linted(rule=rule, findings=findings)
-    # Bytes: writing text would change the line ends of the author's file on Windows.
-    write_file(path, mend(rule.query, edits).encode("utf-8"))
+    # Of a rule inside a document the document is mended. As bytes: text would get other line ends on Windows.
+    write_file(container(path) or path, mend(edits[0].span.source, edits).encode("utf-8"))
     return Linted(rule=rule, findings=findings, mended=sum(mendable(f) for f in findings))
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from harness.cli import study_subjects
+from harness import study_trials
+from harness.cli import study_options
 from harness.cli.options import PATH
 from harness.cli.options import verbose as verbose_option
 from harness.cli.project_settings import default_of_gate
 from harness.cli.review_options import ReviewChoice, add_review_options
 from harness.cli.screen import DIFFERS, ProgressLine, paper
 from harness.cli.sigma_options import Studied, show_studies
-from harness.cli.study_subjects import RecordedEvents
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
 from harness.report.annotation import Annotation, annotate_mutation
@@ -23,6 +23,7 @@ from harness.report.studies.mutate import encode_mutation, format_mutation
 from harness.report.studies.plots import plot_study
 from harness.run import Bench
 from harness.run_options import RunOptions
+from harness.study_trials import RecordedEvents
 from harness.verdict.mutate.mutate import DEFAULT_SECONDS, Mutation, mutate
 
 
@@ -37,7 +38,7 @@ from harness.verdict.mutate.mutate import DEFAULT_SECONDS, Mutation, mutate
     show_default=True,
     help="How long they are looked for.",
 )
-@study_subjects.add_event_options
+@study_options.add_event_options
 @click.option("--write", type=PATH, metavar="FOLDER", help="Save the scenarios that would kill survivors there.")
 @click.option(
     # Chosen, no source: the pack's own rule reaches 98.3 %.
@@ -49,10 +50,10 @@ from harness.verdict.mutate.mutate import DEFAULT_SECONDS, Mutation, mutate
     show_default="95",
     help="Percentage that is enough.",
 )
-@study_subjects.plot
+@study_options.plot
 @add_review_options
 @verbose_option
-@study_subjects.add_study_options
+@study_options.add_study_options
 def command(
     rule: Path,
     paths: tuple[Path, ...],
@@ -103,9 +104,9 @@ def judge_mutants(
     try:
         with Bench(chosen) as bench:
             if recorded:
-                trials = [study_subjects.build_recorded_trial(bench, rule, paths, recorded)]
+                trials = [study_trials.build_recorded_trial(bench, rule, paths, recorded)]
             else:
-                trials = study_subjects.build_expecting_trials(bench, rule, paths)
+                trials = study_trials.build_expecting_trials(bench, rule, paths)
             return mutate(trials, search=seconds, progress=progress)
     finally:
         progress.done()

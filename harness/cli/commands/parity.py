@@ -9,14 +9,7 @@ import click
 from harness.cli.options import PATH
 from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import expand_rules
-from harness.cli.study_subjects import (
-    RecordedEvents,
-    add_event_options,
-    add_study_options,
-    build_recorded_trial,
-    build_trials,
-    require_rule,
-)
+from harness.cli.study_options import add_event_options, add_study_options
 from harness.diagnostics import HarnessError
 from harness.report.console import format_count
 from harness.report.json_document import dumps
@@ -24,6 +17,7 @@ from harness.report.studies import parity as told
 from harness.run import Bench
 from harness.run_options import RunOptions
 from harness.scenario.sigma.choice import SigmaChoice
+from harness.study_trials import RecordedEvents, build_recorded_trial, build_trials, require_rule
 from harness.verdict.parity import Parity, compare_recorded, parity
 
 

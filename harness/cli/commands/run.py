@@ -79,8 +79,11 @@ def command(
 
 def judge_here(paths: tuple[Path, ...], chosen: RunOptions, told: ReportChoice, terminal: Terminal | None) -> int:
     """Scenarios on this machine; JSON without a terminal."""
+    # By name: a digest of the program is for those who want it.
+    cache = import_module("harness.kept_results").find_verdict_folder() if told.cache else None
     # Steps of what is seen and the events behind alerts are for the page alone.
-    report = told.report(judge(paths, replace(chosen, detailed="html" in told.files)), chosen)
+    chosen = replace(chosen, detailed="html" in told.files, cache=cache)
+    report = told.report(judge(paths, chosen), chosen)
     write_reports(report, told)
     out(terminal.lines(report) if terminal else format("json").write(report))
     return choose_exit_code(report.outcomes, gates_missed=bool(report.gates))

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from harness.cli.options import PATH, Decorated, json_option, switch
+from harness.cli.project_settings import default_of, read_project_content, settings_option
 from harness.cli.screen import out
 from harness.diagnostics import HarnessError
 from harness.report.json_document import VERSION, dumps
@@ -45,6 +46,7 @@ SERVER_OPTIONS = (
     click.option("--tls-cert", type=PATH, metavar="FILE", help="A certificate (default: one is made)."),
     click.option("--tls-key", type=PATH, metavar="FILE", help="The key of --tls-cert."),
     switch,
+    settings_option,
     click.option("--plain", is_flag=True, help="HTTP without TLS; on this machine only."),
     json_option,
 )
@@ -72,7 +74,8 @@ def command(token_env: str | None, as_json: bool, data: Path | None, plain: bool
     certificate = (given["tls_cert"], given["tls_key"])
     if (certificate[0] is None) != (certificate[1] is None):
         raise HarnessError("usage", "--tls-cert and --tls-key belong together", help="name both")
-    import_module("harness.detection.language").check_switches(given["switch"])
+    switches = {**default_of("switches", {})(), **given["switch"]}
+    import_module("harness.detection.language").check_switches(switches)
     scratch = ScratchFolder("detlab-serve-") if data is None else None
     chosen = ServeOptions(
         host=given["host"],
@@ -83,8 +86,9 @@ def command(token_env: str | None, as_json: bool, data: Path | None, plain: bool
         tls=not plain,
         certificate=certificate if certificate[0] else None,
         events=given["events"],
-        switches=given["switch"],
-        content=import_module("harness.detection.content").read_content(given["macros"]) if given["macros"] else None,
+        switches=switches,
+        content=import_module("harness.detection.content").read_content(given["macros"]).over(read_project_content()),
+        zone=default_of("zone", "UTC")(),
     )
     try:
         import_server().run_server(

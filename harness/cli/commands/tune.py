@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from harness.cli import study_subjects
+from harness import study_trials
+from harness.cli import study_options
 from harness.cli.options import PATH, Decorated, parse_pairs
 from harness.cli.screen import DIFFERS, paper
 from harness.cli.sigma_options import Studied, show_studies
-from harness.cli.study_subjects import RecordedEvents
 from harness.detection.language import Strictness
 from harness.diagnostics import HarnessError
 from harness.report.studies.plots import plot_study
@@ -22,6 +22,7 @@ from harness.report.studies.tune import format_tuning
 from harness.report.studies.tune_document import encode_tuning
 from harness.run import Bench
 from harness.run_options import RunOptions
+from harness.study_trials import RecordedEvents
 from harness.verdict.tune.choice import Objective
 from harness.verdict.tune.result import DEFAULT_SECONDS, Tuning, Wishes
 from harness.verdict.tune.tune import tune
@@ -79,11 +80,11 @@ def add_wishes(command: Decorated) -> Decorated:
 @click.command("tune")
 @click.argument("rule", type=PATH)
 @click.argument("paths", nargs=-1, type=PATH, metavar="[SCENARIO]...")
-@study_subjects.add_event_options
+@study_options.add_event_options
 @add_wishes
 @click.option("--write", is_flag=True, help="Print the rule with only its numbers changed, as a patch.")
-@study_subjects.plot
-@study_subjects.add_study_options
+@study_options.plot
+@study_options.add_study_options
 def command(
     rule: Path,
     paths: tuple[Path, ...],
@@ -139,8 +140,8 @@ def studied_rule(
     """The study itself."""
     with Bench(chosen) as bench:
         if recorded:
-            return tune([study_subjects.build_recorded_trial(bench, rule, paths, recorded)], wishes)
-        return tune(study_subjects.build_population(bench, rule, paths), wishes)
+            return tune([study_trials.build_recorded_trial(bench, rule, paths, recorded)], wishes)
+        return tune(study_trials.build_population(bench, rule, paths), wishes)
 
 
 def parse_value_list(name: str, text: str) -> tuple[float, ...]:

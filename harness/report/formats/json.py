@@ -52,6 +52,7 @@ def run_document(report: Report) -> dict[str, Any]:
             "same_telemetry": outcomes.list_same_telemetry(),
             "verdicts": len(outcomes.verdicts),
             "verdicts_differing": len(report.differing),
+            "verdicts_cached": outcomes.cached,
             "signals": len(outcomes.visibilities),
             "signals_differing": len(report.unseen),
             "broken": len(outcomes.broken),
@@ -93,6 +94,7 @@ def verdict_object(verdict: Verdict) -> dict[str, Any]:
         "expected": str(expectation.outcome),
         "observed": str(verdict.observed),
         "as_expected": verdict.as_expected,
+        "cached": verdict.cached,
         "because": expectation.because,
         "complaints": list(verdict.complaints),
         "origin": str(verdict.origin),
@@ -130,6 +132,7 @@ def signal_object(visibility: Visibility) -> dict[str, Any]:
         "recorded": visibility.counted,
         "pauses": visibility.pauses,
         "as_expected": visibility.as_expected,
+        "cached": visibility.cached,
     }
 
 
@@ -203,8 +206,8 @@ def place_object(span: Span | None) -> dict[str, Any] | None:
     """A place in a text; lines and columns count from 1."""
     if span is None:
         return None
-    line, column = span.source.position(span.start)
-    return {"file": span.source.name, "line": line, "column": column, "text": span.text}
+    line, column = span.position
+    return {"file": span.file, "line": line, "column": column, "text": span.text}
 
 
 def row_objects(rows: ResultRows) -> Iterable[dict[str, Any]]:

@@ -23,6 +23,7 @@ from harness.report.sentences import (
     broken_promise,
     fault,
     lenient,
+    name_rule_line,
     notes_of,
     promise,
     variants_note,
@@ -112,6 +113,8 @@ class Terminal:
             text += f"; {len(outcomes.broken)} broken"
         if report.gates:
             text += f"; {format_count(len(report.gates), 'gate')} not reached"
+        if outcomes.cached:
+            text += f"; {format_count(outcomes.cached, 'verdict')} from the cache"
         if outcomes.unselected:
             text += f"; {format_count(outcomes.unselected, 'file')} not selected"
         yield ""
@@ -193,10 +196,10 @@ class ChapterTable:
         if unusual and not again:
             yield from self.note(f"with {describe_setting(unusual, {})}")
         found: dict[str, list[str]] = {}
-        for name, verdict in row.verdicts.items():
-            for place, sentence in notes_of(verdict, verbose=self.verbose):
+        for verdict in row.verdicts.values():
+            for line, sentence in notes_of(verdict, verbose=self.verbose):
                 # Two rules that lose an attack to the same cause share one line.
-                found.setdefault(sentence, []).append(f"{name}{place}")
+                found.setdefault(sentence, []).append(name_rule_line(verdict.rule, line))
         for sentence, places in found.items():
             yield from self.note(f"{', '.join(places)}  {sentence}")
         if not again:

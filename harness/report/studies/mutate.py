@@ -108,7 +108,7 @@ def encode_mutation(found: Mutation) -> dict[str, Any]:
 def mutant_object(trialled: JudgedMutant) -> dict[str, Any]:
     """One mutant for machines."""
     mutant = trialled.mutant
-    line, column = mutant.place.source.position(mutant.place.start) if mutant.place else (None, None)
+    line, column = mutant.place.position if mutant.place else (None, None)
     return {
         "kind": mutant.kind,
         "change": mutant.what,

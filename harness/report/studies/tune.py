@@ -87,7 +87,7 @@ def describe_exploration(tuning: Tuning) -> str:
 
 def describe_place(knob: Knob) -> str:
     """Where a number is written."""
-    return str(knob.place.source.position(knob.place.start)[0]) if knob.place else "-"
+    return str(knob.place.position[0]) if knob.place else "-"
 
 
 def thresholds_table(tuning: Tuning, paper: Paper) -> list[str]:

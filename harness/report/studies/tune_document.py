@@ -86,7 +86,7 @@ def opinion_object(o: Opinion) -> dict[str, Any]:
 def number_object(place: int, tuning: Tuning) -> dict[str, Any]:
     """One varied number for machines."""
     knob = tuning.varied[place]
-    line, column = knob.place.source.position(knob.place.start) if knob.place else (None, None)
+    line, column = knob.place.position if knob.place else (None, None)
     return {
         "name": knob.name,
         "text": str(knob),
@@ -123,7 +123,7 @@ def threshold_object(threshold: Threshold, tuning: Tuning) -> dict[str, Any]:
     axes = tuning.surface.grid.axes
     at = next((i for i, t in enumerate(tuning.varied[: len(axes)]) if t is threshold), None)
     place = threshold.place
-    line, column = place.source.position(place.start) if place else (None, None)
+    line, column = place.position if place else (None, None)
     return {
         "name": threshold.name,
         "comparison": str(threshold),

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from harness.diagnostics import Finding, HarnessError, Severity, Source, SourceError
+from harness.diagnostics import Finding, HarnessError, Severity, Source, SourceError, Span
 from harness.scenario.document import Document, YamlNode, load, load_all
 from harness.scenario.pack import find_files
 from harness.scenario.sigma.choice import (
@@ -53,6 +53,12 @@ class SigmaSubject:
         """The rule's title, with the number of its condition where it has several."""
         several = isinstance(self.rule, SigmaRule) and len(self.rule.detection.conditions) > 1
         return f"{self.rule.title} - condition {self.condition + 1}" if several else self.rule.title
+
+    @property
+    def origin(self) -> Span:
+        """The key of what a query is made of: the rule's detection, or the correlation."""
+        key = "detection" if isinstance(self.rule, SigmaRule) else "correlation"
+        return self.rule.document.key([key])
 
     @property
     def rules(self) -> tuple[SigmaRule, ...]:

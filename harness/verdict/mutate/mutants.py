@@ -67,7 +67,7 @@ class Mutant:
     @property
     def line(self) -> int:
         """The line of the text, 0 where the text does not hold what was changed."""
-        return self.place.source.position(self.place.start)[0] if self.place else 0
+        return self.place.position[0] if self.place else 0
 
 
 def mutants(root: Node) -> tuple[Mutant, ...]:

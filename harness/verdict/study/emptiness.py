@@ -32,7 +32,7 @@ def find_last_step(ensemble: Ensemble) -> str:
         counted = Aggregate(source=step.node, keys=(), measures=())
         rows = ensemble.batch.rows(replace(counted, measures=(("@n", ops.count()),)))
         if not rows.rows or not rows.rows[0][0]:
-            line = step.span.source.position(step.span.start)[0]
+            line = step.span.position[0]
             return f"none is left after line {line}, `{first_line(step.span.text)}`"
     return "its literals leave none"
 

@@ -221,8 +221,10 @@ def find_values(knob: Knob, values: Mapping[str, Sequence[float]]) -> tuple[floa
 
 def list_knob_names(knob: Knob) -> tuple[str, ...]:
     """What a number may be called: whole, by the field alone, by line and column."""
-    line, column = knob.place.source.position(knob.place.start) if knob.place else (0, 0)
-    return str(knob), knob.name, f"{line}:{column}"
+    place = knob.place
+    # In the file that a person has, and for a converted rule in the text that was made.
+    places = [place.position, place.source.position(place.start)] if place else []
+    return str(knob), knob.name, *(f"{line}:{column}" for line, column in places)
 
 
 def check_wishes(

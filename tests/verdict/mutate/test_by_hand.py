@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.cli.study_subjects import build_expecting_trials
 from harness.run import Bench
 from harness.run_options import RunOptions
+from harness.study_trials import build_expecting_trials
 from harness.verdict.mutate.mutate import mutate
 from harness.verdict.study.ensemble import is_noticed
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from harness.cli.study_subjects import RecordedEvents, build_expecting_trials, build_recorded_trial
 from harness.detection.plan.nodes import Scan
 from harness.diagnostics import HarnessError
 from harness.run import Bench, run_scenarios
 from harness.run_options import RunOptions
 from harness.scenario.scenario import read_scenario
+from harness.study_trials import RecordedEvents, build_expecting_trials, build_recorded_trial
 from harness.telemetry.format import write_telemetry
 from harness.telemetry.scenario_telemetry import record_scenario
 from harness.verdict.mutate.mutants import Mutant

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli.study_subjects import build_population, build_trials
 from harness.detection.language import Strictness, language
 from harness.diagnostics import HarnessError, Source, mend
 from harness.run import Bench
 from harness.run_options import RunOptions
+from harness.study_trials import build_population, build_trials
 from harness.verdict.study.ensemble import Ensemble
 from harness.verdict.tune.choice import Objective
 from harness.verdict.tune.groups import select_varied_thresholds

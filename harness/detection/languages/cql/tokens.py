@@ -10,7 +10,7 @@ from harness.detection.text_token import TokenTable
 # quote would take the square of the time.
 QUERY_TOKEN = re.compile(
     r"""
-    (?P<comment>//[^\n]*|/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z))
+    (?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))
     |(?P<string>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))
     |(?P<regex>(?<=[=(,|{!\s])/(?![/*\s])(?:[^/\\\n]|\\.)+/[dimgF]*)
     |(?P<macro>\$"[^"\n]*"|\$[\w./:-]+)

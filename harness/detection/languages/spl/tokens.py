@@ -9,7 +9,7 @@ from harness.detection.text_token import TokenTable
 # A quote that is not closed takes the rest: trying again at each further one would take the square of the time.
 QUERY_TOKEN = re.compile(
     r"""
-    (?P<comment>```(?:[^`]|`(?!``))*+(?:```|`*\Z))
+    (?P<comment>```.*?(?:```|\Z))
     |(?P<macro>`[^`\n]+`)
     |(?P<string>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))
     |(?P<pipe>\|)

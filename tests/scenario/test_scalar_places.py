@@ -3,8 +3,8 @@
 import pytest
 
 from harness.diagnostics import Source
-from harness.editor.scalar_places import map_scalar
 from harness.scenario.document import load
+from harness.scenario.scalar_places import map_scalar
 
 DOCUMENTS = {
     "literal": "a: |\n  index=x  foo\n    NOT y\n\n  | stats count\nb: 1\n",

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import wraps
 from pathlib import Path
-from typing import Any, cast
 
-import click
 import msgspec
 
-from harness.cli import options
-from harness.cli.options import PATH
-from harness.cli.rule_options import add_choice
 from harness.diagnostics import HarnessError
 from harness.run import Bench
-from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import container
 from harness.scenario.foreign_tests import expand_expectations
 from harness.scenario.pack import find_scenarios, resolve_beside, split_on_request
@@ -30,32 +23,6 @@ from harness.verdict.store import TelemetryStore
 from harness.verdict.study.ensemble import LabelledTrial
 
 
-def add_study_options(command: options.Decorated) -> options.Decorated:
-    """The options of every command that runs a rule, handed on as one: `chosen`."""
-
-    @wraps(command)
-    def studied(*args: Any, chosen: RunOptions, **given: Any) -> Any:
-        # A study judges thousands of cases: each plan that is made or run is a unit of work of its own.
-        code = options.in_child(chosen.limits, whole=False)
-        return command(*args, chosen=chosen, **given) if code is None else code
-
-    return add_choice(cast(options.Decorated, studied))
-
-
-EVENT_OPTIONS = (
-    click.option(
-        "--events", multiple=True, type=PATH, metavar="PATH", help="A world or recorded events in place of scenarios."
-    ),
-    click.option(
-        "--malicious",
-        multiple=True,
-        callback=options.parse_pairs,
-        metavar="FIELD=VALUE",
-        help="Which of --events are an attack's.",
-    ),
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedEvents:
     """What stands in place of scenarios: files or a world, and which of the events are an attack's."""
@@ -66,30 +33,6 @@ class RecordedEvents:
     def __bool__(self) -> bool:
         """Whether there is any."""
         return bool(self.paths)
-
-
-def add_event_options(command: options.Decorated) -> options.Decorated:
-    """The options that put recorded events in place of scenarios, handed on as `recorded`."""
-
-    @wraps(command)
-    def wrapped(*arguments: Any, events: tuple[Path, ...], malicious: Mapping[str, str], **named: Any) -> Any:
-        if malicious and not events:
-            raise HarnessError("usage", "--malicious is said of --events", help="add --events PATH")
-        return command(*arguments, recorded=RecordedEvents(paths=events, malicious=malicious), **named)
-
-    for option in reversed(EVENT_OPTIONS):
-        wrapped = option(wrapped)
-    return cast(options.Decorated, wrapped)
-
-
-def plot(command: options.Decorated) -> options.Decorated:
-    """The option that draws."""
-    return click.option(
-        "--plot",
-        type=options.PATH,
-        metavar="FILE",
-        help="Also draw it: FILE.svg, FILE.png, or FILE.html with its table; needs the extra `plots`.",
-    )(command)
 
 
 def find_rule_scenarios(rule: Path, paths: Sequence[Path], *, on_request: bool = True) -> list[Scenario]:
