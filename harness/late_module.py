@@ -1,8 +1,10 @@
-"""A module that is imported when something of it is first asked for."""
+"""Modules that are imported when something of them is first asked for, or not at all."""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 
@@ -18,3 +20,28 @@ class LateModule:
         value = getattr(import_module(self._name), name)
         setattr(self, name, value)
         return value
+
+
+class NoPandas(MetaPathFinder):
+    """Says of pandas that it is not there."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Raises ModuleNotFoundError for pandas, knows nothing of other modules."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def make_first_array() -> None:
+    """Lets pyarrow look for pandas while it is hidden; whoever asks for `to_pandas` later gets it all the same.
+
+    It would import pandas for the first array, where that is installed: as long as a whole short run takes.
+    """
+    # pyarrow 26 tries once, in `_is_array_like` of the first list it is given, and remembers what came of it.
+    if "pandas" in sys.modules:
+        return
+    hidden = NoPandas()
+    sys.meta_path.insert(0, hidden)
+    try:
+        import_module("pyarrow").array([])
+    finally:
+        sys.meta_path.remove(hidden)

@@ -76,3 +76,11 @@ def test_a_scenario_imports_no_files_of_others():
     assert "duckdb" in imported
     # Parquet, Sigma and regular expressions of an app's settings are for runs that have them.
     assert imported & {"pyarrow.parquet", "harness.scenario.sigma.detection", "regex", "lxml", "evtx"} == set()
+    # The engine's text is written here; pyarrow would import pandas for its first array, where it is installed.
+    assert imported & {"sqlglot", "pandas"} == set()
+
+
+@pytest.mark.parametrize(("dialect", "loaded"), [("duckdb", set()), ("snowflake", {"sqlglot"})])
+def test_another_dialect_than_the_engines_imports_what_prints_it(dialect, loaded):
+    imported = list_imported("compile", "--in-process", str(RULES / "server.spl"), "--dialect", dialect)
+    assert imported & {"sqlglot"} == loaded

@@ -1,1 +1,1 @@
-"""Plan to SQL: one readable statement, one CTE a node; sqlglot quotes and prints, the plan owns the meaning."""
+"""Plan to SQL: one readable statement, one CTE a node; the tree quotes and prints, the plan owns the meaning."""

@@ -15,8 +15,7 @@ from harness.detection.plan.value import COMPUTATIONS
 from harness.detection.sql import build as b
 from harness.detection.sql import tree as exp
 from harness.detection.sql.build import SQL, fn
-from harness.detection.sql.layout import print_lines
-from harness.detection.sql.query import Query
+from harness.detection.sql.query import Query, print_statement
 from harness.diagnostics import HarnessError
 from harness.record import record
 
@@ -108,7 +107,7 @@ class SqlDialect:
     def print(self, statement: SQL, pretty: bool = False) -> str:
         """The statement in the dialect's spelling."""
         if self.prints_as == "duckdb":
-            return print_lines(statement) if pretty and isinstance(statement, Query) else statement.sql()
+            return print_statement(statement) if pretty and isinstance(statement, Query) else statement.sql()
         # By name, since sqlglot takes longer to import than a rule to compile.
         text: str = import_module("harness.detection.sql.translation").print_in_dialect(
             statement, self.prints_as, self.prepare, pretty

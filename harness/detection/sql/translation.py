@@ -35,7 +35,7 @@ def translate(node: Any) -> Any:
         return own(node)
     # The classes have sqlglot's names, and their slots those of its arguments.
     made = getattr(exp, type(node).__name__)
-    return made(**{slot: translate(getattr(node, slot)) for slot in tree.list_arguments(type(node))})
+    return made(**{slot: translate(getattr(node, slot)) for slot in tree.list_slots(type(node))})
 
 
 def translate_select(node: q.Select) -> exp.Expression:

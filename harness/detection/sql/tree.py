@@ -55,7 +55,7 @@ class Expression:
         if not self.fields:
             return self
         made: Expression = object.__new__(type(self))
-        for slot in list_arguments(type(self)):
+        for slot in list_slots(type(self)):
             value = getattr(self, slot)
             if isinstance(value, Expression):
                 value = value.of_table(short)
@@ -79,7 +79,7 @@ class Expression:
         return next(self.find_all(kind), None)
 
 
-def list_arguments(kind: type[Expression]) -> tuple[str, ...]:
+def list_slots(kind: type[Expression]) -> tuple[str, ...]:
     """The slots of a class: what its nodes are made of, words included."""
     return tuple(slot for each in kind.__mro__ for slot in getattr(each, "__slots__", ()))
 
@@ -87,25 +87,6 @@ def list_arguments(kind: type[Expression]) -> tuple[str, ...]:
 def join_sql(parts: Sequence[Expression]) -> str:
     """Their texts with commas between them."""
     return ", ".join([p.sql() for p in parts])
-
-
-def quote_identifier(name: str) -> str:
-    """A name in quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-class Named(Expression):
-    """What is only a name."""
-
-    __slots__ = ("this",)
-
-    def __init__(self, this: str) -> None:
-        self.this = this
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        return self.this
 
 
 class Identifier(Expression):
@@ -123,7 +104,7 @@ class Identifier(Expression):
 
     def sql(self) -> str:
         """The name."""
-        return quote_identifier(self.this) if self.quoted else self.this
+        return '"' + self.this.replace('"', '""') + '"' if self.quoted else self.this
 
 
 def to_identifier(name: str, quoted: bool | None = None) -> Identifier:
@@ -213,10 +194,13 @@ class Boolean(Expression):
         return "TRUE" if self.this else "FALSE"
 
 
-class DataType(Named):
+class DataType(Expression):
     """A type by its name; `X[]` is a list."""
 
-    __slots__ = ()
+    __slots__ = ("this",)
+
+    def __init__(self, this: str) -> None:
+        self.this = this
 
     @classmethod
     def build(cls, name: str) -> DataType:
@@ -238,6 +222,21 @@ class Unary(Expression):
         self.this = this
 
 
+def define_unary(name: str, before: str, after: str = "", tight: bool = False) -> type[Unary]:
+    """The class of a word or call around one part."""
+
+    def sql(self: Unary) -> str:
+        return f"{before}{self.this.sql()}{after}"
+
+    return type(name, (Unary,), {"__slots__": (), "__doc__": f"{before}x{after}.", "sql": sql, "tight": tight})
+
+
+Not, Paren = define_unary("Not", "NOT "), define_unary("Paren", "(", ")", tight=True)
+Exists = define_unary("Exists", "EXISTS(", ")", tight=True)
+FirstValue = define_unary("FirstValue", "first_value(", ")", tight=True)
+LastValue = define_unary("LastValue", "last_value(", ")", tight=True)
+
+
 class Neg(Unary):
     """-x."""
 
@@ -249,27 +248,6 @@ class Neg(Unary):
         return f"- {below}" if below.startswith("-") else f"-{below}"
 
 
-class Not(Unary):
-    """NOT x."""
-
-    __slots__ = ()
-
-    def sql(self) -> str:
-        """The word before it."""
-        return f"NOT {self.this.sql()}"
-
-
-class Paren(Unary):
-    """(x)."""
-
-    __slots__ = ()
-    tight = True
-
-    def sql(self) -> str:
-        """In brackets."""
-        return f"({self.this.sql()})"
-
-
 class IgnoreNulls(Unary):
     """The last argument of a call over the rows that have one."""
 
@@ -278,17 +256,6 @@ class IgnoreNulls(Unary):
     def sql(self) -> str:
         """Inside of the call's brackets, where DuckDB wants the words."""
         return f"{self.this.sql()[:-1]} IGNORE NULLS)"
-
-
-class Exists(Unary):
-    """EXISTS(SELECT ...)."""
-
-    __slots__ = ()
-    tight = True
-
-    def sql(self) -> str:
-        """The word before the query."""
-        return f"EXISTS({self.this.sql()})"
 
 
 class Infix(Expression):
@@ -312,19 +279,19 @@ class Connector(Infix):
     __slots__ = ()
 
 
-def infix(name: str, sign: str, above: type[Infix] = Infix) -> type[Infix]:
+def operator(name: str, sign: str, above: type[Infix] = Infix) -> type[Infix]:
     """The class of an operator."""
     return type(name, (above,), {"__slots__": (), "__doc__": f"x {sign} y.", "sign": sign})
 
 
-And, Or = infix("And", "AND", Connector), infix("Or", "OR", Connector)
-Add, Sub, Mul, Div = infix("Add", "+"), infix("Sub", "-"), infix("Mul", "*"), infix("Div", "/")
-Mod, IntDiv, DPipe = infix("Mod", "%"), infix("IntDiv", "//"), infix("DPipe", "||")
-EQ, NEQ, NullSafeEQ = infix("EQ", "="), infix("NEQ", "<>"), infix("NullSafeEQ", "IS NOT DISTINCT FROM")
-LT, LTE, GT, GTE = infix("LT", "<"), infix("LTE", "<="), infix("GT", ">"), infix("GTE", ">=")
-Is, Like, ILike, Escape = infix("Is", "IS"), infix("Like", "LIKE"), infix("ILike", "ILIKE"), infix("Escape", "ESCAPE")
-BitwiseAnd, BitwiseOr = infix("BitwiseAnd", "&"), infix("BitwiseOr", "|")
-BitwiseLeftShift, BitwiseRightShift = infix("BitwiseLeftShift", "<<"), infix("BitwiseRightShift", ">>")
+And, Or = operator("And", "AND", Connector), operator("Or", "OR", Connector)
+Add, Sub, Mul, Div = operator("Add", "+"), operator("Sub", "-"), operator("Mul", "*"), operator("Div", "/")
+Mod, IntDiv, DPipe = operator("Mod", "%"), operator("IntDiv", "//"), operator("DPipe", "||")
+EQ, NEQ, NullSafeEQ = operator("EQ", "="), operator("NEQ", "<>"), operator("NullSafeEQ", "IS NOT DISTINCT FROM")
+LT, LTE, GT, GTE = operator("LT", "<"), operator("LTE", "<="), operator("GT", ">"), operator("GTE", ">=")
+Is, Like, ILike = operator("Is", "IS"), operator("Like", "LIKE"), operator("ILike", "ILIKE")
+Escape, BitwiseAnd, BitwiseOr = operator("Escape", "ESCAPE"), operator("BitwiseAnd", "&"), operator("BitwiseOr", "|")
+BitwiseLeftShift, BitwiseRightShift = operator("BitwiseLeftShift", "<<"), operator("BitwiseRightShift", ">>")
 
 
 class BitwiseXor(Infix):
@@ -393,28 +360,6 @@ class Anonymous(Expression):
     def sql(self) -> str:
         """The arguments in brackets behind the name."""
         return f"{self.this}({', '.join([a.sql() for a in self.expressions])})"
-
-
-class FirstValue(Unary):
-    """The first value of a window."""
-
-    __slots__ = ()
-    tight = True
-
-    def sql(self) -> str:
-        """A call."""
-        return f"first_value({self.this.sql()})"
-
-
-class LastValue(Unary):
-    """The last value of a window."""
-
-    __slots__ = ()
-    tight = True
-
-    def sql(self) -> str:
-        """A call."""
-        return f"last_value({self.this.sql()})"
 
 
 class Trim(Expression):
@@ -491,40 +436,28 @@ class Listed(Expression):
 
     __slots__ = ("expressions",)
     fields = ("expressions",)
+    before: ClassVar[str]
+    after: ClassVar[str] = ""
 
     def __init__(self, expressions: Sequence[Expression] = ()) -> None:
         self.expressions = expressions
 
-
-class Array(Listed):
-    """[x, y]."""
-
-    __slots__ = ()
-    tight = True
-
     def sql(self) -> str:
-        """In DuckDB's brackets."""
-        return f"[{join_sql(self.expressions)}]"
+        """The values between what stands around them."""
+        return f"{self.before}{join_sql(self.expressions)}{self.after}"
 
 
-class Tuple(Listed):
-    """(x, y)."""
-
-    __slots__ = ()
-
-    def sql(self) -> str:
-        """In brackets."""
-        return f"({join_sql(self.expressions)})"
+def define_list(name: str, before: str, after: str = "", tight: bool = False) -> type[Listed]:
+    """The class of a list."""
+    said = {"__slots__": (), "__doc__": f"{before}x, y{after}.", "before": before, "after": after, "tight": tight}
+    return type(name, (Listed,), said)
 
 
-class Distinct(Listed):
-    """DISTINCT before the arguments of a call."""
-
-    __slots__ = ()
-
-    def sql(self) -> str:
-        """The word before them."""
-        return f"DISTINCT {join_sql(self.expressions)}"
+Array, Tuple, Distinct = (
+    define_list("Array", "[", "]", tight=True),
+    define_list("Tuple", "(", ")"),
+    define_list("Distinct", "DISTINCT "),
+)
 
 
 class Lambda(Expression):
@@ -612,7 +545,7 @@ class Filter(Expression):
         return f"{self.this.sql()} FILTER(WHERE {self.expression.sql()})"
 
 
-Bound = Expression | str
+FrameEnd = Expression | str
 """Where a frame begins or ends: a number of rows or a stretch, or words."""
 
 
@@ -623,7 +556,7 @@ class WindowSpec(Expression):
     fields = ("start", "end")
 
     def __init__(
-        self, kind: str, start: Bound, end: Bound, start_side: str | None = None, end_side: str | None = None
+        self, kind: str, start: FrameEnd, end: FrameEnd, start_side: str | None = None, end_side: str | None = None
     ) -> None:
         self.kind, self.start, self.start_side = kind, start, start_side
         self.end, self.end_side = end, end_side

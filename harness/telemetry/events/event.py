@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harness.arrow_start import make_first_array
+from harness.late_module import make_first_array
 from harness.telemetry.events.time_looks import read_written_time
 
 make_first_array()

@@ -143,83 +143,83 @@ CQL_WORD_HINTS = {
 WORDED = re.compile(rf"({'|'.join(CQL_WORD_HINTS)})\s+(?=[\"'/“])|(!?~)\s*(?=[\"'/“])|(is(?:\s+not)?\s+null)\b", re.I)
 GLUED = re.compile(r"[^\s|(){}\[\];,!=<>]")
 NEXT = (
-    (re.compile(r"as\b", re.I), None, "an output is named with `as=`: `count(as=name)`"),
-    (re.compile(r"\w"), re.compile(r"\bas\s+$", re.I), "an output is named with `as=`: `count(as=name)`"),
+    (r"(?i)as\b", None, "an output is named with `as=`: `count(as=name)`"),
+    (r"\w", r"(?i)\bas\s+$", "an output is named with `as=`: `count(as=name)`"),
     (
-        re.compile(r"(?:asc|desc)", re.I),
-        re.compile(r"\w\s+$"),
+        r"(?i)(?:asc|desc)",
+        r"\w\s+$",
         "the order is given with `order=`: `sort(field, order=desc)`",
     ),
     (
-        re.compile(r"[a-z]+\s*[,)]", re.I),
-        re.compile(r"=\s*\d+\s+$"),
+        r"(?i)[a-z]+\s*[,)]",
+        r"=\s*\d+\s+$",
         'a length of time with a blank stands in quotes: `"1 hour"`',
     ),
     (
-        re.compile(r"\["),
-        re.compile(r"[a-z]\s+$", re.I),
+        r"\[",
+        r"(?i)[a-z]\s+$",
         "the arguments of a function stand in parentheses: `table([a, b])`",
     ),
-    (re.compile(r"[\w.@#]+\s*:="), None, "an assignment is a step by itself: put `|` before it"),
+    (r"[\w.@#]+\s*:=", None, "an assignment is a step by itself: put `|` before it"),
     (
-        re.compile(r"[<>=!]"),
-        re.compile(r"\)\s*$"),
+        r"[<>=!]",
+        r"\)\s*$",
         "a call is no field: assign it first, or write `test(length(a) > 5)`",
     ),
-    (re.compile(r","), re.compile(r"=\s*\([^()]*$"), "a list stands in brackets: `[a, b]`"),
+    (r",", r"=\s*\([^()]*$", "a list stands in brackets: `[a, b]`"),
     (
-        re.compile(r"\)"),
-        re.compile(r"=\s*[\w:]+\(\s*$"),
+        r"\)",
+        r"=\s*[\w:]+\(\s*$",
         "a filter compares with text, no call: assign it first, or use `test()`",
     ),
     (
-        re.compile(r"=>"),
-        re.compile(r"case\s*\{[^{}]*$", re.I),
+        r"=>",
+        r"(?i)case\s*\{[^{}]*$",
         "a branch of `case` is `condition | step`; `=>` is for `match`",
     ),
-    (re.compile(r"=>"), None, "at least is `>=`"),
+    (r"=>", None, "at least is `>=`"),
     (
-        re.compile(r"[<>=]?<|=\s*>|>(?=[\s=]*\S)"),
-        re.compile(r"=\s*$|<\s*$"),
+        r"[<>=]?<|=\s*>|>(?=[\s=]*\S)",
+        r"=\s*$|<\s*$",
         "the comparisons are `=` `!=` `<` `<=` `>` `>=`",
     ),
-    (re.compile(r";"), None, "`;` ends a branch of `case` or `match`; steps are parted by `|`"),
-    (re.compile(r","), re.compile(r"(?:case|match)\s*\{[^{}]*$", re.I), "branches are parted by `;`"),
+    (r";", None, "`;` ends a branch of `case` or `match`; steps are parted by `|`"),
+    (r",", r"(?i)(?:case|match)\s*\{[^{}]*$", "branches are parted by `;`"),
     (
-        re.compile(r","),
-        re.compile(r"=\s*[a-zA-Z:]+\s*\([^()]*$"),
+        r",",
+        r"=\s*[a-zA-Z:]+\s*\([^()]*$",
         "a filter compares with text, not with a call: `in(field, values=[a, b])`",
     ),
-    (re.compile(r"\("), re.compile(r"=\s*$"), "one value of several is `in(field, values=[a, b])`"),
-    (re.compile(r"\["), re.compile(r"=\s*$"), "one value of several is `in(field, values=[a, b])`"),
-    (re.compile(r"!"), re.compile(r"=\s*$"), "not equal is `!=`"),
-    (re.compile(r"="), re.compile(r"[=\s]$"), "equal is `=` in a filter and `==` in an expression"),
+    (r"\(", r"=\s*$", "one value of several is `in(field, values=[a, b])`"),
+    (r"\[", r"=\s*$", "one value of several is `in(field, values=[a, b])`"),
+    (r"!", r"=\s*$", "not equal is `!=`"),
+    (r"=", r"[=\s]$", "equal is `=` in a filter and `==` in an expression"),
     (
-        re.compile(r"`"),
+        r"`",
         None,
         'a field with an odd name stands in double quotes: `"odd name" = value`, or `getField("odd name")`',
     ),
     (
-        re.compile(r":="),
-        re.compile(r"\(\s*[^()=]*$"),
+        r":=",
+        r"\(\s*[^()=]*$",
         "inside a call a parameter is given with `=`; `:=` assigns in a step",
     ),
-    (re.compile(r":="), None, "an assignment is a step by itself: put `|` before it"),
-    (re.compile(r"=~"), re.compile(r":="), 'in an expression a function names its field: `regex("...", field=a)`'),
-    (re.compile(r"\)"), re.compile(r"\(\s*$"), "put a condition between the parentheses"),
-    (re.compile(r"\)"), None, "there is one `)` too many, or its `(` is missing"),
-    (re.compile(r"\]"), None, "there is one `]` too many, or its `[` is missing"),
-    (re.compile(r"\}"), None, "there is one `}` too many, or its `{` is missing"),
-    (re.compile(r"\{"), None, "braces stand after `case` and `match`, and around sub-queries"),
+    (r":=", None, "an assignment is a step by itself: put `|` before it"),
+    (r"=~", r":=", 'in an expression a function names its field: `regex("...", field=a)`'),
+    (r"\)", r"\(\s*$", "put a condition between the parentheses"),
+    (r"\)", None, "there is one `)` too many, or its `(` is missing"),
+    (r"\]", None, "there is one `]` too many, or its `[` is missing"),
+    (r"\}", None, "there is one `}` too many, or its `{` is missing"),
+    (r"\{", None, "braces stand after `case` and `match`, and around sub-queries"),
     (
-        re.compile(r"/"),
-        re.compile(r"[:=]=\s*$"),
+        r"/",
+        r"[:=]=\s*$",
         'a regular expression stands in a filter, or in `regex("...", field=a)`',
     ),
-    (re.compile(r"$"), re.compile(r"\b(?:and|or|not)\s*$", re.I), "put a filter after it, or take the last word away"),
-    (re.compile(r"$"), re.compile(r"[=<>]\s*$"), 'put a value after it; `""` is the empty text, `*` any'),
-    (re.compile(r"\?"), None, "a choice is `if(condition, then=a, else=b)`; a text with `?` stands in double quotes"),
-    (re.compile(r"'"), None, "a text stands in double quotes"),
+    (r"$", r"(?i)\b(?:and|or|not)\s*$", "put a filter after it, or take the last word away"),
+    (r"$", r"[=<>]\s*$", 'put a value after it; `""` is the empty text, `*` any'),
+    (r"\?", None, "a choice is `if(condition, then=a, else=b)`; a text with `?` stands in double quotes"),
+    (r"'", None, "a text stands in double quotes"),
 )
 
 
@@ -239,7 +239,8 @@ def suggest_at(text: str, at: int) -> str | None:
     # Chosen, no source: hints look at the step before, and patterns that end in `$` would read all of a long query.
     before = text[max(0, at - 200) : at]
     for following, preceding, help in NEXT:
-        if following.match(text, at) and (preceding is None or preceding.search(before)):
+        # Compiled for who needs a hint, and not for everybody who imports this.
+        if re.compile(following).match(text, at) and (preceding is None or re.search(preceding, before)):
             return help
     if at and at < len(text) and GLUED.match(before[-1:]) and not text[at].isalnum():
         return "a text with other characters than letters and digits stands in double quotes"

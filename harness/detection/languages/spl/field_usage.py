@@ -55,13 +55,13 @@ class WalkedQuery:
 def walk_query(node: Any) -> Iterator[Any]:
     """Every part of a parsed query."""
     if not isinstance(node, Pipeline):
-        return iter(list_parts(node))
+        return iter(list_query_parts(node))
     if WalkedQuery.pipeline is not node:
-        WalkedQuery.pipeline, WalkedQuery.parts = node, list_parts(node)
+        WalkedQuery.pipeline, WalkedQuery.parts = node, list_query_parts(node)
     return iter(WalkedQuery.parts)
 
 
-def list_parts(node: Any) -> list[Any]:
+def list_query_parts(node: Any) -> list[Any]:
     """The same of any part of one."""
     # A stack instead of recursion: chains of conditions are deeper than Python's.
     stack, found = [node], []
