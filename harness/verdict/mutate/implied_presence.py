@@ -18,7 +18,7 @@ from harness.verdict.clauses import split_conjunction
 from harness.verdict.mutate.mutants import key_column
 from harness.verdict.study.isolation import rebuild_on_sources
 
-COMPARISONS: tuple[Operation, ...] = (
+NULL_OF_EITHER: tuple[Operation, ...] = (
     ops.less,
     ops.less_equal,
     ops.greater,
@@ -28,7 +28,7 @@ COMPARISONS: tuple[Operation, ...] = (
 )
 NULL_OF_NULL: frozenset[Operation] = frozenset(
     {
-        *COMPARISONS,
+        *NULL_OF_EITHER,
         *CASELESS_TESTS,
         *CASELESS_TESTS.values(),
         *(ops.not_, ops.to_number, ops.regex_found, ops.cidr_contains, ops.lower, ops.upper, ops.length, ops.abs),
@@ -139,7 +139,7 @@ def is_null_of_null(e: Expression, name: str) -> bool:
         case Column(own):
             return own == name
         case Call(operation, (first, *rest)) if operation in NULL_OF_NULL:
-            both = operation in COMPARISONS
+            both = operation in NULL_OF_EITHER
             return is_null_of_null(first, name) or (both and any(is_null_of_null(r, name) for r in rest))
         case Call(ops.if_, (_, yes, no)):
             return is_null_of_null(yes, name) and is_null_of_null(no, name)

@@ -110,23 +110,29 @@ def simulate_world(
     with replace_folder(folder) as beside:
         order = SimulationOrder(people=people, conditions=given, sensors=chosen, folder=beside, fleet=fleet)
         order.known()
-        tables: list[StoredKind] = []
         dimensions = Dimensions()
-        count = -(-len(people.members) // HOSTS_IN_SHARD)
-        # workers_for wants eight items for a process; one shard is work enough.
-        workers = min(count, workers_for(8 * count))
-        load_writing_modules()
-        # What happens is many small objects and no cycles: looking for these took a tenth of the time. Processes that
-        # are forked here do not look either.
-        with collect_nothing():
-            for number, part in enumerate(simulate_shards(order, count, dimensions, workers)):
-                tables += part
-                if progress:
-                    progress(f"{sum(t.rows for t in tables):,} events", number + 1, count)
+        tables = write_shards(order, dimensions, progress)
         rmtree(beside / DRAFTS, ignore_errors=True)
         manifest = describe_world(order, tables, dimensions)
         write_manifest(beside, manifest)
     return manifest
+
+
+def write_shards(order: SimulationOrder, dimensions: Dimensions, progress: ProgressCallback | None) -> list[StoredKind]:
+    """Writes all shards, with their texts in the dimensions; says what their tables are."""
+    tables: list[StoredKind] = []
+    count = -(-len(order.people.members) // HOSTS_IN_SHARD)
+    # workers_for wants eight items for a process; one shard is work enough.
+    workers = min(count, workers_for(8 * count))
+    load_writing_modules()
+    # What happens is many small objects and no cycles: looking for these took a tenth of the time. Processes that are
+    # forked here do not look either.
+    with collect_nothing():
+        for number, part in enumerate(simulate_shards(order, count, dimensions, workers)):
+            tables += part
+            if progress:
+                progress(f"{sum(t.rows for t in tables):,} events", number + 1, count)
+    return tables
 
 
 def choose_fleet(fleet: Fleet, given: Mapping[str, str]) -> Fleet:
