@@ -384,8 +384,7 @@ def run_scenarios(
     with collect_nothing():
         import_ahead(options, found)
     if can_supervise() and (workers > 1 or limits.isolated):
-        crew = SupervisedRun(found, limits, partial(judge_files, options), lost_file, progress)
-        judged = crew.judge(workers)
+        judged = SupervisedRun(found, limits, partial(judge_files, options), lost_file, progress).judge(workers)
     else:
         judged = judge_files(options, found, progress=progress)
     results = list(chain.from_iterable(judged))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.telemetry.events.input import LONGEST_RECORD, Stream
+from harness.telemetry.events.marked_lines import LINE_END
 from harness.telemetry.events.text_slices import count_bytes
 
-LINE_END = 0x0A
 # Some 7,000 to 30,000 events: what is done once for all lines of a form costs little beside them; larger ones cost
 # memory that is new each time.
 PIECE = 8 << 20

@@ -93,7 +93,7 @@ def read(stream: Stream, tables: EventTables) -> None:
         for header, rows in table.list_blocks():
             if len({*header} - {""}) < sum(map(bool, header)):
                 # Of two columns of one name the last that is filled counts.
-                for row in list_rows(rows):
+                for row in list_table_rows(rows):
                     if fields := name_cells(header, row.cells):
                         tables.begin_record(keep=RAW_FIELD in fields)
                         add_fields(row.line, fields, stream, tables, events)
@@ -161,7 +161,7 @@ def find_rows(stream: Stream, damage: Tell) -> Iterator[Row]:
         yield from find_zeek_rows(stream, damage)
         return
     for header, rows in DelimitedRows(stream, damage).list_blocks():
-        for row in list_rows(rows):
+        for row in list_table_rows(rows):
             if fields := name_cells(header, row.cells):
                 yield row.line, fields
 
@@ -188,7 +188,7 @@ class PlainRows(NamedTuple):
 Block = Sequence[TableRow] | PlainRows
 
 
-def list_rows(rows: Block) -> Iterator[TableRow]:
+def list_table_rows(rows: Block) -> Iterator[TableRow]:
     """Rows one by one."""
     if not isinstance(rows, PlainRows):
         yield from rows

@@ -172,7 +172,7 @@ class CodedStore:
             columns[RECORD_FILE] = read.column(RECORD_FILE).dictionary_encode()
         for each in chosen:
             unit = MICROSECONDS_IN.get(each.form)
-            held = read.column(each.name) if unit is None else count_units(read.column(TIME), unit)
+            held = read.column(each.name) if unit is None else count_time_units(read.column(TIME), unit)
             columns[each.name] = self.decode(each, held.chunk(0) if held.num_chunks == 1 else held.combine_chunks())
         return make_events(table, pa.table(columns))
 
@@ -219,7 +219,7 @@ def empty_events(table: StoredKind) -> Events:
     return make_events(table, schema.empty_table())
 
 
-def count_units(micros: pa.ChunkedArray, unit: int) -> pa.ChunkedArray:
+def count_time_units(micros: pa.ChunkedArray, unit: int) -> pa.ChunkedArray:
     """Times as numbers of so many microseconds each since 1970."""
     return pc.divide(micros.cast(pa.float64()), float(unit))
 

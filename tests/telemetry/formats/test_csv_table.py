@@ -119,7 +119,7 @@ def test_rows_are_the_same_in_whatever_pieces_they_come(tmp_path, monkeypatch, s
             damages = []
             stream = reading.Stream(path, "table.csv", lambda *told, to=damages: to.append(told))
             rows = csv_table.DelimitedRows(stream, stream.damage, plain=by_columns)
-            read = [r for header, some in rows.list_blocks() for r in csv_table.list_rows(some)]
+            read = [r for header, some in rows.list_blocks() for r in csv_table.list_table_rows(some)]
             found.append(([(r.line, r.cells) for r in read], damages))
     assert all(each == found[0] for each in found)
     assert len(found[0][0]) + len(found[0][1]) > 100
