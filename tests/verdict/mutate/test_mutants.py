@@ -1,7 +1,5 @@
 """Mutants of a plan: every part once, each with its place, and those that change nothing known for it."""
 
-from pathlib import Path
-
 import pytest
 
 from harness.detection.language import Settings, Strictness, language
@@ -9,6 +7,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Literal, build_call
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Source
+from harness.scenario.pack import behaviour_folders
 from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.verdict.mutate.equivalence import canonicalise_plan, parse_text_test
 from harness.verdict.mutate.mutants import mutants
@@ -271,6 +270,6 @@ def test_what_marks_a_row_is_the_same_whatever_else_it_could_hold(written, other
     assert (canonicalise_plan(plans[0]) == canonicalise_plan(plans[1])) is same
 
 
-def test_a_program_that_no_text_of_the_rule_names_is_tried():
-    process = load_behaviours(Path("generators"))["process"]
+def test_a_program_that_no_text_of_the_rule_names_is_tried(tmp_path):
+    process = load_behaviours(*behaviour_folders(tmp_path / "a.yaml"))["process"]
     assert any(given.get("image", "").endswith("powershell.exe") for given in texts_given(process, []))
