@@ -21,7 +21,7 @@ from harness.verdict.draft.event_lines import EVENT_SPELLINGS, EventLines
 # Chosen: each is a run of the rule on a few events.
 MOST_RUNS = 40
 # Chosen, no source: as long as a person waits for a first answer; a rule of ten groupings takes seconds a run.
-MOST_SECONDS = 60.0
+SECONDS_FOR_DRAFTS = 60.0
 MOST_WORDS = 500
 RULE_WORD = re.compile(r"[#@]?[A-Za-z_][\w.]*(?:\[\d*\][\w.]*)*")
 Spelling = Callable[[EventDraft], EventLines | None]
@@ -77,7 +77,7 @@ def draft_for_rule(path: Path, options: RunOptions, folder: Path) -> RuleDraft:
     spellings = EVENT_SPELLINGS[language(rule.language).platform]
     tried, began = 0, perf_counter()
     for draft, spell, lines in islice(list_lines(plan, fields, spellings), MOST_RUNS):
-        if tried and perf_counter() - began > MOST_SECONDS:
+        if tried and perf_counter() - began > SECONDS_FOR_DRAFTS:
             break
         tried += 1
         if runs.count_rows(lines):
