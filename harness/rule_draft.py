@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from time import perf_counter
 
 from harness.detection.language import Plan, Strictness, language
 from harness.diagnostics import HarnessError
@@ -19,6 +20,8 @@ from harness.verdict.draft.event_lines import EVENT_SPELLINGS, EventLines
 
 # Chosen: each is a run of the rule on a few events.
 MOST_RUNS = 40
+# Chosen, no source: as long as a person waits for a first answer; a rule of ten groupings takes seconds a run.
+SECONDS_FOR_DRAFTS = 60.0
 MOST_WORDS = 500
 RULE_WORD = re.compile(r"[#@]?[A-Za-z_][\w.]*(?:\[\d*\][\w.]*)*")
 Spelling = Callable[[EventDraft], EventLines | None]
@@ -72,8 +75,10 @@ def draft_for_rule(path: Path, options: RunOptions, folder: Path) -> RuleDraft:
     runs = DraftRuns(path=path, options=options, folder=folder)
     plan, fields = plan_over_own_fields(path, rule, options)
     spellings = EVENT_SPELLINGS[language(rule.language).platform]
-    tried = 0
+    tried, began = 0, perf_counter()
     for draft, spell, lines in islice(list_lines(plan, fields, spellings), MOST_RUNS):
+        if tried and perf_counter() - began > SECONDS_FOR_DRAFTS:
+            break
         tried += 1
         if runs.count_rows(lines):
             benign, differs = runs.find_twin(draft, spell, lines.conditions)

@@ -212,7 +212,8 @@ def build_subject(
     shares = [measure_visibility(t) for t in trials]
     if not any(shares) and find_own_attack(rule) is None:
         message = f"the rule can need nothing of what {', '.join(names)} leave"
-        raise HarnessError("nothing-to-vary", message, help="name a scenario, or a behaviour with --behaviour")
+        hint = "name a scenario, a --behaviour, or a --condition under which events have what the rule reads"
+        raise HarnessError("nothing-to-vary", message, help=hint)
     plain = next((t for t, share in zip(trials, shares, strict=True) if share >= PLAINLY_SEEN), None)
     usual = plain or trials[shares.index(max(shares))]
     # A rule on net.exe sees every process and still fires on none that is not net.exe.

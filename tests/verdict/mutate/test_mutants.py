@@ -7,9 +7,11 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Literal, build_call
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Source
+from harness.scenario.pack import behaviour_folders
+from harness.telemetry.simulation.behaviour import load_behaviours
 from harness.verdict.mutate.equivalence import canonicalise_plan, parse_text_test
 from harness.verdict.mutate.mutants import mutants
-from harness.verdict.mutate.probes import collect_numbers, examples
+from harness.verdict.mutate.probes import collect_numbers, examples, texts_given
 from harness.verdict.mutate.regex_alternatives import broken_regexes
 from harness.verdict.mutate.time_spans import mutate_time_spans
 
@@ -266,3 +268,8 @@ def test_what_marks_a_row_is_the_same_whatever_else_it_could_hold(written, other
     rules = [f"index=a | stats count as n by host | eval hit={text}" for text in (written, other)]
     plans = [language("spl").parse(Source("r", rule)).plan(COLUMNS, Settings()).node for rule in rules]
     assert (canonicalise_plan(plans[0]) == canonicalise_plan(plans[1])) is same
+
+
+def test_a_program_that_no_text_of_the_rule_names_is_tried(tmp_path):
+    process = load_behaviours(*behaviour_folders(tmp_path / "a.yaml"))["process"]
+    assert any(given.get("image", "").endswith("powershell.exe") for given in texts_given(process, []))
