@@ -12,8 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from harness.cli import options
+from harness.cli.commands.config import PAIRS
 from harness.cli.commands.run import choose_exit_code
 from harness.cli.macro_stubs import STUB_FILE, UNKNOWN_MACRO, list_missing_macros, write_macro_stubs
 from harness.cli.options import PATH
@@ -77,7 +79,7 @@ def command(rule: Path | None, checks: str, force: bool, chosen: RunOptions, as_
     files = [] if checks == "none" else [build_check_file(checks)]
     drafted: RuleDraft | None = None
     refusal: HarnessError | None = None
-    settings = take_content_in(force=force)
+    settings = take_content_in(force=force) | take_choices_in()
     if rule is not None:
         rule = bring_rule_in(rule, force=force)
         drafted, refusal = draft_first_form(rule, chosen)
@@ -85,7 +87,7 @@ def command(rule: Path | None, checks: str, force: bool, chosen: RunOptions, as_
             refusal = leave_stubs(rule, refusal.span, chosen) or refusal
     settings = name_stub_file(settings)
     scenarios = build_scenarios(drafted) if drafted is not None else []
-    settings |= describe_inputs(drafted)
+    settings = add_to_present(settings | describe_inputs(drafted))
     schemas = import_module("harness.telemetry.document_schemas")
     behaviours = behaviour_folders(DEFAULT / "any.yaml")
     editor = build_schema_files({name: schemas.build_schema(name, behaviours) for name in ("scenario", "settings")})
@@ -97,7 +99,7 @@ def command(rule: Path | None, checks: str, force: bool, chosen: RunOptions, as_
         write_project_files([readme], force=True)
     stubs = [str(STUB_FILE)] if refusal is not None and refusal.code == UNKNOWN_MACRO else []
     written = [*(str(each.path) for each in planned), *stubs, "README.md"]
-    outcomes = judge_written(scenarios, settings, chosen)
+    outcomes = judge_written(scenarios, chosen)
     return tell_project(written, drafted, refusal, outcomes, as_json=as_json)
 
 
@@ -191,6 +193,28 @@ def take_content_in(*, force: bool) -> dict[str, Any]:
     return found
 
 
+def take_choices_in() -> dict[str, Any]:
+    """What else the command line says of rules, as keys of the settings: a run without these options is the same."""
+    context = click.get_current_context()
+    given = {n for n in context.params if context.get_parameter_source(n) is ParameterSource.COMMANDLINE}
+    found: dict[str, Any] = {key: dict(context.params[option]) for option, key in PAIRS.items() if option in given}
+    return found | {name: context.params[name] for name in ("dialect", "zone") if name in given}
+
+
+def add_to_present(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings over those that the project had before, if --force was said of one."""
+    place = Path(SETTINGS_FILE)
+    project = import_module("harness.scenario.settings").read_project(place) if place.is_file() else None
+    present: dict[str, Any] = (project.document.value if project is not None else None) or {}
+    for key, value in settings.items():
+        before = present.get(key)
+        present = {
+            **present,
+            key: {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value,
+        }
+    return present
+
+
 def describe_inputs(drafted: RuleDraft | None) -> dict[str, Any]:
     """Names of inputs that a rule asks for, as keys of the settings."""
     found: dict[str, Any] = {}
@@ -224,14 +248,16 @@ def build_scenarios(drafted: RuleDraft) -> list[PlannedFile]:
     return files
 
 
-def judge_written(files: Sequence[PlannedFile], settings: dict[str, Any], chosen: RunOptions) -> Outcomes | None:
+def judge_written(files: Sequence[PlannedFile], chosen: RunOptions) -> Outcomes | None:
     """What `detlab run` says of the scenarios that were written; None where there are none."""
     paths = [each.path for each in files if each.path.suffix == ".yaml"]
     if not paths:
         return None
-    project = import_module("harness.scenario.settings").read_project(Path(SETTINGS_FILE))
-    usual = {**chosen.usual, **project.settings.named_conditions}
-    return run_scenarios(paths, replace(chosen, usual=usual, jobs=1, limits=replace(chosen.limits, isolated=False)))
+    choice = import_module("harness.project_choice")
+    limits = replace(chosen.limits, isolated=False)
+    # By the files alone, as the next `detlab run` does.
+    own = RunOptions(engine=chosen.engine, sigma=chosen.sigma, jobs=1, limits=limits)
+    return run_scenarios(paths, choice.apply_project(own, choice.read_checked_project(Path(SETTINGS_FILE))))
 
 
 def tell_project(

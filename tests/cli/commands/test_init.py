@@ -162,3 +162,18 @@ def test_macros_that_nobody_defined_are_stubs_that_are_refused_until_they_are_fi
     stubs.write_text(filled.replace("STUB: what `known(2)` stands for", "$a1$=*"))
     assert detlab("init", "--force", "rules/calls.spl", "--in-process").code in (0, 2)
     assert detlab("lint", "rules/calls.spl").code == 0
+
+
+def test_what_init_was_told_of_a_rule_holds_for_every_command_after_it(empty):
+    (empty / "asked.cql").write_text('test(?Name != "*")\n| ImageFileName=?Name #event_simpleName=ProcessRollup2\n')
+    ran = detlab("init", empty / "asked.cql")
+    assert ran.code == 2
+    assert "= help: say what it is run with: --param Name=VALUE" in ran.err
+    assert "this project has no folder scenarios" in detlab("run").err
+    (empty / "project" / "detlab.yaml").write_text("sensors: [falcon]\n")
+    assert detlab("init", "--force", empty / "asked.cql", "--param", "Name=a.exe").code == 0
+    written = yaml.safe_load((empty / "project" / "detlab.yaml").read_text())
+    assert written == {"sensors": ["falcon"], "parameters": {"Name": "a.exe"}}
+    assert detlab("run").code == 0
+    # Studies find the scenarios, which init keeps apart from the rules.
+    assert "2 expectations" in detlab("mutate", "rules/asked.cql").out
