@@ -91,8 +91,18 @@ def draft_for_rule(path: Path, options: RunOptions, folder: Path) -> RuleDraft:
                 fields=fields,
                 kinds={n: t for n, t in draft.rows[0].items() if n.lstrip("#") in ("EventCode", "event_simpleName")},
             )
-    said = f"no events could be made that {rule.name} alerts on ({tried} drafts were run)"
-    raise HarnessError("no-draft", said, help="write a scenario for it, or replay a recording; see `detlab new --help`")
+    raise build_no_draft_error(rule, plan, tried)
+
+
+def build_no_draft_error(rule: Rule, plan: Plan, tried: int) -> HarnessError:
+    """Why there are no events for a rule, and what to do instead."""
+    why = f"{tried} drafts were run" if tried else "its text holds no condition that events could be made from"
+    said = f"no events could be made that {rule.name} alerts on: {why}"
+    open_ones = [f.span.text.strip("?{}") for f in plan.findings if f.code == "parameter-without-value"]
+    hint = "write a scenario: `detlab new scenario --help`; or see what it finds: `detlab query RULE --events PATH`"
+    if open_ones:
+        hint = f"say what it is run with: --param {open_ones[0]}=VALUE"
+    return HarnessError("no-draft", said, help=hint)
 
 
 def list_lines(

@@ -12,7 +12,7 @@ from harness.diagnostics import HarnessError
 from harness.run import Bench
 from harness.scenario.foreign_rule import container
 from harness.scenario.foreign_tests import expand_expectations
-from harness.scenario.pack import find_scenarios, resolve_beside, split_on_request
+from harness.scenario.pack import DEFAULT, find_scenarios, resolve_beside, split_on_request
 from harness.scenario.scenario import Expectation, Label, Scenario, judged_by, read_scenario
 from harness.telemetry.events.event import Telemetry, digest_telemetry, merge_telemetry
 from harness.telemetry.indexing.plain_text import Input
@@ -36,7 +36,7 @@ class RecordedEvents:
 
 
 def find_rule_scenarios(rule: Path, paths: Sequence[Path], *, on_request: bool = True) -> list[Scenario]:
-    """The scenarios under these paths, else those in the rule's own folder and below.
+    """The scenarios under these paths, else those in the rule's own folder and below, else the project's of the rule.
 
     Without `on_request` only those that a run judges which names none.
     """
@@ -45,9 +45,14 @@ def find_rule_scenarios(rule: Path, paths: Sequence[Path], *, on_request: bool =
     if not on_request and not paths:
         files, _ = split_on_request(files)
     found = [expand_expectations(read_scenario(p)) for p in files]
+    if not found and not paths and DEFAULT.is_dir():
+        # `detlab init` keeps rules and scenarios apart; there those of other rules say nothing of this one.
+        every = [expand_expectations(read_scenario(p)) for p in find_scenarios([DEFAULT])]
+        found = [scenario for scenario in every if any(expectations(scenario, rule))]
     if not found:
-        where = ", ".join(map(str, paths)) or str(folder)
-        raise HarnessError("no-scenarios", f"there is no scenario in {where}", help="name a folder with scenarios")
+        where = ", ".join(map(str, paths)) or f"{folder}, and none in {DEFAULT} names {rule.name}"
+        hint = f"name a folder with scenarios, or begin some: `detlab init {rule}`"
+        raise HarnessError("no-scenarios", f"there is no scenario in {where}", help=hint)
     return found
 
 

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
+from datetime import date, time, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ class ValueDigest:
         """Takes one value in."""
         match value:
             case None | bool() | int() | float() | msgspec.UnsetType():
+                self.mark(type(value).__name__, repr(value).encode())
+            case date() | time() | timedelta():
+                # PyYAML makes dates of texts that look like some.
                 self.mark(type(value).__name__, repr(value).encode())
             case str():
                 # A text and the enumeration that is spelled so mean the same.

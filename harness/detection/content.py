@@ -30,6 +30,9 @@ LARGEST_CONTENT_FILE = 256 << 20
 # since what lies above is somebody else's.
 FOLDERS_UPWARDS = 4
 
+MACRO_STUB = "STUB:"
+"""How the definition of a macro begins that nobody has filled in: a rule that calls it is refused."""
+
 Macro = Mapping[str, object]
 Stanzas = Mapping[str, Mapping[str, str]]
 

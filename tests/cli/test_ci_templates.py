@@ -88,3 +88,33 @@ def test_the_gitlab_template_and_the_hooks_call_commands_and_options_that_there_
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert {h["id"] for h in hooks} == {"detlab-lint", "detlab-run"}
     assert {h["entry"].split()[1] for h in hooks} <= set(list_subcommands())
+
+
+def read_instructions(path):
+    """The instructions of a container file, continued lines put together, with their words."""
+    text = re.sub(r"\\\n", " ", "\n".join(line for line in path.read_text().split("\n") if not line.startswith("#")))
+    return [tuple(line.split(maxsplit=1)) for line in text.split("\n") if line.strip()]
+
+
+def test_the_container_file_does_what_its_parts_need_of_one_another():
+    # No container is built here: each line is held against what the others and the command rely on.
+    lines = read_instructions(ROOT / "Containerfile")
+    assert {name for name, _ in lines} <= {
+        *("FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "ENTRYPOINT", "CMD"),
+    }
+    images = [text for name, text in lines if name == "FROM"]
+    assert images[0].removesuffix(" AS build") == images[1]
+    said = " ".join(text for _, text in lines)
+    venv = re.search(r"python -m venv (\S+) && \1/bin/python -m pip install \S+ \S+ \.", said)[1]
+    assert f"--from=build {venv} {venv}" in said
+    assert f"PATH={venv}/bin:$PATH" in said
+    user = dict(lines)["USER"]
+    assert re.search(rf"useradd \S+ --uid \d+ {user}\b", said)
+    assert user != "root"
+    order = [name for name, _ in lines]
+    assert order.index("USER") > max(i for i, name in enumerate(order) if name == "RUN")
+    # What `--since` calls is there.
+    assert re.search(r"apt-get install [^&]*\bgit\b", said)
+    assert json.loads(dict(lines)["ENTRYPOINT"]) == ["detlab"]
+    ran = subprocess.run([Path(sys.executable).with_name("detlab"), *json.loads(dict(lines)["CMD"])], timeout=60)
+    assert ran.returncode == 0

@@ -8,7 +8,7 @@ import sys
 from lsprotocol import types
 
 from harness.editor.open_document import COLOUR_NAMES
-from tests.editor.editor_session import PUBLISHED, ROOT, apply_edits, start_editor
+from tests.editor.editor_session import PUBLISHED, ROOT, SECONDS, apply_edits, start_editor
 
 SPL = PUBLISHED / "server.spl"
 
@@ -22,8 +22,11 @@ def test_rules_yaml_and_scenarios_are_looked_through_explained_completed_and_men
 
 async def spend_a_session(folder):
     # One server for all: what it costs is the start of its children.
-    async with start_editor(folder, manual="https://docs.example") as editor:
+    events = folder / "own.ndjson"
+    events.write_text('{"time": "2026-03-03T09:12:00Z", "AcmeVerdict": "odd", "Image": "a.exe"}\n')
+    async with start_editor(folder, manual="https://docs.example", events=str(events)) as editor:
         await write_a_rule(editor, folder / "rule.spl")
+        await name_a_field_of_own_events(editor, folder / "field.spl")
         await mend_the_published_rule(editor, folder / "server.spl")
         await write_yaml(editor, folder)
         await ask_for_colours(editor)
@@ -56,6 +59,20 @@ async def write_a_rule(editor, path):
 
     editor.client.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri)))
     assert await editor.wait_for(uri, None) == []
+
+
+async def name_a_field_of_own_events(editor, path):
+    uri = editor.open(path, "index=x | stats count by AcmeV\n| where DestinationI\n")
+    labels = []
+    # Events are read beside the work of the editor; nothing is offered of them before.
+    async with asyncio.timeout(SECONDS):
+        while "AcmeVerdict" not in labels:
+            offered = await editor.ask(types.TEXT_DOCUMENT_COMPLETION, uri, 0, 30)
+            labels = [item.label for item in offered.items]
+    assert offered.items[0].label == "AcmeVerdict"
+    offered = await editor.ask(types.TEXT_DOCUMENT_COMPLETION, uri, 1, 20)
+    known = next(item for item in offered.items if item.label == "DestinationIp")
+    assert "Sysmon/Operational 3" in known.detail
 
 
 async def mend_the_published_rule(editor, path):

@@ -185,12 +185,15 @@ def test_the_hooks_run_under_pre_commit(repository):
     if not (ROOT / ".git").exists():
         pytest.skip("pre-commit installs hooks from a repository, and this is none")
     own = environment(repository, PRE_COMMIT_HOME=str(repository.parent / "hooks"))
-    trial = [*commands, "try-repo", str(ROOT)]
+    # One environment for both hooks, of the last commit; `try-repo` would install anew at each call.
+    hooks = [{"id": "detlab-lint"}, {"id": "detlab-run", "args": ["."]}]
+    chosen = {"repos": [{"repo": str(ROOT), "rev": run_git(ROOT, "rev-parse", "HEAD").strip(), "hooks": hooks}]}
+    (repository / ".pre-commit-config.yaml").write_text(yaml.safe_dump(chosen))
+    commit(repository, "hooks")
 
     def try_hook(*arguments):
-        return subprocess.run(
-            [*trial, *arguments], cwd=repository, env=own, capture_output=True, text=True, check=False, timeout=580
-        )
+        run = [*commands, "run", *arguments]
+        return subprocess.run(run, cwd=repository, env=own, capture_output=True, text=True, check=False, timeout=900)
 
     ran = try_hook("detlab-lint", "--files", "server.spl")
     assert ran.returncode == 0, ran.stdout + ran.stderr

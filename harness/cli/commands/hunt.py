@@ -86,7 +86,9 @@ def format_hunt(covered: Sequence[Covered], sheet: Paper, *, every: bool, untrie
     finding = [each for each in ran if each.rows]
     failing = [each for each in covered if not each.runs]
     shown = sorted(ran if every else finding, key=rank_hits)
-    rows = [list_hit_cells(each) for each in shown]
+    # A Sigma rule is one rule in each language.
+    titles = Counter(each.title for each in covered if each.title)
+    rows = [list_hit_cells(each, apart=titles[each.title] > 1) for each in shown]
     lines = sheet.table(HITS_HEAD, rows, right=frozenset({2, 3})) if rows else []
     hits = sum(each.rows or 0 for each in finding)
     said = f"{format_count(len(covered), 'rule')}: {len(finding)} found {format_count(hits, 'row')}, "

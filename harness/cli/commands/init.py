@@ -12,9 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from harness.cli import options
+from harness.cli.commands.config import PAIRS
 from harness.cli.commands.run import choose_exit_code
+from harness.cli.macro_stubs import STUB_FILE, UNKNOWN_MACRO, list_missing_macros, write_macro_stubs
 from harness.cli.options import PATH
 from harness.cli.project_files import (
     CHECKS,
@@ -32,13 +35,13 @@ from harness.cli.screen import out, paper
 from harness.cli.sigma_options import expand_rule
 from harness.detection.language import list_languages
 from harness.detection.project_content import PATH_KEYS
-from harness.diagnostics import HarnessError
+from harness.diagnostics import HarnessError, SourceError, Span
 from harness.report.console import format_count
 from harness.report.formats.terminal import Terminal
 from harness.report.json_document import VERSION, dumps
 from harness.report.report import Report
 from harness.rule_draft import RuleDraft, draft_for_rule
-from harness.run import run_scenarios
+from harness.run import Bench, run_scenarios
 from harness.run_options import RunOptions
 from harness.scenario.foreign_rule import KNOWN
 from harness.scenario.pack import DEFAULT, behaviour_folders
@@ -76,21 +79,27 @@ def command(rule: Path | None, checks: str, force: bool, chosen: RunOptions, as_
     files = [] if checks == "none" else [build_check_file(checks)]
     drafted: RuleDraft | None = None
     refusal: HarnessError | None = None
-    settings = take_content_in(force=force)
+    settings = take_content_in(force=force) | take_choices_in()
     if rule is not None:
-        drafted, refusal = draft_first_form(bring_rule_in(rule, force=force), chosen)
+        rule = bring_rule_in(rule, force=force)
+        drafted, refusal = draft_first_form(rule, chosen)
+        if isinstance(refusal, SourceError) and refusal.code == UNKNOWN_MACRO:
+            refusal = leave_stubs(rule, refusal.span, chosen) or refusal
+    settings = name_stub_file(settings)
     scenarios = build_scenarios(drafted) if drafted is not None else []
-    settings |= describe_inputs(drafted)
+    settings = add_to_present(settings | describe_inputs(drafted))
     schemas = import_module("harness.telemetry.document_schemas")
     behaviours = behaviour_folders(DEFAULT / "any.yaml")
     editor = build_schema_files({name: schemas.build_schema(name, behaviours) for name in ("scenario", "settings")})
-    write_project_files([build_settings_file(settings), *scenarios, *editor, *files], force=force)
+    planned = [build_settings_file(settings), *scenarios, *editor, *files]
+    write_project_files(planned, force=force)
     readme = build_readme_file()
     if readme is not None:
         # A line is added to what is there, which is no writing over.
         write_project_files([readme], force=True)
-    written = [*(str(each.path) for each in [build_settings_file(settings), *scenarios, *editor, *files]), "README.md"]
-    outcomes = judge_written(scenarios, settings, chosen)
+    stubs = [str(STUB_FILE)] if refusal is not None and refusal.code == UNKNOWN_MACRO else []
+    written = [*(str(each.path) for each in planned), *stubs, "README.md"]
+    outcomes = judge_written(scenarios, chosen)
     return tell_project(written, drafted, refusal, outcomes, as_json=as_json)
 
 
@@ -108,6 +117,28 @@ def draft_first_form(rule: Path, chosen: RunOptions) -> tuple[RuleDraft | None, 
     except HarnessError as error:
         refusal = error
     return None, refusal
+
+
+def leave_stubs(rule: Path, at: Span, chosen: RunOptions) -> HarnessError | None:
+    """Stubs for the macros that a rule calls in vain, and what to do now; None where it calls none."""
+    missing = {name: None for form in expand_rule(rule, chosen.sigma) for name in list_missing(form, chosen)}
+    return write_macro_stubs(rule, list(missing), at) if missing else None
+
+
+def list_missing(form: Path, chosen: RunOptions) -> list[str]:
+    """The macros that one form of a rule calls in vain."""
+    with Bench(chosen) as bench:
+        return list(list_missing_macros(form, chosen, bench.settings(form)))
+
+
+def name_stub_file(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the file of stubs among the macros, where it is there: one filled in counts too."""
+    given = settings.get("macros", [])
+    named = [given] if isinstance(given, str) else list(given)
+    if not STUB_FILE.is_file() or STUB_FILE.as_posix() in named:
+        return settings
+    whole = [*named, STUB_FILE.as_posix()]
+    return {**settings, "macros": whole[0] if len(whole) == 1 else whole}
 
 
 def refuse_present_settings(*, force: bool) -> None:
@@ -162,6 +193,28 @@ def take_content_in(*, force: bool) -> dict[str, Any]:
     return found
 
 
+def take_choices_in() -> dict[str, Any]:
+    """What else the command line says of rules, as keys of the settings: a run without these options is the same."""
+    context = click.get_current_context()
+    given = {n for n in context.params if context.get_parameter_source(n) is ParameterSource.COMMANDLINE}
+    found: dict[str, Any] = {key: dict(context.params[option]) for option, key in PAIRS.items() if option in given}
+    return found | {name: context.params[name] for name in ("dialect", "zone") if name in given}
+
+
+def add_to_present(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings over those that the project had before, if --force was said of one."""
+    place = Path(SETTINGS_FILE)
+    project = import_module("harness.scenario.settings").read_project(place) if place.is_file() else None
+    present: dict[str, Any] = (project.document.value if project is not None else None) or {}
+    for key, value in settings.items():
+        before = present.get(key)
+        present = {
+            **present,
+            key: {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value,
+        }
+    return present
+
+
 def describe_inputs(drafted: RuleDraft | None) -> dict[str, Any]:
     """Names of inputs that a rule asks for, as keys of the settings."""
     found: dict[str, Any] = {}
@@ -195,14 +248,16 @@ def build_scenarios(drafted: RuleDraft) -> list[PlannedFile]:
     return files
 
 
-def judge_written(files: Sequence[PlannedFile], settings: dict[str, Any], chosen: RunOptions) -> Outcomes | None:
+def judge_written(files: Sequence[PlannedFile], chosen: RunOptions) -> Outcomes | None:
     """What `detlab run` says of the scenarios that were written; None where there are none."""
     paths = [each.path for each in files if each.path.suffix == ".yaml"]
     if not paths:
         return None
-    project = import_module("harness.scenario.settings").read_project(Path(SETTINGS_FILE))
-    usual = {**chosen.usual, **project.settings.named_conditions}
-    return run_scenarios(paths, replace(chosen, usual=usual, jobs=1, limits=replace(chosen.limits, isolated=False)))
+    choice = import_module("harness.project_choice")
+    limits = replace(chosen.limits, isolated=False)
+    # By the files alone, as the next `detlab run` does.
+    own = RunOptions(engine=chosen.engine, sigma=chosen.sigma, jobs=1, limits=limits)
+    return run_scenarios(paths, choice.apply_project(own, choice.read_checked_project(Path(SETTINGS_FILE))))
 
 
 def tell_project(

@@ -21,6 +21,8 @@ from harness.report.formats.terminal import Terminal
 from harness.report.report import format
 from harness.run import run_scenarios
 from harness.run_options import RunOptions
+from harness.scenario.pack import DEFAULT
+from harness.scenario.project import SETTINGS_FILE
 from harness.verdict.verdict import Outcomes
 
 
@@ -133,6 +135,9 @@ def on_events(
 
 def judge(paths: tuple[Path, ...], chosen: RunOptions) -> Outcomes:
     """Everything that is found out of these paths, progress shown; finding no scenario is an error."""
+    if not paths and not DEFAULT.is_dir() and Path(SETTINGS_FILE).is_file():
+        hint = "`detlab init RULE` makes one from a rule, `detlab new scenario` begins one"
+        raise HarnessError("no-scenarios", "this project has no folder scenarios", help=hint)
     progress = ProgressLine()
     try:
         outcomes = run_scenarios(paths, chosen, progress)

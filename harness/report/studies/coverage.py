@@ -58,13 +58,14 @@ def rank_hits(covered: Covered) -> tuple[int, int, str]:
     return LEVELS.index(level) if level in LEVELS else len(LEVELS), -(covered.rows or 0), str(covered.subject.path)
 
 
-def list_hit_cells(covered: Covered) -> list[str]:
-    """A rule that finds something, in a line."""
+def list_hit_cells(covered: Covered, *, apart: bool = False) -> list[str]:
+    """A rule that finds something, in a line; `apart` names its language, since another rule has its title."""
     hits = covered.hits
     assert hits is not None
     # One host is worth more by its name than by its number.
     hosts = escape_controls(next(iter(hits.hosts))) if len(hits.hosts) == 1 else f"{len(hits.hosts):,}"
     name = covered.title or covered.subject.path.name
+    name = f"{covered.subject.path.suffix.lstrip('.').upper()}: {name}" if apart else name
     times = [format_hit_time(moment) for moment in (hits.first, hits.last)]
     return [escape_controls(name), escape_controls(covered.level), f"{hits.rows:,}", hosts, *times]
 

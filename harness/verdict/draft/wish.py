@@ -115,6 +115,9 @@ EVERYDAY: tuple[tuple[str, str], ...] = (
     (r"(?i)command_?line$|^process$|_process$", "example.exe --run"),
     (r"(?i)(pid|process_?id\w*|logonid|sessionid|count|size|bytes)$", "4711"),
     (r"(?i)(user|username|account\w*|src_user)$", "alice"),
+    # System fields of Windows' logs: readers take them as the numbers and the account that they are.
+    (r"^(Opcode|Level|Task|Version|Keywords)$", "0"),
+    (r"^(UserID|Security_ID|.*Sid)$", "S-1-5-21-1004336348-1177238915-682003330-1001"),
     (r"(?i)(guid|_id|id)$", "0f0e0d0c-0b0a-4908-8706-050403020100"),
     (r"(?i)(domain\w*|query\w*|hostname|url)$", "www.example.com"),
 )

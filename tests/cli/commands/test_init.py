@@ -95,7 +95,7 @@ def test_a_rule_that_cannot_be_read_is_refused_with_its_place(empty):
     ran = detlab("init", empty / "bad.spl")
     assert (ran.code, ran.err.splitlines()[:2]) == (
         2,
-        ["error[unknown-macro]: no macro is called `acme`", " --> rules/bad.spl:1:1"],
+        ["error[unknown-macro]: bad.spl calls 1 macro that nobody has defined: `acme`", " --> rules/bad.spl:1:1"],
     )
     (empty / "macros.conf").write_text("[acme]\ndefinition = index=acme\n")
     ran = detlab("init", "rules/bad.spl", "--macros", empty / "macros.conf", "--force")
@@ -131,3 +131,49 @@ def test_a_rule_of_no_known_suffix_gets_that_of_its_language(empty):
     (empty / "encoded.txt").write_text(CQL)
     assert detlab("init", empty / "encoded.txt", "--json").document["language"] == "cql"
     assert (empty / "project" / "rules" / "encoded.cql").is_file()
+
+
+def test_macros_that_nobody_defined_are_stubs_that_are_refused_until_they_are_filled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules").mkdir()
+    rule = tmp_path / "rules" / "calls.spl"
+    rule.write_text('`endpoints` EventCode=3 `known("Image", "x")` | stats count by Image | search `endpoints`\n')
+    ran = detlab("init", "rules/calls.spl", "--in-process")
+    assert ran.code == 2
+    assert "calls.spl calls 2 macros that nobody has defined: `endpoints`, `known(2)`" in ran.err
+    assert "detlab init --force rules/calls.spl" in ran.err
+    stubs = tmp_path / "content" / "macros.conf"
+    assert "wrote content/macros.conf" in ran.out
+    assert "\nmacros: content/macros.conf\n" in (tmp_path / "detlab.yaml").read_text()
+    assert "[endpoints]\ndefinition = STUB: what `endpoints` stands for\n" in stubs.read_text()
+    assert "[known(2)]\nargs = a1, a2\n" in stubs.read_text()
+    # Neither an empty answer nor a quiet rule comes of it, in any command.
+    (tmp_path / "events.ndjson").write_text('{"EventCode": 3}\n')
+    for command in (["lint", "rules/calls.spl"], ["query", "rules/calls.spl", "--events", "events.ndjson"]):
+        ran = detlab(*command)
+        assert ran.code in (1, 2)
+        assert "error[macro-stub]: the macro `endpoints` is a stub" in ran.out + ran.err
+    filled = stubs.read_text().replace("STUB: what `endpoints` stands for", "index=*")
+    stubs.write_text(filled)
+    # The first is filled in now; what a person wrote stays as it is.
+    assert "error[macro-stub]: the macro `known(2)` is a stub" in detlab("lint", "rules/calls.spl").out
+    assert detlab("init", "--force", "rules/calls.spl", "--in-process").code == 2
+    assert stubs.read_text() == filled
+    stubs.write_text(filled.replace("STUB: what `known(2)` stands for", "$a1$=*"))
+    assert detlab("init", "--force", "rules/calls.spl", "--in-process").code in (0, 2)
+    assert detlab("lint", "rules/calls.spl").code == 0
+
+
+def test_what_init_was_told_of_a_rule_holds_for_every_command_after_it(empty):
+    (empty / "asked.cql").write_text('test(?Name != "*")\n| ImageFileName=?Name #event_simpleName=ProcessRollup2\n')
+    ran = detlab("init", empty / "asked.cql")
+    assert ran.code == 2
+    assert "= help: say what it is run with: --param Name=VALUE" in ran.err
+    assert "this project has no folder scenarios" in detlab("run").err
+    (empty / "project" / "detlab.yaml").write_text("sensors: [falcon]\n")
+    assert detlab("init", "--force", empty / "asked.cql", "--param", "Name=a.exe").code == 0
+    written = yaml.safe_load((empty / "project" / "detlab.yaml").read_text())
+    assert written == {"sensors": ["falcon"], "parameters": {"Name": "a.exe"}}
+    assert detlab("run").code == 0
+    # Studies find the scenarios, which init keeps apart from the rules.
+    assert "2 expectations" in detlab("mutate", "rules/asked.cql").out

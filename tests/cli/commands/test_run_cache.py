@@ -243,3 +243,19 @@ def test_what_has_no_known_content_has_no_digest():
         ValueDigest().add(Settings(macros={"a": {"b": object()}}))
     assert ValueDigest().add({"a": 1, "b": "2"}).text() == ValueDigest().add({"b": "2", "a": 1}).text()
     assert len({ValueDigest().add(v).text() for v in (1, 1.0, "1", True, None, [1], (1, 2), {1}, b"1")}) == 9
+
+
+def test_a_converted_rule_is_found_again_until_its_sigma_text_changes(project):
+    (project / "scenarios" / "shell.yml").write_text(
+        "title: Call\nid: 5f5b8f1e-3b1f-4d59-8d2c-111111111111\nstatus: test\ndate: 2026-01-01\n"
+        "logsource: {product: windows, category: network_connection}\n"
+        "detection:\n  selection: {DestinationPort: 443}\n  condition: selection\n"
+    )
+    (project / "scenarios" / "attack.yaml").write_text(
+        FILES["scenarios/attack.yaml"] + "  - {rule: shell.yml.spl, outcome: true positive}\n"
+    )
+    assert "shell.yml.spl" in list_fresh(judge())
+    assert list_fresh(judge()) == set()
+    sigma = project / "scenarios" / "shell.yml"
+    sigma.write_text(sigma.read_text().replace("title: Call", "title: Calls"))
+    assert list_fresh(judge()) == {"shell.yml.spl"}

@@ -114,7 +114,7 @@ def saved_text(saved: Mapping[str, str], name: str) -> str | None:
 def note_missing_saved_query(meaning: Session, part: SavedCall) -> Pipeline:
     """No steps at all for a saved query that is not at hand, and a word about it."""
     message = f"the saved query `{part.name}` is not at hand"
-    near = did_you_mean(part.name, meaning.settings.saved)
+    near = did_you_mean(part.name, meaning.settings.saved) or "name a file that has it: --saved FILE"
     if meaning.dialect is Strictness.STRICT or meaning.switch("missing-content") == "refuse":
         raise SourceError("missing-saved-query", message, part.span, help=near)
     meaning.tell("missing-saved-query", part.name, f"{message}; events pass it unchanged", part.span, near)

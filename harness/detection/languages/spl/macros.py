@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from harness.detection.content import MACRO_STUB
 from harness.detection.language import Settings
 from harness.detection.languages.spl.lexer import LITERAL_STAR, QUOTED, ExpandedText
 from harness.detection.languages.spl.macro_evaluation import evaluate_macro
@@ -125,6 +126,10 @@ def definition(name: str, arguments: list[str], settings: Settings, span: Span) 
         return "search *"
     if known is None:
         raise build_unknown_macro_error(name, key, macros, span)
+    if str(known.get("definition", "")).startswith(MACRO_STUB):
+        message = f"the macro `{key}` is a stub: nobody has said what it stands for"
+        hint = "write its definition where `detlab init` has left the stub, content/macros.conf"
+        raise SourceError("macro-stub", message, span, help=hint)
     given = known.get("args") or ()
     names = [n.strip() for n in given.split(",") if n.strip()] if isinstance(given, str) else [str(n) for n in given]  # type: ignore[attr-defined]
     values = bind_macro_arguments(names, arguments, span)
@@ -147,7 +152,7 @@ def build_unknown_macro_error(name: str, key: str, macros: Macros, span: Span) -
         several = " or ".join(map(str, counts)) + (" argument" if counts == [1] else " arguments")
         own = key.partition("(")[2].rstrip(")") or "0"
         return SourceError("macro-arguments", f"macro `{name}` takes {several}, not {own}", span)
-    hint = did_you_mean(key, [*macros, *STANDARD]) or "give its definition in a macros file"
+    hint = did_you_mean(key, [*macros, *STANDARD]) or "name a macros.conf that has it: --macros FILE"
     return SourceError("unknown-macro", f"no macro is called `{key}`", span, help=hint)
 
 
