@@ -261,7 +261,7 @@ class Bench:
         return self.contents[folder].settings(self.options.settings)
 
     def stored(self, events: Sequence[Path], window: TimeStretch | None = None) -> TelemetryStore:
-        """What was recorded: a lake or a store is read where it lies, what is large becomes one, all else is at hand."""
+        """What was recorded: a lake or store is read where it lies, what is large becomes one, all else is at hand."""
         if self.options.lake is not None:
             # Imported by name: few have a lake.
             return import_module("harness.verdict.lake_store").LakeStore(self.engine, self.options.lake)  # type: ignore[no-any-return]

@@ -186,15 +186,24 @@ def save(_: RestCall, job: Job) -> None:
 
 
 def pause(_: RestCall, job: Job) -> None:
-    """Shows a job as waiting until somebody lets it go on."""
-    job.paused = job.outcome is None
+    """Stops a job where it is until somebody lets it go on."""
+    if job.outcome is None:
+        job.run.pause(paused=True)
+        job.paused = True
+
+
+def go_on(_: RestCall, job: Job) -> None:
+    """Lets a paused job run on."""
+    if job.paused:
+        job.run.pause(paused=False)
+        job.paused = False
 
 
 ACTIONS: dict[str, Callable[[RestCall, Job], None]] = {
     "cancel": lambda call, job: call.state.jobs.remove(job),
     "finalize": finalize,
     "pause": pause,
-    "unpause": lambda _, job: setattr(job, "paused", False),
+    "unpause": go_on,
     "touch": lambda _, job: job.touch(),
     "setttl": set_ttl,
     "setpriority": set_priority,

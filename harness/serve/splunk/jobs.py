@@ -61,7 +61,7 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Whether it has come to its end."""
-        return self.outcome is not None and not self.paused
+        return self.outcome is not None
 
     def touch(self) -> None:
         """Notes that somebody looked at it."""
@@ -184,7 +184,7 @@ def describe_progress(job: Job) -> dict[str, Any]:
         "isDone": job.is_done,
         "isFailed": job.state == "FAILED",
         "isFinalized": job.finalized,
-        "isPaused": job.paused,
+        "isPaused": job.paused and not job.is_done,
         "isPreviewEnabled": job.preview,
         "isSaved": job.saved,
         "isSavedSearch": bool(job.label),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 """Spark's types of numbers; a decimal has its digits behind it."""
-# What deltalake cannot do for Spark: a file of such a table also has rows that were deleted, or columns under other names.
+# What the files alone do not say: which of their rows were deleted, under which names their columns go.
 DELTA_FEATURES_IN_FILES = ("deletionVectors", "columnMapping")
 
 
