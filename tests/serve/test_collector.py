@@ -191,7 +191,8 @@ def test_events_whose_reader_fails_are_texts_and_the_log_says_so(own_server, tmp
     (tmp_path / "data" / "texts").write_text("")
     server = own_server("--plain")
     server.send({"event": {"n": 5}, "sourcetype": "shop"}, {"event": {"n": 6}, "sourcetype": "shop"})
-    assert server.search("search index=main n=5 | table sourcetype _raw") == [{"sourcetype": "shop", "_raw": '{"n": 5}'}]
+    (found,) = server.search("search index=main n=5 | table sourcetype _raw")
+    assert found == {"sourcetype": "shop", "_raw": '{"n": 5}'}
     said = server.stop()
     assert "the reader of ndjson failed on received events, 2 of sourcetype shop" in said
     assert "are kept as plain text: FileExistsError" in said
