@@ -80,8 +80,14 @@ def choose_lake(name: str | None, given: Mapping[str, Any]) -> LakeTable | None:
     )
 
 
-def refuse_two_sources(events: Sequence[Path], lake: LakeTable | None) -> None:
-    """Raises HarnessError unless events come from exactly one place."""
-    if bool(events) == (lake is not None):
-        message = "--events and --lake are two places of events" if events else "it is not said where events are"
-        raise HarnessError("usage", message, help="name files with --events, or a table with --lake")
+def refuse_sources(events: Sequence[Path], lake: LakeTable | None, *, product: bool, last: str | None) -> None:
+    """Raises HarnessError unless events come from exactly one place; a product has events of its own."""
+    hint = "name files with --events, or a table with --lake"
+    if events and lake:
+        raise HarnessError("usage", "--events and --lake are two places of events", help=hint)
+    if not (events or lake or product):
+        raise HarnessError("usage", "it is not said where events are", help=hint)
+    if product and lake:
+        raise HarnessError("usage", "a product has no table of a lake", help="leave out --lake, or name another engine")
+    if last and (events or not product):
+        raise HarnessError("usage", "--last is said of a product's own events", help="leave out --last")

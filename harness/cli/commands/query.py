@@ -13,7 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
-from harness.cli.lake_options import add_lake_options, refuse_two_sources
+from harness.cli.lake_options import add_lake_options, refuse_sources
 from harness.cli.options import PATH, add_product_options, in_child, list_chosen_engines
 from harness.cli.project_settings import default_of_gate
 from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
@@ -187,6 +187,11 @@ def query_one(rule: Path, events: Sequence[Path], options: RunOptions, *, explai
 @click.option("--events", multiple=True, type=PATH, metavar="PATH", help="A log file, or a folder of them.")
 @click.option("--by", type=click.Choice(["cause"]), help="Count alerts by what caused the events, where that is known.")
 @click.option("--every", metavar="DURATION", help="With --by on a world: run the rule on each such stretch alone.")
+@click.option(
+    "--last",
+    metavar="DURATION",
+    help="Without --events: how far back a product's own events are searched (default: 1d).",
+)
 @add_lake_options
 @add_product_options
 @add_rule_options
@@ -196,6 +201,7 @@ def command(
     lake: LakeTable | None,
     by: str | None,
     every: str | None,
+    last: str | None,
     product: Mapping[str, Any],
     chosen: RunOptions,
     as_json: bool,
@@ -213,12 +219,15 @@ def command(
     detlab query my.cql --events fdr/ --json | jq .rows
     detlab query -e 'EventCode=1 | stats count by Image' --events capture.evtx
     detlab query my.spl --events capture.evtx --engine splunk
+    detlab query my.spl --engine splunk --last 7d
     detlab query my.spl --lake /lake/connections --lake-time at --lake-field host=device --engine spark
     """
-    refuse_two_sources(events, lake)
+    elsewhere = list_chosen_engines() != (chosen.engine,)
+    refuse_sources(events, lake, product=elsewhere, last=last)
+    if elsewhere:
+        asked = {**product, "last": last}
+        return query_elsewhere(rule, events, chosen, asked, as_json=as_json, counted=bool(by or every))
     chosen = replace(chosen, lake=lake)
-    if list_chosen_engines() != (chosen.engine,):
-        return query_elsewhere(rule, events, chosen, product, as_json=as_json, counted=bool(by or every))
     # Each stretch is a unit of work of its own, and so is each of several rules.
     code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every))
     if code is not None:
