@@ -11,7 +11,7 @@ import click
 
 from harness.cli.options import Decorated, parse_pairs
 from harness.cli.project_settings import current_project
-from harness.detection.lake import UNITS, LakeTable
+from harness.detection.lake import UNITS_OF_TIME, LakeTable
 from harness.diagnostics import HarnessError, did_you_mean
 
 LAKE_OPTIONS = (
@@ -22,7 +22,11 @@ LAKE_OPTIONS = (
     ),
     click.option("--lake-time", default="", metavar="COLUMN", help="Which column of the table is the events' time."),
     click.option(
-        "--lake-unit", type=click.Choice(list(UNITS)), default="s", show_default=True, help="What its numbers count."
+        "--lake-unit",
+        type=click.Choice(list(UNITS_OF_TIME)),
+        default="s",
+        show_default=True,
+        help="What its numbers count.",
     ),
     click.option(
         "--lake-event", default="", metavar="COLUMN", help="Whole numbers that rise in the order of recording."
@@ -80,7 +84,9 @@ def choose_lake(name: str | None, given: Mapping[str, Any]) -> LakeTable | None:
     )
 
 
-def refuse_sources(events: Sequence[Path], lake: LakeTable | None, *, product: bool, last: str | None) -> None:
+def refuse_sources(
+    events: Sequence[Path], lake: LakeTable | None, *, product: bool, last: str | None, counted: bool
+) -> None:
     """Raises HarnessError unless events come from exactly one place; a product has events of its own."""
     hint = "name files with --events, or a table with --lake"
     if events and lake:
@@ -89,5 +95,7 @@ def refuse_sources(events: Sequence[Path], lake: LakeTable | None, *, product: b
         raise HarnessError("usage", "it is not said where events are", help=hint)
     if product and lake:
         raise HarnessError("usage", "a product has no table of a lake", help="leave out --lake, or name another engine")
+    if counted and lake:
+        raise HarnessError("usage", "nobody knows who caused a lake's events", help="leave out --by and --every")
     if last and (events or not product):
         raise HarnessError("usage", "--last is said of a product's own events", help="leave out --last")

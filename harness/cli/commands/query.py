@@ -223,17 +223,23 @@ def command(
     detlab query my.spl --lake /lake/connections --lake-time at --lake-field host=device --engine spark
     """
     elsewhere = list_chosen_engines() != (chosen.engine,)
-    refuse_sources(events, lake, product=elsewhere, last=last)
+    counted = bool(by or every)
+    refuse_sources(events, lake, product=elsewhere, last=last, counted=counted)
     if elsewhere:
         asked = {**product, "last": last}
-        return query_elsewhere(rule, events, chosen, asked, as_json=as_json, counted=bool(by or every))
+        return query_elsewhere(rule, events, chosen, asked, as_json=as_json, counted=counted)
     chosen = replace(chosen, lake=lake)
     # Each stretch is a unit of work of its own, and so is each of several rules.
-    code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every))
+    code = in_child(chosen.limits, engine=chosen.engine, whole=not counted)
     if code is not None:
         return code
-    if by or every:
+    if counted:
         return show_studies(rule, chosen, lambda own: show_census(own, events, chosen, every), as_json=as_json)
+    return query_here(rule, events, chosen, as_json=as_json, verbose=verbose)
+
+
+def query_here(rule: Path, events: tuple[Path, ...], chosen: RunOptions, *, as_json: bool, verbose: bool) -> int:
+    """The rule on an engine that runs plans."""
     # Of several forms each is told, so one that is left when the others were refused is told as one of several.
     if len(list_published(rule, chosen.sigma)) > 1:
         return inquire([rule], events, chosen, as_json=as_json, verbose=verbose)

@@ -184,7 +184,7 @@ def describe_progress(job: Job) -> dict[str, Any]:
         "isDone": job.is_done,
         "isFailed": job.state == "FAILED",
         "isFinalized": job.finalized,
-        "isPaused": job.paused and not job.is_done,
+        "isPaused": job.paused,
         "isPreviewEnabled": job.preview,
         "isSaved": job.saved,
         "isSavedSearch": bool(job.label),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.detection.engines.spark.files import quote_spark_name
-from harness.detection.lake import UNITS, LakeTable
+from harness.detection.lake import UNITS_OF_TIME, LakeTable
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind
 from harness.diagnostics import HarnessError, did_you_mean
 
@@ -92,9 +92,9 @@ def present_lake_time(held: str, kind: str, unit: str, per_second: float) -> str
     number = kind.partition("(")[0] in NUMBERS
     if number:
         made = f"CAST({held} AS DOUBLE)"
-        divisor = UNITS[unit]
+        divisor = UNITS_OF_TIME[unit]
     else:
-        made, divisor = f"CAST(unix_micros(try_cast({held} AS TIMESTAMP)) AS DOUBLE)", UNITS["us"]
+        made, divisor = f"CAST(unix_micros(try_cast({held} AS TIMESTAMP)) AS DOUBLE)", UNITS_OF_TIME["us"]
     value = made if divisor == per_second else f"({made} * {per_second!r}D / {divisor!r}D)"
     return value if per_second == 1 else f"floor({value})"
 
@@ -114,7 +114,7 @@ def present_lake(
         raise HarnessError("no-time", f"{lake.table} has no column `{time_field}`", help=hint)
     plain = {n: n for n in held if n not in {*wanted.values(), lake.event, *lake.constants}}
     made = {f: present_lake_column(*held[c]) for f, c in {**plain, **lake.fields}.items() if f != time_field}
-    unit = lake.unit if lake.time else next(u for u, n in UNITS.items() if n == per_second)
+    unit = lake.unit if lake.time else next(u for u, n in UNITS_OF_TIME.items() if n == per_second)
     time = present_lake_time(*held[lake.time or time_field], unit, per_second)
     sql = {time_field: time, **{f: s for f, (s, _) in made.items()}}
     # Numbers that a table does not have come in the order of its files.
