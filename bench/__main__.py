@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import languages, readers, rule_sets, rules, sigma, simulation, slopes, start, studies
+from bench import languages, readers, rule_sets, rules, sigma, simulation, slopes, spark, start, studies
 from bench.measure import Bench, Line, Measure, Unmeasured, break_line
 from bench.page import encode_lines, format_page, format_table
 from bench.process import ROOT, CommandFailed
 
-FAMILIES = (rules, readers, rule_sets, sigma, studies, languages, start, simulation, slopes)
+FAMILIES = (rules, readers, rule_sets, sigma, studies, languages, start, simulation, slopes, spark)
 INTERRUPTED = 130
 MEASURES: dict[str, Measure] = {each.name: each for family in FAMILIES for each in family.MEASURES}
 

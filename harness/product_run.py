@@ -32,13 +32,15 @@ from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, split_on_request
 from harness.scenario.scenario import Scenario, judged_by, read_scenario
-from harness.telemetry.events.event import TIME
+from harness.telemetry.events.event import TIME, Telemetry
 from harness.telemetry.platform import platform
 from harness.telemetry.simulation.world.simulate_world import ProgressCallback
+from harness.telemetry.store.reader import TimeStretch
 from harness.verdict.engine_differences import EngineDifference
 from harness.verdict.expected_case import ExpectedCase, broken_at, verdict
 from harness.verdict.judge import Trial, TrialResult
 from harness.verdict.product_alerts import BENIGN_PART, SentParts, build_alerts, is_row_by_row, split_by_cause
+from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, outcome
 
 # Epoch seconds in the year 2096, which both products take.
@@ -140,7 +142,7 @@ class ProductBench:
         missing = self.store.name_missing_content(used) if used else []
         if missing:
             message = f"{self.store.product} does not have what the rule looks up: {', '.join(missing)}"
-            raise HarnessError("cannot-supply", message, help="upload it there under that name")
+            raise HarnessError("cannot-supply", message, help=self.store.lookup_hint)
         return sent
 
     def search(self, sent: SentQuery, enclosure: Enclosure, trial: Trial, until: int | None = None) -> ProductAnswer:
@@ -302,13 +304,36 @@ def judge_case(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductRows:
-    """The rows of a rule on recorded events that were sent to a product."""
+    """The rows of a rule on a product, of `events` that were sent to it, None where it was asked for its own."""
 
     rule: Path
     product: str
     rows: ResultRows
-    events: int
+    events: int | None
     remarks: tuple[str, ...]
+
+
+def build_sent_trial(there: ProductBench, rule: Path, store: TelemetryStore, options: RunOptions) -> Trial:
+    """A rule set against events for a product. Raises HarnessError where it is in another language."""
+    trial = there.local.trial(rule, "lenient", store, there.local.conditions(rule), options.switches)
+    if trial.rule.language != there.language.name:
+        message = f"{there.store.product} does not run rules in {trial.rule.language.upper()}"
+        raise HarnessError("usage", message, help=f"name a rule in {there.language.name.upper()}")
+    return trial
+
+
+def query_own_events(
+    rule: Path, options: RunOptions, engine: str, choice: ProductChoice, stretch: TimeStretch
+) -> ProductRows:
+    """Searches what a product holds itself by the rule's text, macros written out; nothing is made or changed there."""
+    with Bench(options) as bench, ProductBench(engine, bench, choice) as there:
+        # Its schema is unknown here: the text alone goes there.
+        trial = build_sent_trial(there, rule, TelemetryStore(bench.engine, lambda _: Telemetry()), options)
+        sent = there.prepare(trial)
+        answer = there.store.search(sent.query.source.text, stretch.begin / 1e6, stretch.end / 1e6)
+        return ProductRows(
+            rule=rule, product=there.run.product, rows=answer.rows, events=None, remarks=tuple(answer.remarks)
+        )
 
 
 def query_product(
@@ -320,10 +345,7 @@ def query_product(
         if store.streamed:
             message = f"a store of events is not sent to {there.store.product}"
             raise HarnessError("cannot-supply", message, help="name the files that it was made of")
-        trial = bench.trial(rule, "lenient", store, bench.conditions(rule), options.switches)
-        if trial.rule.language != there.language.name:
-            message = f"{there.store.product} does not run rules in {trial.rule.language.upper()}"
-            raise HarnessError("usage", message, help=f"name a rule in {there.language.name.upper()}")
+        trial = build_sent_trial(there, rule, store, options)
         sent = there.prepare(trial)
         with there.deposit(collect_parts(trial)) as enclosure:
             answer = there.search(sent, enclosure, trial)

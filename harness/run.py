@@ -270,7 +270,10 @@ class Bench(ChosenRules):
         return Trial(rule=rule, query=query, store=store, conditions=chosen.conditions, settings=chosen.settings)
 
     def stored(self, events: Sequence[Path], window: TimeStretch | None = None) -> TelemetryStore:
-        """What was recorded: a store is read where it lies, what is large becomes one, all else is at hand."""
+        """What was recorded: a lake or store is read where it lies, what is large becomes one, all else is at hand."""
+        if self.options.lake is not None:
+            # Imported by name: few have a lake.
+            return import_module("harness.verdict.lake_store").LakeStore(self.engine, self.options.lake)  # type: ignore[no-any-return]
         return self.recordings.open(self.engine, events, window)
 
     def query(

@@ -13,6 +13,7 @@ from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
 from harness.supervisor import Limits, default_memory
 
 if TYPE_CHECKING:
+    from harness.detection.lake import LakeTable
     from harness.telemetry.indexing.plain_text import Input
 
 DEFAULT_LIMITS = Limits(seconds=DEFAULT_PATIENCE, memory=default_memory())
@@ -28,7 +29,7 @@ class RunOptions:
     without it they are no events. `sigma` says how Sigma rules are converted. `jobs` processes share the work, one for
     each processor unless given. `detailed` is whether verdicts carry what a page shows of them. Of all files only those
     are judged that a change in git since the commit `since` touches, and of these only every n-th from the i-th on by
-    `shard` (i, n).
+    `shard` (i, n). A query reads the table `lake` where it names one, in place of files.
     """
 
     engine: str = "duckdb"
@@ -49,3 +50,4 @@ class RunOptions:
     since: str | None = None
     shard: tuple[int, int] | None = None
     cache: Path | None = None
+    lake: LakeTable | None = None

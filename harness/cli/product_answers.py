@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from harness.cli.sigma_options import expand_rule
 from harness.detection.remote_engine import ProductChoice
 from harness.diagnostics import HarnessError
 from harness.product_comparison import Local, compare_runs, index_verdicts
-from harness.product_run import ProductRun, query_product, reach_product, run_on_product
+from harness.product_run import ProductRun, query_own_events, query_product, reach_product, run_on_product
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import row_objects
 from harness.report.formats.terminal import Terminal
@@ -26,6 +27,8 @@ from harness.report.json_document import VERSION, dumps
 from harness.report.report import Report, format
 from harness.run import run_scenarios
 from harness.run_options import RunOptions
+from harness.telemetry.simulation.behaviour import parse_duration
+from harness.telemetry.store.reader import TimeStretch
 from harness.verdict.engine_differences import EngineDifference
 
 
@@ -214,6 +217,17 @@ def encode_difference(difference: EngineDifference) -> dict[str, Any]:
     }
 
 
+def look_back(text: str) -> TimeStretch:
+    """From so long ago until now. Raises HarnessError for what is no duration."""
+    try:
+        back = parse_duration(text)
+    except ValueError as error:
+        raise HarnessError("wrong-duration", f"--last is {error}", help="write --last 1d") from error
+    # Up to the next whole second: an event that has just arrived is one of them.
+    now = int(time.time()) + 1
+    return TimeStretch(begin=int((now - back.total_seconds()) * 1e6), end=int(now * 1e6))
+
+
 def query_there(
     rule: Path,
     events: tuple[Path, ...],
@@ -229,7 +243,11 @@ def query_there(
         message = "several engines are compared by `detlab run`" if len(engines) > 1 else "a product knows no causes"
         raise HarnessError("usage", message, help="name one engine, and leave out --by and --every")
     own = expand_rule(rule, chosen.sigma)[0]
-    found = query_product(own, events, chosen, engines[0], ProductChoice(**product))
+    choice = ProductChoice(ca=product["ca"], repository=product["repository"])
+    if events:
+        found = query_product(own, events, chosen, engines[0], choice)
+    else:
+        found = query_own_events(own, chosen, engines[0], choice, look_back(product["last"] or "1d"))
     if as_json:
         document = {"document": "query", "version": VERSION, "rule": str(rule), "engine": found.product}
         rows = {"events": found.events, "columns": list(found.rows.columns), "rows": list(row_objects(found.rows))}
@@ -237,6 +255,7 @@ def query_there(
         return 0
     out(rows_table(found.rows, paper()))
     sys.stdout.flush()  # rows before remarks, also where both go to one terminal
-    said = [f"{found.product}: {format_count(found.events, 'event')}, {format_count(len(found.rows), 'row')}"]
+    searched = "its own events" if found.events is None else format_count(found.events, "event")
+    said = [f"{found.product}: {searched}, {format_count(len(found.rows), 'row')}"]
     sys.stderr.write("".join(f"{escape_controls(line)}\n" for line in (*said, *found.remarks)))
     return 0

@@ -70,12 +70,14 @@ class ProductStore(Protocol):
     """A product that holds the events of trials; `open_product_store(choice)` of a module `store` beside its engine.
 
 
-    `removes_each` is whether what was made for one trial can be taken away cheaply, before the next one's is made.
+    `removes_each` is whether what was made for one trial can be taken away cheaply, before the next one's is made;
+    `lookup_hint` says how a person brings a lookup table there.
     """
 
     product: str
     address: str
     removes_each: bool
+    lookup_hint: str
 
     def version(self) -> str:
         """The product's name and version."""
@@ -134,6 +136,8 @@ class Server:
         if response.status in (401, 403):
             raise UnreachableError("refused", f"{self.product} refuses the token ({response.status})")
         shown = text.decode("utf-8", "replace")
+        if response.status == BUSY_STATUS:
+            raise UnreachableError("quota", f"{self.product} has no room for another search ({response.status})")
         if response.status >= 500:
             raise UnreachableError("unreachable", f"{self.product} answers with {response.status}")
         # http.client follows no redirect, so a token never goes to another address.
@@ -180,6 +184,36 @@ def ask_until(ask: Callable[[], Response | None], patience: float = INDEXING_PAT
         # A quick answer is seen at once, a slow one is not asked for a hundred times a second.
         pause = min(2.0, pause * 1.5)
     return found
+
+
+# Chosen, no source: other people's searches end within minutes; a run that waits longer is better begun again.
+QUOTA_PATIENCE = 120.0
+BUSY_STATUS = 429
+"""HTTP: too many requests, of which LogScale's queue of queries is one reason."""
+WAITED_FOR_ROOM = "there was no room for another search at first: it was asked for again until there was"
+
+
+def ask_for_room(begin: Callable[[], Response]) -> tuple[Response, tuple[str, ...]]:
+    """What `begin` gives once the product has room for a search, and what is to be told of the waiting.
+
+    Raises UnreachableError `quota` where it has none for minutes.
+    """
+    refused: list[UnreachableError] = []
+
+    def attempt() -> tuple[Response] | None:
+        try:
+            return (begin(),)
+        except UnreachableError as error:
+            if error.code != "quota":
+                raise
+            refused.append(error)
+            return None
+
+    found = ask_until(attempt, QUOTA_PATIENCE)
+    if found is None:
+        message = f"{refused[-1].message} (asked {len(refused)} times in {QUOTA_PATIENCE:.0f} s)"
+        raise UnreachableError("quota", message, help="try again later, or raise the quota of the token's role")
+    return found[0], (WAITED_FOR_ROOM,) if refused else ()
 
 
 def read_own_time(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -36,6 +36,21 @@ class InputNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sourcetype: str = ""
 
 
+class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of a lake: a path of Parquet or Delta below no folder in particular, or a name in a catalog.
+
+    `time` is the column of events' time, `unit` what its numbers count, `event` one that rises as events were recorded;
+    `fields` are the columns that fields are (`host`, `sourcetype`), `constants` the values that all events share.
+    """
+
+    table: str
+    time: str = ""
+    unit: Literal["s", "ms", "us", "ns"] = "s"
+    event: str = ""
+    fields: dict[str, str] = {}
+    constants: dict[str, str] = {}
+
+
 class Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a rule has to reach: mutants that the tests notice in percent, alerts a day, which scenarios it has.
 
@@ -54,7 +69,7 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     `index`, `source` and `sourcetype` are those of all Windows events, `inputs` those of one sensor or channel.
     `fields` gives an event's field (or the first of several that it has) another name. `sensors` are those that hosts
-    have.
+    have, `lakes` tables that `detlab query --lake NAME` reads.
     """
 
     index: str = ""
@@ -73,6 +88,7 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     dialect: Dialect | None = None
     zone: str = ""
     sensors: list[str] = []
+    lakes: dict[str, LakeSettings] = {}
     gates: Gates = Gates()
 
     @property

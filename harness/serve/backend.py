@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
@@ -23,11 +22,11 @@ from harness.serve.journal_record import Received, encode_received
 from harness.serve.options import ServeOptions
 from harness.serve.request_body import BodiesInFlight
 from harness.serve.search import SearchDone, SearchRequest, describe_search_error
+from harness.serve.server_log import write_log
 
 # Bytes of the journal that are taken into the store without waiting for a search; chosen.
 BACKLOG = 8 << 20
 CATCH_UP_SECONDS = 0.5
-LONGEST_LOGGED = 300
 
 
 class SearchRun:
@@ -52,6 +51,11 @@ class SearchRun:
             self.backend.tell_room("cancel", self.number)
             self.backend.waiting.pop(self.number, None)
             self.done.set_result(SearchDone(error=said))
+
+    def pause(self, *, paused: bool) -> None:
+        """Lets it wait where it is, or go on."""
+        if not self.done.done():
+            self.backend.tell_room("pause" if paused else "go_on", self.number)
 
     def close(self) -> None:
         """Ends it and removes its rows."""
@@ -186,6 +190,4 @@ class Backend:
 
     def log(self, message: str) -> None:
         """Tells whoever runs the server."""
-        safe = "".join(c if c.isprintable() else "?" for c in message[:LONGEST_LOGGED])
-        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {safe}\n")
-        sys.stderr.flush()
+        write_log(message)

@@ -46,6 +46,8 @@ class EngineRoom:
         self.waiting: deque[Message] = deque()
         self.writer: WriterChild | None = None
         self.failed: Message | None = None
+        self.begun: dict[int, Message] = {}
+        self.paused: set[int] = set()
 
     def run(self) -> None:
         """Works until the server is gone."""
@@ -61,8 +63,8 @@ class EngineRoom:
                 else:
                     self.hear(ready)
             self.stop_excess()
-            while self.waiting and len(self.searches) < SEARCHES_AT_ONCE:
-                self.start_search(*self.waiting.popleft())
+            while (found := self.find_next()) is not None:
+                self.start_search(*found)
 
     def take(self, message: Message) -> None:
         """One thing that the server asks."""
@@ -71,15 +73,38 @@ class EngineRoom:
             self.waiting.append((number, *rest))
         elif kind == "cancel":
             self.cancel(number)
+        elif kind in ("pause", "go_on"):
+            self.pause(number, paused=kind == "pause")
         else:
             self.order((kind, number, *rest))
+
+    def pause(self, number: int, *, paused: bool) -> None:
+        """Stops a search where it is, or lets it go on; its time limit counts on."""
+        (self.paused.add if paused else self.paused.discard)(number)
+        if child := self.searches.get(number):
+            os.kill(child.pid, signal.SIGSTOP if paused else signal.SIGCONT)
+
+    def find_next(self) -> Message | None:
+        """The search to start now, taken out of those that wait; None where none may."""
+        chosen = next((m for m in self.waiting if m[0] not in self.paused), None)
+        if chosen is None:
+            return None
+        if len(self.searches) >= SEARCHES_AT_ONCE:
+            stopped = next((n for n in self.searches if n in self.paused), None)
+            if stopped is None:
+                return None
+            # A search that stands still must not hold up others: it begins anew once it may go on.
+            self.searches.pop(stopped).kill()
+            self.waiting.append(self.begun[stopped])
+        self.waiting.remove(chosen)
+        return chosen
 
     def start_search(self, number: int, request: Any, out: Path) -> None:
         """Runs a search in a child of its own."""
         child = Child(self.options.limits, close=self.list_ends())
         if not child.pid:
             work_in_child(child, lambda: child.sent.send(self.search(request, out)))
-        self.searches[number] = child
+        self.searches[number], self.begun[number] = child, (number, request, out)
 
     def search(self, request: Any, out: Path) -> Any:
         """What became of a search."""
@@ -89,8 +114,14 @@ class EngineRoom:
     def cancel(self, number: int) -> None:
         """Ends a search, running or waiting."""
         self.waiting = deque(m for m in self.waiting if m[0] != number)
+        self.forget(number)
         if child := self.searches.pop(number, None):
             child.kill()
+
+    def forget(self, number: int) -> None:
+        """Keeps nothing of a search that has ended."""
+        self.begun.pop(number, None)
+        self.paused.discard(number)
 
     def order(self, message: Message) -> None:
         """Hands a change to the writer."""
@@ -130,6 +161,7 @@ class EngineRoom:
             return
         number = next(n for n, c in self.searches.items() if c.received is end)
         child = self.searches[number]
+        self.forget(number)
         try:
             said = end.recv()
         except (EOFError, OSError):
@@ -174,6 +206,7 @@ class EngineRoom:
         for number, child in [*self.searches.items()]:
             if excess := child.find_excess():
                 del self.searches[number]
+                self.forget(number)
                 child.kill()
                 self.server.send(("failed", number, excess))
         if self.writer is not None and (excess := self.writer.child.find_excess()):

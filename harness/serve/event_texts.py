@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.serve.journal_record import RawText, Received, ReceivedEvents, ReceivedFields
+from harness.serve.server_log import write_log
 from harness.serve.structured_events import build_field_events
 from harness.serve.text_breaks import break_raw_text
 from harness.telemetry.events.event import (
@@ -122,7 +123,11 @@ def read_or_keep(batch: TextBatch, look: str, path: Path) -> list[Events]:
     try:
         return [*read_by_format(batch, look, path)]
     # Whatever it is: what was acknowledged must not be held up by one text.
-    except Exception:
+    except Exception as error:
+        _, source, sourcetype, _ = batch.group
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        kept = f"{len(batch.texts)} of sourcetype {sourcetype or '-'} from {source or '-'} are kept as plain text"
+        write_log(f"the reader of {look} failed on received events, {kept}: {reason}")
         return [build_text_events(batch)]
 
 

@@ -12,6 +12,8 @@ HAS_LENGTH = re.compile(rb"\r\n(?:Content-Length|Transfer-Encoding):", re.I)
 HEADERS_END = b"\r\n\r\n"
 # Half a request must not hold a connection for ever; chosen.
 SECONDS_FOR_HEADERS = 20.0
+# A part of a body is on the disk within milliseconds; chosen.
+SECONDS_A_ROUND, ROUNDS_TO_ANSWER = 0.02, 500
 # More than any client sends before its body; h11 itself takes 64 KiB at most.
 MOST_HEADERS = 64 << 10
 
@@ -22,6 +24,7 @@ class PortProtocol(H11Protocol):
     head: bytes | None = b""
     streams = False
     hurry: asyncio.TimerHandle | None = None
+    ending: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
@@ -59,7 +62,21 @@ class PortProtocol(H11Protocol):
         super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Waits for nothing any more."""
+        """Waits for nothing any more but for what has come of a body without an end to be taken."""
         if self.hurry is not None:
             self.hurry.cancel()
+        if not self.streams:
+            super().connection_lost(exc)
+            return
+        # A client that reads nothing, as splunk-sdk's `attach`, resets the connection when it closes it.
+        self.streams = False
+        super().data_received(b"0\r\n\r\n")
+        self.ending = self.loop.create_task(self.lose_later(exc))
+
+    async def lose_later(self, exc: Exception | None) -> None:
+        """The connection's end once its request is answered, which nobody will read."""
+        for _ in range(ROUNDS_TO_ANSWER):
+            if self.cycle is None or self.cycle.response_complete:
+                break
+            await asyncio.sleep(SECONDS_A_ROUND)
         super().connection_lost(exc)

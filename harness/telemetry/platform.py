@@ -62,6 +62,7 @@ class Platform(Protocol):
 
     name: str
     conditions: tuple[Condition, ...]
+    time_field: str
     text_fields: tuple[str, ...]
     telling_fields: tuple[str, ...]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,21 @@ def test_recorded_events_are_queried_there(server, there, tmp_path):
     ran = detlab("query", "scenarios/counted.spl", "--events", events, "--engine", "splunk", *there, "--json")
     assert (here.code, ran.code) == (0, 0), ran.err
     assert sorted(map(str, ran.document["rows"])) == sorted(map(str, here.document["rows"]))
+
+
+def test_what_a_product_holds_itself_is_queried_there(server, there, tmp_path):
+    at = time.time() - 120
+    told = [{"time": at - 86_400 * n, "event": f"order={n}", "sourcetype": "shop", "index": "main"} for n in range(3)]
+    assert server.send(*told)[0] == 200
+    (tmp_path / "macros.conf").write_text("[orders]\ndefinition = index=main sourcetype=shop\n")
+    (tmp_path / "own.spl").write_text("`orders` | stats count max(order) as last")
+    asked = ["query", "own.spl", "--engine", "splunk", "--macros", "macros.conf", *there]
+    assert detlab(*asked, "--json").document["rows"] == [{"count": 1.0, "last": 0.0}]
+    ran = detlab(*asked, "--last", "7d", "--json")
+    assert (ran.document["events"], ran.document["rows"]) == (None, [{"count": 3.0, "last": 2.0}])
+    refused = detlab(*asked, "--last", "7d", "--events", "own.spl")
+    assert (refused.code, "--last is said of a product's own events" in refused.err) == (2, True)
+    assert (list_indexes(server), list_made()) == ([], [])
 
 
 def test_a_wrong_token_is_exit_code_3_and_is_not_shown(there, monkeypatch):

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from harness.detection import remote_engine
 from harness.detection.conformance import (
     SettlingState,
     check_there,
@@ -21,7 +22,9 @@ from harness.detection.conformance import (
 from harness.detection.conformance_page import parse_cases
 from harness.detection.engine import open_engine
 from harness.detection.engines import logscale, splunk
+from harness.detection.engines.logscale.store import open_product_store
 from harness.detection.language import Settings, language
+from harness.detection.remote_engine import WAITED_FOR_ROOM, ProductChoice
 from harness.diagnostics import HarnessError, Source, UnreachableError
 
 TOKEN = "t0ken-that-must-not-be-shown"
@@ -309,3 +312,54 @@ def test_a_product_runs_no_plans():
 def test_a_quote_and_a_backslash_reach_the_product_unchanged(served):
     found = splunk.connect().answer("| table x", [{"x": 'a"b\\c|d`e'}])
     assert render_page_rows(found) == 'x\n"a\\"b\\\\c|d`e"'
+
+
+class BusyLogScale(BaseHTTPRequestHandler):
+    """Refuses the first query jobs for want of room, as LogScale does with 429, and answers the next."""
+
+    refusals = 0
+
+    def answer(self, status, document):
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).refusals -= 1
+        self.answer(*((429, {}) if type(self).refusals >= 0 else (200, {"id": "7"})))
+
+    def do_GET(self):
+        self.answer(200, {"done": True, "events": [{"n": "3"}], "metaData": {"isAggregate": True}})
+
+    def do_DELETE(self):
+        self.answer(200, {})
+
+    def log_message(self, *_):
+        """Nothing on stderr."""
+
+
+@pytest.fixture
+def busy_logscale(monkeypatch):
+    with ThreadingHTTPServer(("127.0.0.1", 0), BusyLogScale) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("LOGSCALE_URL", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("LOGSCALE_TOKEN", "token")
+        yield open_product_store(ProductChoice(repository="r"))
+        server.shutdown()
+
+
+def test_a_search_waits_for_room_and_says_so(busy_logscale):
+    BusyLogScale.refusals = 3
+    answer = busy_logscale.search("count(as=n)", 0, 1)
+    assert (list(answer.rows.records()), answer.remarks) == ([{"n": 3.0}], (WAITED_FOR_ROOM,))
+
+
+def test_a_search_waits_for_room_no_longer_than_it_may(busy_logscale, monkeypatch):
+    monkeypatch.setattr(remote_engine, "QUOTA_PATIENCE", 0.2)
+    BusyLogScale.refusals = 1_000
+    with pytest.raises(UnreachableError, match=r"has no room for another search \(429\) \(asked \d+ times") as caught:
+        busy_logscale.search("count(as=n)", 0, 1)
+    assert caught.value.code == "quota"

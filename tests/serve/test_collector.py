@@ -185,6 +185,20 @@ def test_what_was_acknowledged_is_there_after_the_server_was_killed(own_server):
 
 
 @pytest.mark.more
+def test_events_whose_reader_fails_are_texts_and_the_log_says_so(own_server, tmp_path):
+    # Where readers want to put what they keep by reference there is a file already.
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "texts").write_text("")
+    server = own_server("--plain")
+    server.send({"event": {"n": 5}, "sourcetype": "shop"}, {"event": {"n": 6}, "sourcetype": "shop"})
+    (found,) = server.search("search index=main n=5 | table sourcetype _raw")
+    assert found == {"sourcetype": "shop", "_raw": '{"n": 5}'}
+    said = server.stop()
+    assert "the reader of ndjson failed on received events, 2 of sourcetype shop" in said
+    assert "are kept as plain text: FileExistsError" in said
+
+
+@pytest.mark.more
 def test_half_a_request_holds_no_connection_for_ever(own_server):
     server = own_server("--plain")
     with socket.create_connection(("127.0.0.1", server.port("hec"))) as half:

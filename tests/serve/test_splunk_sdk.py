@@ -63,9 +63,29 @@ def write_stream(service):
     index = service.indexes.create("sdk_stream")
     with index.attached_socket(sourcetype="st", host="h2") as stream:
         stream.send(b"one line k=1\r\n")
+    return wait_for_line(service, "sdk_stream")
+
+
+def write_and_leave(service):
+    """Writes and closes at once, without a word to TLS and nothing read."""
+    stream = service.indexes.create("sdk_attach").attach(sourcetype="st", host="h3")
+    stream.send(b"one line k=1\r\n")
+    stream.close()
+    return wait_for_line(service, "sdk_attach")
+
+
+def touch_later(service):
+    """Whether a job's own time is later once it was touched."""
+    job = job_of(service)
+    before = job.refresh().state.updated
+    time.sleep(1.1)
+    return before < job.touch().refresh().state.updated
+
+
+def wait_for_line(service, index):
     until = time.monotonic() + 20
     while time.monotonic() < until and not (
-        found := read_json(service.jobs.oneshot("search index=sdk_stream | table host k", output_mode="json"))
+        found := read_json(service.jobs.oneshot(f"search index={index} | table host k", output_mode="json"))
     ):
         time.sleep(0.1)
     return found
@@ -176,6 +196,7 @@ REACHED = {
     ),
     "Index.submit": (lambda s: s.indexes["sdk"].refresh()["totalEventCount"], "3"),
     "Index.attached_socket": (write_stream, [{"host": "h2", "k": "1"}]),
+    "Index.attach": (write_and_leave, [{"host": "h3", "k": "1"}]),
     "Index.clean": (clean_index, ("1", "0")),
     "Index.disable": (
         lambda s: with_new(s.indexes, "off", then=switch_off_and_on),
@@ -226,6 +247,8 @@ REACHED = {
     "Job.set_ttl": (lambda s: job_of(s).set_ttl(1000).refresh()["ttl"], "1000"),
     "Job.set_priority": (lambda s: job_of(s).set_priority(7).refresh()["priority"], "7"),
     "Job.touch": (lambda s: int(job_of(s).touch().refresh()["ttl"]) > 590, True),
+    "Job.touch, its time": (touch_later, True),
+    "Job.pause": (lambda s: job_of(s).pause().refresh()["isPaused"], "1"),
     "Job.pause and unpause": (lambda s: job_of(s).pause().unpause().refresh()["isPaused"], "0"),
     "Job.finalize": (lambda s: job_of(s).finalize().refresh()["isFinalized"], "1"),
     "Job.disable_preview": (lambda s: job_of(s).disable_preview().refresh()["isPreviewEnabled"], "0"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
+from harness.cli.lake_options import add_lake_options, refuse_sources
 from harness.cli.options import PATH, add_product_options, in_child, list_chosen_engines
 from harness.cli.project_settings import default_of_gate
 from harness.cli.rule_answers import Found, answer_object, describe_remarks, inquire, query_events, rows_table
@@ -19,6 +21,7 @@ from harness.cli.rule_argument import add_rule_argument
 from harness.cli.rule_options import add_rule_options
 from harness.cli.screen import DIFFERS, out, paper
 from harness.cli.sigma_options import Studied, expand_rule, show_studies
+from harness.detection.lake import LakeTable
 from harness.diagnostics import HarnessError
 from harness.report.console import Paper, format_count
 from harness.report.json_document import VERSION, dumps
@@ -181,18 +184,24 @@ def query_one(rule: Path, events: Sequence[Path], options: RunOptions, *, explai
 
 @click.command("query")
 @add_rule_argument()
-@click.option(
-    "--events", multiple=True, required=True, type=PATH, metavar="PATH", help="A log file, or a folder of them."
-)
+@click.option("--events", multiple=True, type=PATH, metavar="PATH", help="A log file, or a folder of them.")
 @click.option("--by", type=click.Choice(["cause"]), help="Count alerts by what caused the events, where that is known.")
 @click.option("--every", metavar="DURATION", help="With --by on a world: run the rule on each such stretch alone.")
+@click.option(
+    "--last",
+    metavar="DURATION",
+    help="Without --events: how far back a product's own events are searched (default: 1d).",
+)
+@add_lake_options
 @add_product_options
 @add_rule_options
 def command(
     rule: Path,
     events: tuple[Path, ...],
+    lake: LakeTable | None,
     by: str | None,
     every: str | None,
+    last: str | None,
     product: Mapping[str, Any],
     chosen: RunOptions,
     as_json: bool,
@@ -210,15 +219,27 @@ def command(
     detlab query my.cql --events fdr/ --json | jq .rows
     detlab query -e 'EventCode=1 | stats count by Image' --events capture.evtx
     detlab query my.spl --events capture.evtx --engine splunk
+    detlab query my.spl --engine splunk --last 7d
+    detlab query my.spl --lake /lake/connections --lake-time at --lake-field host=device --engine spark
     """
-    if list_chosen_engines() != (chosen.engine,):
-        return query_elsewhere(rule, events, chosen, product, as_json=as_json, counted=bool(by or every))
+    elsewhere = list_chosen_engines() != (chosen.engine,)
+    counted = bool(by or every)
+    refuse_sources(events, lake, product=elsewhere, last=last, counted=counted)
+    if elsewhere:
+        asked = {**product, "last": last}
+        return query_elsewhere(rule, events, chosen, asked, as_json=as_json, counted=counted)
+    chosen = replace(chosen, lake=lake)
     # Each stretch is a unit of work of its own, and so is each of several rules.
-    code = in_child(chosen.limits, engine=chosen.engine, whole=not (by or every))
+    code = in_child(chosen.limits, engine=chosen.engine, whole=not counted)
     if code is not None:
         return code
-    if by or every:
+    if counted:
         return show_studies(rule, chosen, lambda own: show_census(own, events, chosen, every), as_json=as_json)
+    return query_here(rule, events, chosen, as_json=as_json, verbose=verbose)
+
+
+def query_here(rule: Path, events: tuple[Path, ...], chosen: RunOptions, *, as_json: bool, verbose: bool) -> int:
+    """The rule on an engine that runs plans."""
     # Of several forms each is told, so one that is left when the others were refused is told as one of several.
     if len(list_published(rule, chosen.sigma)) > 1:
         return inquire([rule], events, chosen, as_json=as_json, verbose=verbose)

@@ -38,6 +38,7 @@ class Entry:
     sharing: str = "system"
     removable: bool = True
     published: float = 0.0
+    updated: float | None = None
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     actions: tuple[str, ...] = ()
     address_name: str = ""
@@ -127,7 +128,7 @@ class Feed:
                 {
                     "name": e.name,
                     "id": e.address,
-                    "updated": print_feed_time(e.published),
+                    "updated": print_feed_time(e.updated or e.published),
                     "links": e.links,
                     "author": e.owner,
                     "acl": e.access,
@@ -159,7 +160,7 @@ def entry_xml(entry: Entry, spaces: str = "") -> str:
     return (
         f"<entry{' ' + spaces if spaces else ''}><title>{clean_xml(entry.name)}</title>"
         f"<id>{clean_xml(entry.address)}</id>"
-        f"<updated>{moment}</updated>{links}<published>{moment}</published>"
+        f"<updated>{print_feed_time(entry.updated or entry.published)}</updated>{links}<published>{moment}</published>"
         f"<author><name>{clean_xml(entry.owner)}</name></author>"
         f'<content type="text/xml">{value_xml(content)}</content></entry>'
     )

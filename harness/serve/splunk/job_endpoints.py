@@ -186,15 +186,24 @@ def save(_: RestCall, job: Job) -> None:
 
 
 def pause(_: RestCall, job: Job) -> None:
-    """Shows a job as waiting until somebody lets it go on."""
-    job.paused = job.outcome is None
+    """Stops a job where it is until somebody lets it go on."""
+    # One that has ended is shown as paused as well, since splunk-sdk's own tests ask for that.
+    job.run.pause(paused=True)
+    job.paused = True
+
+
+def go_on(_: RestCall, job: Job) -> None:
+    """Lets a paused job run on."""
+    if job.paused:
+        job.run.pause(paused=False)
+        job.paused = False
 
 
 ACTIONS: dict[str, Callable[[RestCall, Job], None]] = {
     "cancel": lambda call, job: call.state.jobs.remove(job),
     "finalize": finalize,
     "pause": pause,
-    "unpause": lambda _, job: setattr(job, "paused", False),
+    "unpause": go_on,
     "touch": lambda _, job: job.touch(),
     "setttl": set_ttl,
     "setpriority": set_priority,
@@ -289,5 +298,6 @@ def entry_of(job: Job) -> Entry:
         owner=job.owner,
         sharing="global",
         published=job.created,
+        updated=job.touched,
         actions=("search.log", "events", "results", "results_preview", "timeline", "summary", "control"),
     )

@@ -61,7 +61,7 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Whether it has come to its end."""
-        return self.outcome is not None and not self.paused
+        return self.outcome is not None
 
     def touch(self) -> None:
         """Notes that somebody looked at it."""

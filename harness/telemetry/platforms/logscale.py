@@ -50,6 +50,7 @@ class LogScalePlatform:
 
     name: str = "logscale"
     conditions: tuple[Condition, ...] = CONDITIONS
+    time_field: str = "@timestamp"
     text_fields: tuple[str, ...] = (RAW_STRING,)
     telling_fields: tuple[str, ...] = ()
 

@@ -72,6 +72,7 @@ class SplunkPlatform:
 
     name: str = "splunk"
     conditions: tuple[Condition, ...] = CONDITIONS
+    time_field: str = "_time"
     text_fields: tuple[str, ...] = (RAW_FIELD, MESSAGE)
     telling_fields: tuple[str, ...] = TELLING_FIELDS
 

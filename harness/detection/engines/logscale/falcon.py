@@ -14,6 +14,7 @@ from requests import Session
 from requests.adapters import HTTPAdapter
 
 from harness.detection.remote_engine import (
+    BUSY_STATUS,
     LOOPBACK,
     PRODUCT_PATIENCE,
     ProductChoice,
@@ -58,8 +59,10 @@ class FalconService:
             said = said.replace(secret, "***")
         if status in (401, 403):
             raise UnreachableError("refused", f"Falcon refuses the client ({status}): {said}")
+        if status == BUSY_STATUS:
+            raise UnreachableError("quota", f"Falcon has no room for another search ({status}): {said}")
         # 207 is what the SDK gives where no answer came at all.
-        if status >= 500 or status in (0, 429):
+        if status >= 500 or status == 0:
             raise UnreachableError("unreachable", f"Falcon answers with {status}: {said}")
         raise RejectedByProductError("rejected", said)
 

@@ -19,6 +19,7 @@ from harness.detection.remote_engine import (
     ProductChoice,
     RejectedByProductError,
     Server,
+    ask_for_room,
     ask_until,
     build_rows,
     server,
@@ -154,6 +155,7 @@ class LogScaleStore:
 
     # Redaction writes segments anew: once a run, not once a trial.
     removes_each = False
+    lookup_hint = "upload it on the page Files of the repository, or POST it to /api/v1/repositories/NAME/files"
 
     def __init__(self, service: QueryService, product: str = "LogScale") -> None:
         self.service, self.product = service, product
@@ -205,7 +207,7 @@ class LogScaleStore:
 
     def run_job(self, text: str, begin: float, end: float) -> Mapping[str, Any]:
         """Runs a query job to its end; its last state."""
-        job = self.service.start(text, round(begin * 1000), round(end * 1000))
+        job, waited = ask_for_room(lambda: self.service.start(text, round(begin * 1000), round(end * 1000)))
         try:
             # What it shows before it is done are partial results.
             found = ask_until(
@@ -217,7 +219,7 @@ class LogScaleStore:
         if found is None:
             message = f"a query takes {self.product} longer than {PRODUCT_PATIENCE:.0f} s"
             raise UnreachableError("too-slow", message)
-        return found
+        return {**found, "warnings": [*waited, *(found.get("warnings") or ())]}
 
     def name_missing_content(self, lookups: Iterable[str]) -> list[str]:
         """Those lookup files that are not there."""

@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyspark.errors import PySparkException
@@ -17,8 +17,13 @@ from pyspark.sql.functions import arrow_udf
 
 from harness.detection.engine import DEFAULT_PATIENCE, ResultRows, StoredTable
 from harness.detection.engines.spark import aggregates, lists, numbers, text, times
-from harness.detection.engines.spark.dialect import SPARK
-from harness.detection.engines.spark.files import count_stored_rows, read_dimension, read_stored_table
+from harness.detection.engines.spark.dialect import SPARK, cut_statement
+from harness.detection.engines.spark.files import (
+    count_stored_rows,
+    quote_spark_name,
+    read_dimension,
+    read_stored_table,
+)
 from harness.detection.engines.spark.functions import (
     ERROR_MARK,
     SPARK_TYPES,
@@ -26,7 +31,15 @@ from harness.detection.engines.spark.functions import (
     make_fold,
     make_function,
 )
-from harness.detection.engines.spark.session import FEW_EVENTS, MANY_EVENTS, open_spark_session
+from harness.detection.engines.spark.lake import open_lake_table, present_lake
+from harness.detection.engines.spark.session import (
+    FEW_EVENTS,
+    MANY_EVENTS,
+    check_java,
+    is_local,
+    open_spark_session,
+)
+from harness.detection.lake import AttachedLake, LakeTable
 from harness.detection.plan.dimension import Dimension
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
 from harness.detection.plan.nodes import Node
@@ -42,8 +55,11 @@ from harness.supervisor import measure_seconds_left, time_limit_error, unit_of_w
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 SPARK_SPELLINGS = (aggregates, lists, numbers, text, times)
-PART_NAME = re.compile(r"\b(?:events|attached|dimension)_\d+\b")
+PART_NAME = re.compile(r"\b(?:events|attached|dimension|lake)_\d+\b")
 FUNCTION_NAME = re.compile(r"\bdetlab_\w+(?=\()")
 # Codes stay in DuckDB's own store: a cluster compares texts as fast as it joins them.
 NO_CODES = 1 << 62
@@ -61,23 +77,33 @@ class Spark:
     patience: float
 
     def __init__(self, address: str) -> None:
-        self.session = open_spark_session(address)
+        self.address = address
+        self.size = -1
+        # At once, so that what is not there is told before anything else is done.
+        if is_local(address):
+            check_java()
+        else:
+            self.session.conf.get("spark.sql.session.timeZone")
         self.patience = DEFAULT_PATIENCE
         self.names = PhysicalNames()
         self.tables: dict[str, Stored] = {}
         self.arriving: dict[str, Callable[[], None]] = {}
         self.made: set[str] = set()
         self.functions: set[str] = set()
-        self.size = -1
+
+    @cached_property
+    def session(self) -> SparkSession:
+        """The session, opened at the first use: how Java is started hangs on how many events there are."""
+        return open_spark_session(self.address, few=self.size < FEW)
 
     def load(self, views: Sequence[View]) -> Schema:
         """Replaces the store's events by these and gives the columns of the table `events`."""
         self.drop()
+        self.set_size(sum(len(view.columns) for view in views))
         columns = list_view_columns(views)
         self.names = PhysicalNames([EVENT_COLUMN, *columns])
         parts = tuple(self.part(f"events_{i}", view) for i, view in enumerate(views or [EMPTY_EVENTS]))
         self.tables = {"events": Stored(name="events", columns=columns, parts=parts)}
-        self.set_size(sum(len(view.columns) for view in views))
         return without_hidden(columns)
 
     def attach_store(
@@ -89,6 +115,7 @@ class Spark:
     ) -> Schema:
         """The same with the tables of a coded store, read from their files where the session's own disk has them."""
         self.drop()
+        self.set_size(sum(count_stored_rows(table) for table in tables))
         self.names = PhysicalNames([EVENT_COLUMN, *columns])
         kinds = {c.dimension: c.kind for t in tables for c in t.columns.values() if c.dimension is not None}
         held = {}
@@ -101,7 +128,6 @@ class Spark:
         self.tables = {
             "events": Stored(name="events", columns={EVENT_COLUMN: Kind.EVENT, **columns}, parts=tuple(parts))
         }
-        self.set_size(sum(part.count() for part in parts))
         return without_hidden(columns)
 
     def attach_table(self, name: str, table: StoredTable, dimensions: Mapping[str, Dimension]) -> StoredPart:
@@ -117,6 +143,26 @@ class Spark:
             count=partial(count_stored_rows, table),
         )
 
+    def attach_lake(self, lake: LakeTable, time_field: str, per_second: float) -> AttachedLake:
+        """Replaces the store's events by those of a table of a lake."""
+        self.drop()
+        # Nobody knows yet how many they are; a lake is not there for few.
+        self.set_size(FEW)
+        with told_errors():
+            rows = open_lake_table(self.session, lake)
+            sql, kinds = present_lake(rows, lake, time_field, per_second)
+            self.names = PhysicalNames([*sql, *lake.constants])
+            made = rows.selectExpr(*(f"{s} AS {quote_spark_name(self.names(n))}" for n, s in sql.items()))
+            name, held = quote_spark_name(self.names(time_field)), "lake_0"
+            counted = made.selectExpr("count(*) AS events", f"max({name}) AS last").toArrow().to_pylist()[0]
+        self.arriving[held] = partial(self.create_relation, held, lambda: made)
+        own = {EVENT_COLUMN: Kind.EVENT, **kinds}
+        part = StoredPart(name=held, constants=lake.constants, columns=own, file=True, count=lambda: counted["events"])
+        columns = {**kinds, **dict.fromkeys(lake.constants, Kind.TEXT)}
+        self.tables = {"events": Stored(name="events", columns={EVENT_COLUMN: Kind.EVENT, **columns}, parts=(part,))}
+        last = counted["last"]
+        return AttachedLake(columns=columns, events=counted["events"], last=None if last is None else last / per_second)
+
     def create_relation(self, name: str, read: Callable[[], Any]) -> None:
         """A relation under a name."""
         read().createOrReplaceTempView(name)
@@ -124,11 +170,10 @@ class Spark:
 
     def set_size(self, events: int) -> None:
         """Plans for so many events."""
-        few = events < FEW
-        if self.size < 0 or few != (self.size < FEW):
-            for name, value in (FEW_EVENTS if few else MANY_EVENTS).items():
+        before, self.size = self.size, events
+        if before < 0 or (before < FEW) != (events < FEW):
+            for name, value in (FEW_EVENTS if events < FEW else MANY_EVENTS).items():
                 self.session.conf.set(name, value)
-        self.size = events
 
     def part(self, name: str, view: View) -> StoredPart:
         """One view as a relation of its own, which is made when a statement first names it."""
@@ -148,9 +193,13 @@ class Spark:
         with unit_of_work(self.patience), self.limited(), told_errors():
             made = self.compiled(node, limit=limit)
             with deep():
-                text = SPARK.print(made.sql)
+                kept, rest = self.cut(made)
+                texts = [(name, SPARK.print(part)) for name, part in kept]
+                text = SPARK.print(rest)
             for step in made.before:
                 self.take_step(step)
+            for name, part in texts:
+                self.keep(name, part)
             found = self.execute(text).toArrow()
         columns = [column.to_pylist() for column in found.columns]
         rows = tuple(zip(*columns, strict=True)) if made.columns else tuple(() for _ in range(found.num_rows))
@@ -161,9 +210,18 @@ class Spark:
         if isinstance(step, Folding):
             self.fold(step)
         elif isinstance(step, TemporaryTable | KeptTable):
-            # Kept, and not planned anew by each reader: rows that are equal may be numbered otherwise the next time.
-            self.execute(step.query).localCheckpoint().createOrReplaceTempView(step.table)
-            self.made.add(step.table)
+            self.keep(step.table, step.query)
+
+    def cut(self, made: Statement) -> tuple[list[tuple[str, Any]], Any]:
+        """A statement's parts that are run and kept before it, and what is left of it."""
+        # Many rows are cheaper read twice than kept.
+        return cut_statement(made.sql) if self.size < FEW else ([], made.sql)
+
+    def keep(self, name: str, query: str) -> None:
+        """Runs a query and keeps its rows as a relation."""
+        # Not planned anew by each reader: rows that are equal may be numbered otherwise the next time.
+        self.execute(query).localCheckpoint().createOrReplaceTempView(name)
+        self.made.add(name)
 
     def fold(self, folding: Folding) -> None:
         """Folds an operation over each partition of kept rows, where these are."""
@@ -228,7 +286,9 @@ class Spark:
             elif isinstance(step, Folding):
                 notes.append(f"-- {step.table}: {step.operation} of the rows of {step.query}")
         with deep():
-            return "\n".join([*notes, SPARK.print(made.sql, pretty=True)])
+            kept, rest = self.cut(made)
+            notes += [f"CREATE OR REPLACE TEMPORARY VIEW {n} AS {SPARK.print(part)};" for n, part in kept]
+            return "\n".join([*notes, SPARK.print(rest, pretty=True)])
 
     def compiled(self, node: Node, *, limit: int | None = None) -> Statement:
         """A plan's statement with the store's physical names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, ClassVar
 
 from sqlglot import expressions as exp
@@ -39,6 +40,34 @@ def prepare_spark_statement(statement: exp.Expression) -> None:
     for column in statement.find_all(exp.Column):
         if isinstance(column.args.get("table"), exp.Identifier):
             column.set("table", name_spark_table(column.args["table"].name))
+
+
+def cut_statement(whole: exp.Expression) -> tuple[list[tuple[str, exp.Expression]], exp.Expression]:
+    """The parts of a statement that several others read, in order and by name, and what is left of it.
+
+    Spark plans and runs a CTE once for each of its readers.
+    """
+    given = whole.args.get("with_")
+    ctes = {cte.alias: cte for cte in given.expressions} if given else {}
+    reads = {name: {t.name for t in cte.this.find_all(exp.Table)} for name, cte in ctes.items()}
+    readers = Counter(t.name for t in whole.find_all(exp.Table))
+    kept = [name for name in ctes if readers[name] > 1]
+
+    def stand(query: exp.Expression, needed: set[str]) -> exp.Expression:
+        # A CTE reads only earlier ones.
+        parts = []
+        for name in reversed(ctes):
+            if name in needed and name not in kept:
+                needed |= reads[name]
+                parts.append(exp.CTE(this=ctes[name].this.copy(), alias=ctes[name].args["alias"].copy()))
+        query.set("with_", exp.With(expressions=parts[::-1]) if parts else None)
+        return query
+
+    if not kept:
+        return [], whole
+    made = [(name, stand(ctes[name].this.copy(), set(reads[name]))) for name in kept]
+    whole.set("with_", None)
+    return made, stand(whole, {t.name for t in whole.find_all(exp.Table)})
 
 
 NUMBERING = ("row_number", "lag", "lead")

@@ -10,7 +10,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -69,12 +68,31 @@ MANY_EVENTS = {
 }
 
 
-def open_spark_session(address: str) -> SparkSession:
-    """A session of its own at an address: `local[2]`, `sc://host:port` or `databricks`; raises UnreachableError."""
+# Chosen by what a scenario of the pack took of Java's processor time: 31 s instead of 75. Half of it was the compiler
+# that makes code for long runs, which a statement over few events never pays back.
+FEW_EVENTS_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+STARTED: dict[str, SparkSession] = {}
+"""Spark within this process, by address."""
+
+
+def is_local(address: str) -> bool:
+    """Whether an address is this process's own Java."""
+    return address.startswith("local")
+
+
+def open_spark_session(address: str, *, few: bool) -> SparkSession:
+    """A session of its own at an address: `local[2]`, `sc://host:port` or `databricks`; raises UnreachableError.
+
+    Java of this process is started for `few` events or for many, whichever the first session asks for.
+    """
     # Every failed statement would be told a second time, as JSON on stderr.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
-    if address.startswith("local"):
-        session = start_spark(address).newSession()
+    if is_local(address):
+        if address not in STARTED:
+            STARTED[address] = start_spark(address, few=few)
+        session = STARTED[address].newSession()
     else:
         session = connect_spark_server(build_databricks_address() if address == DATABRICKS else address)
         ship_package(session)
@@ -83,13 +101,16 @@ def open_spark_session(address: str) -> SparkSession:
     return session
 
 
-@cache
-def start_spark(master: str) -> SparkSession:
-    """Spark within this process's own Java; it ends with the process."""
+def check_java() -> None:
+    """Raises UnreachableError where there is no Java."""
     home = os.environ.get("JAVA_HOME")
     if not (shutil.which("java") or (home and (Path(home) / "bin" / "java").exists())):
         hint = "install Java 17 or newer (Debian: default-jre-headless), or name a server: --engine sc://HOST:PORT"
         raise UnreachableError("engine-missing", "spark needs Java, and there is none here", help=hint)
+
+
+def start_spark(master: str, *, few: bool) -> SparkSession:
+    """Spark within this process's own Java; it ends with the process."""
     folder = ScratchFolder("detlab-spark-")
     # Chosen: events in memory, shuffles and Python's workers beside it share what a run may have.
     memory = min(Board.current.memory or default_memory(), default_memory()) // 4
@@ -105,6 +126,7 @@ def start_spark(master: str) -> SparkSession:
         "spark.local.dir": str(folder.path),
         "spark.sql.warehouse.dir": str(folder.path / "warehouse"),
         "spark.log.level": "OFF",
+        **({"spark.driver.extraJavaOptions": FEW_EVENTS_JAVA} if few else {}),
     }
     for name, value in {**settings, **SESSION_MEANING}.items():
         builder = builder.config(name, value)

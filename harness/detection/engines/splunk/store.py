@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from http.client import HTTPException
 from io import BytesIO
 from typing import Any
@@ -23,6 +24,7 @@ from harness.detection.remote_engine import (
     ProductChoice,
     RejectedByProductError,
     Server,
+    ask_for_room,
     ask_until,
     build_rows,
     open_connection,
@@ -50,6 +52,8 @@ class SplunkStore:
 
     product = "Splunk"
     removes_each = True
+    # Its REST API makes no lookup of a file that a client sends: eai:data is a path on the search head.
+    lookup_hint = "upload it under Settings > Lookups, or write it by a search that ends with `| outputlookup NAME`"
 
     def __init__(self, management: Server, collector: Server) -> None:
         self.management, self.collector = management, collector
@@ -185,12 +189,20 @@ class SplunkStore:
         }
         if end >= 4e9:
             del asked["now"]
+        job, waited = ask_for_room(lambda: self.begin_job(started, asked))
         try:
-            job = self.service.jobs.create(started, **asked)
             try:
-                return self.read_job(job)
+                answer = self.read_job(job)
             finally:
                 job.cancel()
+        except (AuthenticationError, HTTPError) as error:
+            raise self.failure(error) from error
+        return replace(answer, remarks=(*waited, *answer.remarks))
+
+    def begin_job(self, text: str, asked: Mapping[str, object]) -> Job:
+        """A new search job."""
+        try:
+            return self.service.jobs.create(text, **asked)
         except (AuthenticationError, HTTPError) as error:
             raise self.failure(error) from error
 
