@@ -13,6 +13,8 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from msgspec.structs import replace as replace_struct
+
 from harness.detection.content import Content
 from harness.detection.content import read_content_beside as content_beside
 from harness.detection.engine import Engine, ResultRows, import_engine, most_processes, open_engine
@@ -26,7 +28,7 @@ from harness.detection.language import (
     language,
     list_languages,
 )
-from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
+from harness.diagnostics import Finding, HarnessError, Source, SourceError, explain_failure
 from harness.garbage import collect_nothing
 from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import converted_for, expand_expectations, has_tests, scenarios_of
@@ -239,7 +241,7 @@ class Bench:
     ) -> Trial:
         """A rule set against a store; its text is read and parsed once."""
         if path not in self.rules:
-            self.rules[path] = read_rule(path, choice=self.options.sigma)
+            self.rules[path] = self.read_rule(path)
         rule = self.rules[path]
         how = Strictness(self.options.dialect or dialect)
         settings = replace(self.settings(path), switches=switches)
@@ -247,6 +249,12 @@ class Bench:
             self.queries[path, how] = language(rule.language).parse(rule.query, how, settings)
         named = {**self.contents[path.parent].inputs, **self.options.usual, **conditions}
         return Trial(rule=rule, query=self.queries[path, how], store=store, conditions=named, settings=settings)
+
+    def read_rule(self, path: Path) -> Rule:
+        """A rule with its page; its text is that of an editor, if one holds it."""
+        rule = read_rule(path, choice=self.options.sigma)
+        text = self.options.texts.get(path.resolve()) if self.options.texts else None
+        return rule if text is None else replace_struct(rule, query=Source(rule.query.name, text))
 
     def conditions(self, path: Path) -> Mapping[str, str]:
         """How the platform is set up for one rule: as it was converted for, unless something else was chosen."""
