@@ -3,8 +3,8 @@ export { defaultKeymap, history, historyKeymap, toggleComment } from "@codemirro
 export { bracketMatching, indentUnit } from "@codemirror/language";
 export { lintGutter, lintKeymap, nextDiagnostic, openLintPanel, closeLintPanel, setDiagnostics } from "@codemirror/lint";
 export { highlightSelectionMatches, openSearchPanel, search, searchKeymap } from "@codemirror/search";
-export { Annotation, Compartment, EditorState, StateEffect, StateField, Transaction } from "@codemirror/state";
+export { Annotation, Compartment, EditorState, RangeSet, StateEffect, StateField, Transaction } from "@codemirror/state";
 export {
-  Decoration, EditorView, drawSelection, dropCursor, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars,
-  hoverTooltip, keymap, lineNumbers, rectangularSelection,
+  Decoration, EditorView, GutterMarker, drawSelection, dropCursor, gutter, highlightActiveLine, highlightActiveLineGutter,
+  highlightSpecialChars, hoverTooltip, keymap, lineNumbers, rectangularSelection,
 } from "@codemirror/view";

@@ -27,7 +27,7 @@ from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import expand_expectations
 from harness.scenario.pack import find_scenarios, split_on_request
 from harness.scenario.scenario import Expectation, Scenario, judged_by, read_scenario
-from harness.supervisor import POLL, Child, Death, End, do_work, unit_of_work
+from harness.supervisor import POLL, Child, End, do_work, unit_of_work
 from harness.telemetry.events.event import Telemetry
 from harness.telemetry.scenario_telemetry import record_scenario
 from harness.verdict.store import TelemetryStore
@@ -142,7 +142,10 @@ def record_case(
 
 @dataclass(slots=True, kw_only=True)
 class VerdictSession:
-    """A rule's cases, what has been recorded of them, and the child that judges the newest text."""
+    """A rule's cases, what has been recorded of them, and the child that judges the newest text.
+
+    `waiting` is a text whose case in focus has been judged, and that is judged on all cases once these are recorded.
+    """
 
     request: SessionRequest
     chosen: RunOptions
@@ -153,6 +156,7 @@ class VerdictSession:
     unrecorded: list[RuleCase] = field(default_factory=list)
     judging: Child | None = None
     number: int = 0
+    waiting: str | None = None
 
     def load(self) -> None:
         """Finds the cases and tells them."""
@@ -167,7 +171,8 @@ class VerdictSession:
         """Judges what it is told to, and records between orders, until the server is gone."""
         while True:
             ends = [self.orders, *([self.judging.received] if self.judging else [])]
-            patience = POLL if self.judging else 0 if self.unrecorded else None
+            idle = not self.unrecorded and self.waiting is None
+            patience = POLL if self.judging else None if idle else 0
             ready = wait(ends, patience)
             if self.orders in ready:
                 self.take(*self.orders.recv())
@@ -175,9 +180,12 @@ class VerdictSession:
                 self.hear()
             elif self.judging and (excess := self.judging.find_excess()):
                 self.stop()
-                self.tell({"number": self.number, "error": excess.as_json(), "done": True})
+                self.finish({"error": excess.as_json()})
             elif not self.judging and self.unrecorded:
                 self.record_next()
+            elif not self.judging and self.waiting is not None:
+                text, self.waiting = self.waiting, None
+                self.begin(lambda send: self.judge_all(text, send))
 
     def record_next(self) -> None:
         """Records what one more case leaves; what goes wrong there is told where it is judged."""
@@ -195,9 +203,14 @@ class VerdictSession:
         if stamp_files(list_scenarios_of(self.request.rule)) != self.found.stamp and self.found.named:
             self.load()
         self.tell({"number": number, "begun": len(self.found.cases)})
+        self.waiting = text if every else None
+        self.begin(lambda send: self.judge_focus(text, focus, send))
+
+    def begin(self, work: Callable[[Callable[[object], None]], None]) -> None:
+        """Has a child do some work that shares what has been recorded."""
         child = Child(self.chosen.limits, close=[self.orders])
         if not child.pid:
-            do_work(child, lambda send: self.judge(text, focus, every, send))
+            do_work(child, work)
         self.judging = child
 
     def hear(self) -> None:
@@ -207,39 +220,53 @@ class VerdictSession:
             said = self.judging.received.recv()
         except (EOFError, OSError):
             child, self.judging = self.judging, None
-            death = Death(error=child.explain_end(child.reap()), place=())
-            self.tell({"number": self.number, "error": death.error.as_json(), "done": True})
+            self.finish({"error": child.explain_end(child.reap()).as_json()})
             return
-        if isinstance(said, End):
-            self.judging.reap()
-            self.judging = None
-            said = {"done": True}
-        self.tell({"number": self.number, **said})
+        if not isinstance(said, End):
+            self.tell({"number": self.number, **said})
+            if "refused" in said:
+                self.waiting = None
+            return
+        self.judging.reap()
+        self.judging = None
+        if self.waiting is None:
+            self.finish({})
+        elif self.unrecorded:
+            self.tell({"number": self.number, "recording": len(self.unrecorded)})
+
+    def finish(self, said: dict[str, Any]) -> None:
+        """Tells the last thing that there is to say of a text."""
+        self.waiting = None
+        self.tell({"number": self.number, **said, "done": True})
 
     def stop(self) -> None:
         """Ends the child that judges a text that nobody wants any more."""
+        self.waiting = None
         if self.judging is not None:
             self.judging.kill()
             self.judging = None
 
-    def judge(self, text: str, focus: str, every: bool, send: Callable[[object], None]) -> None:
-        """The work of a child: sends the case in focus in full, then the others."""
+    def judge_focus(self, text: str, focus: str, send: Callable[[object], None]) -> None:
+        """The first work on a text: whether it can be read, and the case in focus in full."""
         options = replace(self.chosen, texts={self.request.rule: text})
         with unit_of_work(self.chosen.limits.seconds):
             refused = refuse_text(self.request.rule, text, options)
         if refused is not None:
             send({"refused": refused})
             return
-        wanted = next((c for c in self.found.cases if c.key == focus), None)
+        wanted = next((c for c in self.found.cases if c.key == focus), next(iter(self.found.cases), None))
         if wanted is not None:
             with KeptBench(replace(options, detailed=True), self.recorded) as bench:
                 ((result,),) = bench.judge_all([wanted.scenario])
             send({"focus": describe_result(wanted, result), "detail": describe_detail(wanted, result)})
-        if every:
-            with KeptBench(options, self.recorded) as bench:
-                judged = bench.judge_all([c.scenario for c in self.found.cases])
-            pairs = zip(self.found.cases, judged, strict=True)
-            send({"verdicts": [describe_result(case, result) for case, (result,) in pairs]})
+
+    def judge_all(self, text: str, send: Callable[[object], None]) -> None:
+        """The second work on a text: all cases together."""
+        options = replace(self.chosen, texts={self.request.rule: text})
+        with KeptBench(options, self.recorded) as bench:
+            judged = bench.judge_all([c.scenario for c in self.found.cases])
+        pairs = zip(self.found.cases, judged, strict=True)
+        send({"verdicts": [describe_result(case, result) for case, (result,) in pairs]})
 
 
 def refuse_text(rule: Path, text: str, options: RunOptions) -> dict[str, Any] | None:

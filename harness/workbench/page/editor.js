@@ -1,7 +1,7 @@
 // CodeMirror with the language's own findings, colours, manual and completion, all of them the server's.
 import {
-  Annotation, Decoration, EditorState, EditorView, StateEffect, StateField, acceptCompletion, autocompletion, bracketMatching,
-  completionKeymap, defaultKeymap, drawSelection, dropCursor, highlightActiveLine, highlightActiveLineGutter,
+  Annotation, Decoration, EditorState, EditorView, GutterMarker, RangeSet, StateEffect, StateField, acceptCompletion, autocompletion,
+  bracketMatching, completionKeymap, defaultKeymap, drawSelection, dropCursor, gutter, highlightActiveLine, highlightActiveLineGutter,
   highlightSelectionMatches, highlightSpecialChars, history, historyKeymap, hoverTooltip, indentUnit, keymap, lineNumbers,
   lintGutter, lintKeymap, rectangularSelection, search, searchKeymap, setDiagnostics,
 } from "/codemirror.js";
@@ -25,6 +25,26 @@ function markField(className) {
   });
 }
 const colours = markField("colours"), lost = markField("lost");
+
+// What is left behind each step, at the right of its first line; the same stands in the table of the chosen scenario.
+class Counts extends GutterMarker {
+  constructor(step) { super(); this.step = step; }
+  eq(other) { return ["attack", "other", "lost"].every((key) => this.step[key] === other.step[key]); }
+  toDOM() {
+    const { attack, other, lost } = this.step;
+    return make("span", { class: `counts${lost ? " gone" : ""}`, title: `after this step: ${attack.toLocaleString("en")} events of the attack, ${other.toLocaleString("en")} other` }, make("b", {}, attack.toLocaleString("en")), make("span", {}, other.toLocaleString("en")));
+  }
+}
+const setCounts = StateEffect.define();
+const counts = StateField.define({
+  create: () => RangeSet.empty,
+  update(held, change) {
+    held = held.map(change.changes);
+    for (const effect of change.effects) if (effect.is(setCounts)) held = effect.value;
+    return held;
+  },
+});
+const countGutter = gutter({ class: "cm-counts", side: "after", markers: (view) => view.state.field(counts) });
 const loaded = Annotation.define();
 
 function build(spans, size) {
@@ -42,7 +62,7 @@ export class RuleEditor {
     this.extensions = [
       EditorView.cspNonce.of(nonce), lineNumbers(), lintGutter(), highlightSpecialChars(), history(), drawSelection(), dropCursor(),
       bracketMatching(), rectangularSelection(), highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(),
-      search({ top: true }), indentUnit.of("    "), EditorView.lineWrapping, colours, lost,
+      search({ top: true }), indentUnit.of("    "), EditorView.lineWrapping, colours, lost, counts, countGutter,
       EditorView.contentAttributes.of({ "aria-label": "Text of the rule", spellcheck: "false", autocorrect: "off", autocapitalize: "off" }),
       autocompletion({ override: [(context) => this.complete(context)], icons: false }),
       hoverTooltip((view, at) => this.hover(view, at), { hoverTime: 350 }),
@@ -77,6 +97,7 @@ export class RuleEditor {
 
   notice() {
     this.version += 1;
+    this.view.dom.classList.add("stale");
     this.changed();
     this.look(QUIET);
   }
@@ -104,16 +125,21 @@ export class RuleEditor {
   }
 
   diagnose(finding, at, size) {
-    const from = at.units(finding.start), to = Math.min(size, Math.max(at.units(finding.end), from));
+    // A line under many lines says nothing: of a finding over several the first one is marked.
+    const from = at.units(finding.start), text = this.text, broken = text.indexOf("\n", from);
+    const to = Math.min(size, Math.max(at.units(finding.end), from), broken > from ? broken : size);
     const actions = finding.edits.length ? [{ name: "Mend", apply: () => this.edit(finding.edits) }] : [];
     const renderMessage = () => make("span", {}, finding.message, finding.help ? make("span", { class: "help" }, finding.help) : null, make("span", { class: "code" }, finding.code));
     return { from: Math.min(from, size), to, severity: SEVERITIES[finding.severity], message: finding.message, renderMessage, actions };
   }
 
-  // Where the attack of the chosen scenario is lost.
-  markLost(spans) {
-    const size = this.view.state.doc.length;
-    this.view.dispatch({ effects: setMarks.of({ of: "lost", marks: build(spans.map(([s, e]) => [s, e, "lost-clause"]), size) }) });
+  // Where the attack of the chosen scenario is lost, and what each step leaves: `steps` by their place in the text.
+  markFunnel(spans, steps) {
+    const { doc } = this.view.state;
+    const markers = new Map(steps.map((step) => [doc.lineAt(Math.min(step.at, doc.length)).from, new Counts(step)]));
+    const effects = [setMarks.of({ of: "lost", marks: build(spans.map(([s, e]) => [s, e, "lost-clause"]), doc.length) }), setCounts.of(RangeSet.of([...markers].map(([at, marker]) => marker.range(at)), true))];
+    this.view.dispatch({ effects });
+    this.view.dom.classList.remove("stale");
   }
 
   async hover(view, pos) {

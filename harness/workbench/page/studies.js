@@ -113,7 +113,7 @@ export class TuneStudy extends Study {
 
   show(said) {
     const p = said.point;
-    const value = (label, text, low, high, extra, id) => make("div", { class: "score" }, make("span", { class: "label" }, label), make("span", { class: "value", id }, text), make("span", { class: "hint" }, extra), low === null ? null : make("span", { class: "hint" }, `${low} to ${high}`));
+    const value = (label, text, low, high, extra, id) => make("div", { class: "score" }, make("span", { class: "label" }, label), make("span", { class: "value", id }, text), make("span", { class: "hint" }, extra), low === null ? null : make("span", { class: "hint", title: "interval" }, `${low.replace(/ %$/, high.endsWith(" %") ? "" : " %")} – ${high}`));
     const span = (e, how) => e.value === null ? [null, null] : [how(e.low), e.high === null ? "any" : how(e.high)];
     const f = p.false_alerts_a_day_and_1000_hosts, every = p.alerts_a_day_and_1000_hosts;
     this.readout.replaceChildren(
@@ -185,8 +185,9 @@ export class EnvelopeStudy extends Study {
       onkeydown: (event) => { const by = MOVES[event.key]; if (by) { event.preventDefault(); visit(at[0] + by[0], at[1] + by[1]); } },
       onpointermove: (event) => { const box = map.getBoundingClientRect(); visit(Math.floor(((event.clientX - box.left) / box.width) * wide), tall - 1 - Math.floor(((event.clientY - box.top) / box.height) * tall)); } },
       make("path", { class: "caught", d: cells(true) }), make("path", { class: "missed", d: cells(false) }), cursor);
-    const ends = (labels) => [labels[0], labels[Math.floor(labels.length / 2)], labels.at(-1)].map((l) => make("span", {}, l));
-    this.result.replaceChildren(make("p", { class: "score wide" }, make("span", { class: "value", id: "caught-share" }, percent(share)), make("span", { class: "of" }, ` of ${f.variants.toLocaleString("en")} variants of ${f.behaviour} caught, ${count(f.events, "event")}, ${f.seconds.toFixed(1)} s`)),
+    const short = (l) => /^\d+\.\d{3,}$/.test(l) ? String(Number(Number(l).toPrecision(2))) : l;
+    const ends = (labels) => [labels[0], labels[Math.floor(labels.length / 2)], labels.at(-1)].map((l) => make("span", {}, short(l)));
+    this.result.replaceChildren(make("p", { class: "score wide" }, make("span", { class: "value", id: "caught-share" }, percent(share)), make("span", { class: "of" }, ` of ${f.variants.toLocaleString("en")} variants of ${f.behaviour} are caught (${count(f.events, "event")} in one run)`)),
       make("figure", { class: "map-box" }, make("div", { class: "up", "aria-hidden": "true" }, ends([...f.y.labels].reverse())), map, make("div", { class: "name" }, f.y.name), make("div", { class: "across", "aria-hidden": "true" }, ends(f.x.labels)), make("figcaption", {}, make("i", { class: "tile seen" }), " caught ", make("i", { class: "tile missed" }), ` missed; ${f.x.name} across, ${f.y.name} upwards`)),
       says, drawEdge(f));
     this.mark();

@@ -96,6 +96,27 @@ function marked(text, marks) {
   return [...parts, points.slice(at).join("")];
 }
 
+// A long step without the lines that tell nothing: they stand in the text beside it.
+const LONG = 8, AROUND = 1;
+function excerpt(text, marks) {
+  const lines = text.split("\n");
+  if (lines.length <= LONG) return marked(text, marks);
+  const spans = [];
+  let at = 0;
+  for (const line of lines) { const size = [...line].length; spans.push([at, at + size]); at += size + 1; }
+  const telling = (i) => i <= AROUND || i === lines.length - 1 || marks.some(([start, end]) => start < spans[i][1] && end > spans[i][0]);
+  const parts = [];
+  let left = 0;
+  lines.forEach((line, i) => {
+    if (!telling(i)) { left += 1; return; }
+    if (left) parts.push(make("span", { class: "left-out" }, `${count(left, "line")} more`), "\n");
+    left = 0;
+    const own = marks.map(([start, end]) => [Math.max(0, start - spans[i][0]), Math.min(spans[i][1], end) - spans[i][0]]).filter(([start, end]) => end > start);
+    parts.push(...marked(line, own), i < lines.length - 1 ? "\n" : "");
+  });
+  return parts;
+}
+
 function meter(kind, part, whole) {
   const width = whole ? Math.max(part ? 2 : 0, (100 * part) / whole) : 0;
   return make("svg", { class: "meter", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" }, make("rect", { class: "track", width: 100, height: 4 }), make("rect", { class: kind, width, height: 4 }));
@@ -119,7 +140,7 @@ function drawFunnel(data, texts) {
     const own = texts[step.text];
     if (step.rows === undefined) { body.append(make("tr", { class: "bare" }, line, make("td", { colspan: 3 }, make("code", {}, own)))); continue; }
     const why = step.lost.length ? make("div", { class: "why" }, make("b", {}, "The attack is lost here"), step.lost.map((each) => make("span", {}, each))) : null;
-    body.append(make("tr", { class: step.lost.length ? "lost" : "" }, line, make("td", {}, make("code", {}, marked(own, step.marks)), step.from ? make("span", { class: "dim" }, step.from) : null, why),
+    body.append(make("tr", { class: step.lost.length ? "lost" : "" }, line, make("td", {}, why, make("code", {}, excerpt(own, step.marks)), step.from ? make("span", { class: "dim" }, step.from) : null),
       number("attack", step.attack, data.attack), number("other", step.other, data.other)));
   }
   const head = make("tr", {}, make("th", { scope: "col" }, make("span", { class: "hide" }, "line")), make("th", { scope: "col" }, "the rule's own text"), make("th", { scope: "col", class: "n" }, "attack"), make("th", { scope: "col", class: "n" }, "benign"));

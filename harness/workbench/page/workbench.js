@@ -87,16 +87,18 @@ function drawSide() {
 
 function redraw() { drawRules(); drawSide(); }
 
-// The clause that lost the attack of the chosen scenario, in the text itself.
-function markLoss(rule) {
+// The funnel of the chosen scenario in the text itself: what each step leaves, and the clause that lost the attack.
+function markFunnel(rule) {
   const funnel = rule.detail?.key === rule.focus && rule.judged === editor.text ? rule.detail.detail?.funnel : null;
-  const spans = [];
+  const spans = [], steps = [];
   for (const step of funnel?.steps ?? []) {
-    if (!step.lost?.length || step.from) continue;
+    if (step.rows === undefined || step.from) continue;
     const own = rule.detail.detail.texts[step.text], start = findStep(editor.text, step, own), at = places(own);
-    if (start !== null) for (const [from, to] of step.marks) spans.push([start + at.units(from), start + at.units(to)]);
+    if (start === null) continue;
+    steps.push({ at: start, attack: step.attack, other: step.other, lost: step.lost.length > 0 });
+    for (const [from, to] of step.marks) spans.push([start + at.units(from), start + at.units(to)]);
   }
-  editor.markLost(spans.sort((a, b) => a[0] - b[0]));
+  editor.markFunnel(spans.sort((a, b) => a[0] - b[0]), steps);
 }
 
 // Has the newest text judged: the scenario in focus first, then the others.
@@ -126,15 +128,17 @@ function take(rule, said, text) {
     rule.cases = said.cases.map((c) => known.get(c.key) ?? c);
     Object.assign(rule, { named: said.named, faults: said.faults });
     if (said.named) rule.scenarios = new Set(said.cases.map((c) => c.path)).size;
+    // An attack first: what a rule misses is what it is opened for.
     if (!rule.cases.some((c) => c.key === rule.focus)) rule.focus = rule.cases[0]?.key ?? "";
   }
   if (said.begun !== undefined) { Object.assign(rule, { error: null }); status(`running ${count(said.begun, "scenario")} ...`, true); }
+  if (said.recording) status(`recording what ${count(said.recording, "scenario")} leave ...`, true);
   if (said.error) rule.error = said.error;
   if (said.refused) rule.refused = said.refused;
   if (said.focus) {
     Object.assign(rule, { refused: null, judged: text, detail: { key: said.focus.key, detail: said.detail } });
     rule.cases = rule.cases.map((c) => c.key === said.focus.key ? said.focus : c);
-    markLoss(rule);
+    markFunnel(rule);
   }
   if (said.verdicts) Object.assign(rule, { cases: said.verdicts, complete: text, judged: text, refused: null });
   redraw();
@@ -153,7 +157,6 @@ function changed() {
   if (!rule) return;
   rule.dirty = editor.text !== rule.base;
   showSaved(rule);
-  editor.markLost([]);
   status("typing ...", true);
   drawSide();
   clearTimeout(timer);
@@ -190,6 +193,7 @@ async function choose(path) {
   document.title = `${path.split("/").pop()} · detlab workbench`;
   $("findings").textContent = "";
   editor.show(rule.state);
+  markFunnel(rule);
   showSaved(rule);
   redraw();
   if (matchMedia("(max-width: 1100px)").matches) $("rules-box").open = false;
