@@ -15,15 +15,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from harness import __version__
 from harness.diagnostics import HarnessError, explain_failure
 from harness.serve.request_body import BodiesInFlight, BodyError
 from harness.workbench.room_client import Said, SessionEnd
 from harness.workbench.rule_file import LARGEST_RULE_TEXT, find_rule_file, read_rule_file, save_rule_file
-from harness.workbench.study_room import SessionRequest
+from harness.workbench.session_request import SessionRequest
 from harness.workbench.workbench import Workbench
 
-PAGE = Path(__file__).with_name("page")
+PAGE_FOLDER = Path(__file__).with_name("page")
 PAGE_FILES = {
     "workbench.css": "text/css",
     "workbench.js": "text/javascript",
@@ -63,12 +62,12 @@ class Endpoints:
     async def send_page(self, _: Request) -> Response:
         """The page, under a policy that lets its own files run and nothing else."""
         nonce = secrets.token_urlsafe(16)
-        text = (PAGE / "index.html").read_text("utf-8").replace("{nonce}", nonce).replace("{version}", __version__)
+        text = (PAGE_FOLDER / "index.html").read_text("utf-8").replace("{nonce}", nonce)
         return Response(text, media_type="text/html", headers={"Content-Security-Policy": build_page_policy(nonce)})
 
     async def send_file(self, name: str, _: Request) -> Response:
         """One of the page's own files."""
-        return Response((PAGE / name).read_bytes(), media_type=PAGE_FILES[name])
+        return Response((PAGE_FOLDER / name).read_bytes(), media_type=PAGE_FILES[name])
 
     async def answer(self, make: Answer, request: Request) -> Response:
         """An answer; a failure is one too, which the page shows."""
@@ -160,7 +159,7 @@ def take_offset(given: Mapping[str, Any]) -> int:
     return value
 
 
-async def list_rules(bench: Workbench, _: Mapping[str, Any]) -> Said:
+async def send_rules(bench: Workbench, _: Mapping[str, Any]) -> Said:
     """The rules of the project."""
     await bench.forget()
     found = await bench.list_rules()
@@ -184,7 +183,7 @@ def describe_other(path: Path) -> dict[str, Any]:
     return {"path": str(path), "title": path.stem, "language": path.suffix.lstrip("."), "scenarios": 0}
 
 
-async def open_rule(bench: Workbench, given: Mapping[str, Any]) -> Said:
+async def send_rule(bench: Workbench, given: Mapping[str, Any]) -> Said:
     """A rule's text as its file has it."""
     path = take_path(bench, given)
     held = read_rule_file(path)
@@ -192,7 +191,7 @@ async def open_rule(bench: Workbench, given: Mapping[str, Any]) -> Said:
     return {"text": held.text, "stamp": held.stamp, "saved": own, "mixed": not held.ends, "path": str(path)}
 
 
-async def save_rule(bench: Workbench, given: Mapping[str, Any]) -> Said:
+async def write_rule(bench: Workbench, given: Mapping[str, Any]) -> Said:
     """Writes a rule, and says what its file holds now; of one that has changed meanwhile what it holds."""
     path, text = take_path(bench, given), take_rule_text(given)
     if not bench.folder.own and path != bench.opened:
@@ -208,31 +207,31 @@ async def save_rule(bench: Workbench, given: Mapping[str, Any]) -> Said:
     return {"stamp": held.stamp, "text": held.text}
 
 
-async def analyse(bench: Workbench, given: Mapping[str, Any]) -> Said:
+async def send_findings(bench: Workbench, given: Mapping[str, Any]) -> Said:
     """Findings and colours of a text as it is typed."""
     return await bench.analyse(take_page(given), take_path(bench, given), take_rule_text(given))
 
 
-async def hover(bench: Workbench, given: Mapping[str, Any]) -> Said:
+async def send_hover_text(bench: Workbench, given: Mapping[str, Any]) -> Said:
     """The manual of the word at a place."""
     codes = [c for c in given.get("codes") or () if isinstance(c, str)][:20]
     path, text = take_path(bench, given), take_rule_text(given)
     return {"hover": await bench.ask("hover", path, text, offset=take_offset(given), codes=codes)}
 
 
-async def complete(bench: Workbench, given: Mapping[str, Any]) -> Said:
+async def send_completions(bench: Workbench, given: Mapping[str, Any]) -> Said:
     """What may be written at a place."""
     path, text = take_path(bench, given), take_rule_text(given)
     return {"completion": await bench.ask("complete", path, text, offset=take_offset(given))}
 
 
-async def explain(bench: Workbench, given: Mapping[str, Any]) -> Said:
+async def send_manual(bench: Workbench, given: Mapping[str, Any]) -> Said:
     """The manual of a command or a function."""
     language, word = take_text(given, "language", 32), take_text(given, "word", 200)
     return {"text": await bench.explain(language, word, command=given.get("command") is True)}
 
 
-async def find_point(bench: Workbench, given: Mapping[str, Any]) -> Said:
+async def send_point(bench: Workbench, given: Mapping[str, Any]) -> Said:
     """The study's rule at one setting."""
     values = given.get("values")
     if not isinstance(values, list) or not all(isinstance(v, int | float) for v in values) or len(values) > 1000:
@@ -240,32 +239,32 @@ async def find_point(bench: Workbench, given: Mapping[str, Any]) -> Said:
     return await bench.find_point(take_page(given), values)
 
 
-def judge(bench: Workbench, given: Mapping[str, Any]) -> AsyncIterator[Said]:
+def send_verdicts(bench: Workbench, given: Mapping[str, Any]) -> AsyncIterator[Said]:
     """The verdicts of a text."""
     request = take_request(bench, given)
     focus = take_text(given, "focus", 8192)
     return bench.judge(take_page(given), request, focus, every=given.get("every") is not False)
 
 
-def study_numbers(bench: Workbench, given: Mapping[str, Any]) -> AsyncIterator[Said]:
+def send_study(bench: Workbench, given: Mapping[str, Any]) -> AsyncIterator[Said]:
     """The study of a text's numbers."""
     return bench.study(take_page(given), "tune", take_request(bench, given))
 
 
-def map_variants(bench: Workbench, given: Mapping[str, Any]) -> AsyncIterator[Said]:
+def send_map(bench: Workbench, given: Mapping[str, Any]) -> AsyncIterator[Said]:
     """The map of what a text catches."""
     wishes = {key: take_text(given, key, 200) for key in ("x", "y", "behaviour")}
     return bench.study(take_page(given), "envelope", take_request(bench, given, **wishes))
 
 
 ANSWERS: Mapping[str, Answer] = {
-    "rules": list_rules,
-    "open": open_rule,
-    "save": save_rule,
-    "analyse": analyse,
-    "hover": hover,
-    "complete": complete,
-    "explain": explain,
-    "point": find_point,
+    "rules": send_rules,
+    "open": send_rule,
+    "save": write_rule,
+    "analyse": send_findings,
+    "hover": send_hover_text,
+    "complete": send_completions,
+    "explain": send_manual,
+    "point": send_point,
 }
-STREAMS: Mapping[str, Stream] = {"verdicts": judge, "tune": study_numbers, "envelope": map_variants}
+STREAMS: Mapping[str, Stream] = {"verdicts": send_verdicts, "tune": send_study, "envelope": send_map}

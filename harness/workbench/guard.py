@@ -52,10 +52,9 @@ class Guard:
     def refuse(self, scope: Scope) -> str:
         """Why a request is refused; nothing where it is not."""
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
-        given = {name: value for name, value in headers}
-        if [value for name, value in headers if name == b"host"] != [given.get(b"host")] or given.get(
-            b"host"
-        ) not in self.hosts:
+        given = dict(headers)
+        hosts = [value for name, value in headers if name == b"host"]
+        if len(hosts) != 1 or hosts[0] not in self.hosts:
             return "this server answers for 127.0.0.1 and localhost alone"
         if given.get(b"origin", next(iter(self.origins))) not in self.origins:
             return "another site may not ask"

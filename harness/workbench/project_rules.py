@@ -7,19 +7,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from harness.detection.language import list_languages
 from harness.diagnostics import HarnessError
 from harness.editor.rule_runs import LARGEST_SCENARIO_TEXT
-from harness.run_options import RunOptions
 from harness.scenario.pack import BUNDLED, DEFAULT, find_rules, find_scenarios
 from harness.scenario.project import find_settings_file
 from harness.scenario.rule import read_page
-from harness.supervisor import unit_of_work
-from harness.workbench.study_room import SessionRequest, Tell
 
 # Chosen, no source: a list of more is searched in an editor.
 MOST_LISTED_RULES = 2000
@@ -80,9 +76,3 @@ def describe_rules(root: Path) -> Iterator[dict[str, Any]]:
             "language": path.suffix.lstrip(".").lower(),
             "scenarios": scenarios[path.name],
         }
-
-
-def run_session(request: SessionRequest, chosen: RunOptions, orders: Connection, tell: Tell) -> None:
-    """Tells the rules of a folder, once."""
-    with unit_of_work(chosen.limits.seconds):
-        tell({"rules": list(describe_rules(request.root))})

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from harness.diagnostics import HarnessError
-from harness.workbench.study_room import SessionRequest
+from harness.workbench.session_request import SessionRequest
 
 Said = dict[str, Any]
 
@@ -129,9 +129,9 @@ class RoomClient:
             for session in self.sessions.values():
                 session.take("failed", gone)
             return
-        session = self.sessions.get(number)
-        if session is None:
+        known = self.sessions.get(number)
+        if known is None:
             return
-        session.take(kind, said)
+        known.take(kind, said)
         if kind != "said":
             del self.sessions[number]

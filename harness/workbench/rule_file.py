@@ -1,16 +1,14 @@
-"""A rule's file as the workbench opens and saves it: whole characters, its own line ends, and nothing lost meanwhile."""
+"""A rule's file as the workbench opens and saves it: whole characters, its own line ends, nothing lost meanwhile."""
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 
 from harness.detection.language import list_languages
 from harness.diagnostics import HarnessError
+from harness.output_file import write_file
 from harness.workbench.project_rules import WorkFolder
 
 LARGEST_RULE_TEXT = 100_000
@@ -92,7 +90,7 @@ def find_line_ends(text: str) -> str:
 def save_rule_file(path: Path, text: str, stamp: str) -> RuleFile:
     """Writes a rule's text where its file is still the one that was opened; the file as it is now.
 
-    Raises HarnessError: `changed-on-disk` where somebody else has written it.
+    Raises HarnessError: `changed-on-disk` where somebody else has written it, `unwritable`.
     """
     held = read_rule_file(path)
     if held.stamp != stamp:
@@ -104,25 +102,5 @@ def save_rule_file(path: Path, text: str, stamp: str) -> RuleFile:
     written = held.encode(text)
     if len(written) > LARGEST_RULE_TEXT:
         raise HarnessError("rule-too-large", f"{path.name} would have more than {LARGEST_RULE_TEXT:,} bytes")
-    try:
-        replace_file(path, written)
-    except OSError as error:
-        raise HarnessError("unwritable", f"{path.name}: {(error.strerror or str(error)).lower()}") from error
+    write_file(path, written)
     return read_rule_file(path)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Puts content in a file's place at once, with its rights; a failure leaves the old one as it was."""
-    beside = path.with_name(f".{path.name}.{token_hex(6)}")
-    mode = stat.S_IMODE(path.stat().st_mode)
-    number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(number, "wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        beside.chmod(mode)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_urlsafe
 
@@ -25,7 +25,7 @@ from harness.workbench.room_client import RoomClient
 from harness.workbench.study_room import open_study_room
 from harness.workbench.workbench import Workbench
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK_ADDRESS = "127.0.0.1"
 # Chosen, no source: a page has some ten requests open at once.
 MOST_CONNECTIONS = 64
 IDLE_SECONDS = 30
@@ -34,9 +34,7 @@ Announce = Callable[[str], None]
 """Is told the address that opens the workbench, its token included."""
 
 
-def run_workbench(
-    folder: WorkFolder, opened: Path | None, port: int, chosen: RunOptions, announce: Announce
-) -> None:
+def run_workbench(folder: WorkFolder, opened: Path | None, port: int, chosen: RunOptions, announce: Announce) -> None:
     """Serves until it is interrupted. Raises HarnessError where it cannot listen."""
     if not can_supervise():
         raise HarnessError("no-limits", "the workbench needs Linux, where rules can be held within limits")
@@ -54,10 +52,10 @@ def open_loopback(port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind((LOOPBACK, port))
+        made.bind((LOOPBACK_ADDRESS, port))
     except OSError as error:
         made.close()
-        message = f"{LOOPBACK}:{port} cannot be listened on: {(error.strerror or str(error)).lower()}"
+        message = f"{LOOPBACK_ADDRESS}:{port} cannot be listened on: {(error.strerror or str(error)).lower()}"
         raise HarnessError("port-taken", message, help="choose another one with --port") from error
     return made
 
@@ -88,7 +86,7 @@ async def serve_page(
     await bench.open()
     listening.listen(MOST_CONNECTIONS)
     # Behind `#`: a browser keeps that part to itself.
-    announce(f"http://{LOOPBACK}:{port}/#{token}")
+    announce(f"http://{LOOPBACK_ADDRESS}:{port}/#{token}")
     try:
         await server.serve(sockets=[listening])
     finally:
@@ -99,9 +97,10 @@ async def serve_page(
 class PageServer(uvicorn.Server):
     """The server of the page; signals are its owner's."""
 
-    def capture_signals(self):  # type: ignore[no-untyped-def]
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """Leaves signals to whoever runs the server."""
-        return suppress()
+        yield
 
     def stop(self) -> None:
         """Ends; at the second time at once."""

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 from harness.detection.engine import import_engine
@@ -22,35 +20,14 @@ from harness.diagnostics import HarnessError, explain_failure
 from harness.garbage import collect_nothing
 from harness.run_options import RunOptions
 from harness.supervisor import DEADLINE, POLL, Child, die_with
+from harness.workbench.session_request import SessionRequest, list_sessions
 
-IDLE = 0.5
+SECONDS_BETWEEN_LOOKS = 0.5
 """Seconds between two looks where no child has a deadline."""
-SESSION_MODULES = {
-    "rules": "harness.workbench.project_rules",
-    "verdicts": "harness.workbench.verdict_session",
-    "tune": "harness.workbench.tune_session",
-    "envelope": "harness.workbench.envelope_session",
-}
-"""What a child does from its beginning to its end, by the name that the server asks for: `run_session` of a module."""
-
-Tell = Callable[[Any], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRequest:
-    """What a session is about: a rule as a whole path, its text as it is typed, and what a person chose besides.
-
-    `root` is the folder of the project.
-    """
-
-    root: Path
-    rule: Path = Path()
-    text: str = ""
-    wishes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Session:
+class ChildSession:
     """A running child and the end of the pipe by which it is given orders."""
 
     child: Child
@@ -63,14 +40,14 @@ class StudyRoom:
     def __init__(self, server: Connection, chosen: RunOptions) -> None:
         """`chosen` holds for every session."""
         self.server, self.chosen = server, chosen
-        self.sessions: dict[int, Session] = {}
+        self.sessions: dict[int, ChildSession] = {}
 
     def run(self) -> None:
         """Works until the server is gone."""
         while True:
             ends = {s.child.received: n for n, s in self.sessions.items()}
             busy = any(s.child.board.slots[DEADLINE] for s in self.sessions.values())
-            for ready in wait([self.server, *ends], POLL if busy else IDLE):
+            for ready in wait([self.server, *ends], POLL if busy else SECONDS_BETWEEN_LOOKS):
                 assert isinstance(ready, Connection)
                 if ready is self.server:
                     self.take(*self.server.recv())
@@ -99,7 +76,7 @@ class StudyRoom:
         if not child.pid:
             follow_session(child, name, request, self.chosen, orders)
         orders.close()
-        self.sessions[number] = Session(child, given)
+        self.sessions[number] = ChildSession(child, given)
 
     def end(self, number: int, error: HarnessError | None) -> None:
         """Kills a session, if it runs, and tells why where the server did not ask for it."""
@@ -125,13 +102,11 @@ class StudyRoom:
         self.server.send((kind, number, said))
 
 
-def follow_session(
-    child: Child, name: str, request: SessionRequest, chosen: RunOptions, orders: Connection
-) -> None:
+def follow_session(child: Child, name: str, request: SessionRequest, chosen: RunOptions, orders: Connection) -> None:
     """What a session's child does from its beginning to its end; it does not come back."""
     code = 70
     try:
-        run = import_module(SESSION_MODULES[name]).run_session
+        run = import_module(f"harness.workbench.sessions.{name}").run_session
         try:
             run(request, chosen, orders, lambda said: child.sent.send(("said", said)))
         except (KeyboardInterrupt, EOFError, BrokenPipeError):
@@ -169,7 +144,7 @@ def open_study_room(chosen: RunOptions) -> Connection:
 def import_for_sessions(chosen: RunOptions) -> None:
     """Imports what sessions need, once for all of them."""
     import_engine(chosen.engine)
-    for name in SESSION_MODULES.values():
-        import_module(name)
+    for name in list_sessions():
+        import_module(f"harness.workbench.sessions.{name}")
     for name in list_languages():
         language(name)

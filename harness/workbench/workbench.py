@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -13,11 +14,11 @@ from harness.diagnostics import HarnessError
 from harness.editor.worker_process import WorkerKilledError, WorkerProcess
 from harness.workbench.project_rules import WorkFolder
 from harness.workbench.room_client import RoomClient, RunningSession, Said, SessionEnd
-from harness.workbench.study_room import SessionRequest
+from harness.workbench.session_request import SessionRequest
 
 # As in the language server, where the reasons stand.
-SECONDS_TO_READ = 8.0
-SECONDS_TO_ANSWER = 5.0
+SECONDS_FOR_TEXTS = 8.0
+SECONDS_FOR_ANSWERS = 5.0
 SECONDS_OF_STALE_WORK = 1.5
 # Chosen, no source: a person has one page open, perhaps two; each holds the events of a rule's scenarios.
 MOST_PAGES = 3
@@ -40,17 +41,20 @@ class Workbench:
         self.reader, self.answerer = WorkerProcess(), WorkerProcess()
         self.reading = asyncio.Lock()
         self.pages: dict[str, PageState] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
         self.numbers = count(1)
         self.settings_stamp = self.stamp_settings()
 
     async def open(self) -> None:
         """Begins to listen, and starts the children that read texts before the first key."""
         self.room.open()
-        self.warming = asyncio.gather(self.forget(), self.warm_up(), return_exceptions=True)
+        self.warming = asyncio.ensure_future(self.warm_up())
 
     async def warm_up(self) -> None:
-        """Has the fields of events read, which completion offers."""
-        await self.answerer.ask({"do": "warm", "events": "", "folder": str(self.folder.path)}, SECONDS_TO_ANSWER)
+        """Starts the children, and has the fields of events read, which completion offers."""
+        with suppress(HarnessError):
+            await self.forget()
+            await self.answerer.ask({"do": "warm", "events": "", "folder": str(self.folder.path)}, SECONDS_FOR_ANSWERS)
 
     async def close(self) -> None:
         """Ends every child."""
@@ -62,7 +66,7 @@ class Workbench:
     async def forget(self) -> None:
         """Has projects read again, whose settings, macros or lookups may have changed."""
         for worker in (self.reader, self.answerer):
-            await worker.ask({"do": "forget"}, SECONDS_TO_ANSWER)
+            await worker.ask({"do": "forget"}, SECONDS_FOR_ANSWERS)
 
     def stamp_settings(self) -> tuple[int, int]:
         """What tells whether the project's settings have changed since."""
@@ -84,8 +88,15 @@ class Workbench:
         while len(self.pages) > MOST_PAGES:
             old = self.pages.pop(next(iter(self.pages)))
             for session in old.sessions.values():
-                asyncio.ensure_future(session.end())
+                self.begin(session.end())
         return known
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begins work that nobody waits for."""
+        task = asyncio.ensure_future(work)
+        # The loop itself keeps weak references only.
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def analyse(self, page: str, path: Path, text: str) -> Said:
         """Findings and colours of a text; `stale` where the page has sent another one meanwhile."""
@@ -99,8 +110,8 @@ class Workbench:
             if state.newest != mine:
                 return {"stale": True}
             try:
-                found = await self.reader.ask({"do": "analyse", **subject}, SECONDS_TO_READ)
-                colours = await self.reader.ask({"do": "colours", **subject}, SECONDS_TO_READ)
+                found = await self.reader.ask({"do": "analyse", **subject}, SECONDS_FOR_TEXTS)
+                colours = await self.reader.ask({"do": "colours", **subject}, SECONDS_FOR_TEXTS)
             except WorkerKilledError:
                 if state.newest != mine:
                     return {"stale": True}
@@ -110,12 +121,12 @@ class Workbench:
     async def ask(self, do: str, path: Path, text: str, **more: Any) -> Any:
         """The answer to a question about a place in a text."""
         subject = {"uri": str(path), "path": str(path), "text": text, "language": path.suffix.lstrip(".")}
-        return await self.answerer.ask({"do": do, **subject, **more}, SECONDS_TO_ANSWER)
+        return await self.answerer.ask({"do": do, **subject, **more}, SECONDS_FOR_ANSWERS)
 
     async def explain(self, language: str, word: str, *, command: bool) -> Any:
         """The manual of a word."""
         request = {"do": "explain", "language": language, "word": word, "command": command}
-        return await self.answerer.ask(request, SECONDS_TO_ANSWER)
+        return await self.answerer.ask(request, SECONDS_FOR_ANSWERS)
 
     async def list_rules(self) -> Said:
         """The rules of the folder."""

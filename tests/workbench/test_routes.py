@@ -11,21 +11,21 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
-from starlette.applications import Starlette  # noqa: E402
+from starlette.applications import Starlette
 
-from harness.diagnostics import HarnessError  # noqa: E402
-from harness.run import run_scenarios  # noqa: E402
-from harness.run_options import RunOptions  # noqa: E402
-from harness.serve.request_body import BodiesInFlight  # noqa: E402
-from harness.workbench.endpoints import LARGEST_REQUEST, PAGE, PAGE_FILES, Endpoints  # noqa: E402
-from harness.workbench.guard import Guard  # noqa: E402
-from harness.workbench.project_rules import WorkFolder, describe_rules, find_work_folder  # noqa: E402
-from harness.workbench.room_client import RoomClient  # noqa: E402
-from harness.workbench.rule_file import read_rule_file, save_rule_file  # noqa: E402
-from harness.workbench.workbench import Workbench  # noqa: E402
-from tests.cli.command_line import detlab  # noqa: E402
-from tests.report.conftest import write_pack  # noqa: E402
-from tests.workbench.asgi_call import PORT, TOKEN, call  # noqa: E402
+from harness.diagnostics import HarnessError
+from harness.run import run_scenarios
+from harness.run_options import RunOptions
+from harness.serve.request_body import BodiesInFlight
+from harness.workbench.endpoints import LARGEST_REQUEST, PAGE_FILES, PAGE_FOLDER, Endpoints
+from harness.workbench.guard import Guard
+from harness.workbench.project_rules import WorkFolder, describe_rules, find_work_folder
+from harness.workbench.room_client import RoomClient
+from harness.workbench.rule_file import read_rule_file, save_rule_file
+from harness.workbench.workbench import Workbench
+from tests.cli.command_line import detlab
+from tests.report.conftest import write_pack
+from tests.workbench.asgi_call import PORT, TOKEN, call
 
 
 @pytest.fixture
@@ -90,15 +90,17 @@ def test_the_page_itself_needs_no_token_and_runs_nothing_but_its_own_files(folde
 def test_no_file_of_the_page_sets_markup_or_asks_elsewhere():
     for name in PAGE_FILES:
         assert call(build_app(Path()), f"/{name}", token="").status == 200
-    own = {p.name for p in PAGE.iterdir()}
+    own = {p.name for p in PAGE_FOLDER.iterdir()}
     assert own == {*PAGE_FILES, "index.html", "LICENSE.codemirror"}
     for name in own - {"codemirror.js", "LICENSE.codemirror", "icon.svg"}:
-        text = (PAGE / name).read_text("utf-8")
+        text = (PAGE_FOLDER / name).read_text("utf-8")
         assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text) == []
         assert set(re.findall(r"https?://[^\"'\s]+", text)) <= {"http://www.w3.org/2000/svg"}
 
 
-@pytest.mark.parametrize("path", ["/../pyproject.toml", "/workbench.js/..", "/page/index.html", "/%2e%2e/x", "/api", "/api/x"])
+@pytest.mark.parametrize(
+    "path", ["/../pyproject.toml", "/workbench.js/..", "/page/index.html", "/%2e%2e/x", "/api", "/api/x"]
+)
 def test_there_is_no_other_address(folder, path):
     assert call(build_app(folder), path).status in (404, 405)
 

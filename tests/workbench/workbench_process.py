@@ -28,7 +28,10 @@ class WorkbenchProcess:
     def ask(self, name, body, *, token=None, host=None):
         """Every line of an answer, with its status."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        headers = {"Authorization": f"Bearer {self.token if token is None else token}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self.token if token is None else token}",
+            "Content-Type": "application/json",
+        }
         if host:
             headers["Host"] = host
         connection.request("POST", f"/api/{name}", json.dumps({"page": "test", **body}), headers)

@@ -33,9 +33,7 @@ OPENER = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" conten
 
 @click.command("ui")
 @click.argument("rule", type=PATH, required=False)
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Where to listen."
-)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Where to listen.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @add_choice
 def command(rule: Path | None, port: int, no_browser: bool, chosen: RunOptions, as_json: bool) -> int:

@@ -63,7 +63,7 @@ export class RuleEditor {
       EditorView.cspNonce.of(nonce), lineNumbers(), lintGutter(), highlightSpecialChars(), history(), drawSelection(), dropCursor(),
       bracketMatching(), rectangularSelection(), highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(),
       search({ top: true }), indentUnit.of("    "), EditorView.lineWrapping, colours, lost, counts, countGutter,
-      EditorView.contentAttributes.of({ "aria-label": "Text of the rule", spellcheck: "false", autocorrect: "off", autocapitalize: "off" }),
+      EditorView.contentAttributes.of({ "aria-label": "Text of the rule", tabindex: "0", spellcheck: "false", autocorrect: "off", autocapitalize: "off" }),
       autocompletion({ override: [(context) => this.complete(context)], icons: false }),
       hoverTooltip((view, at) => this.hover(view, at), { hoverTime: 350 }),
       keymap.of([

@@ -8,19 +8,17 @@ from multiprocessing.connection import Connection
 
 from harness.cli.commands.envelope import build_subject, study_envelope
 from harness.run_options import RunOptions
-from harness.workbench.study_room import SessionRequest, Tell
+from harness.workbench.session_request import SessionRequest, SessionVoice
 
 # As the command's options have them.
 USUAL_START, USUAL_LENGTH = "2026-03-03T09:12:00Z", "8h"
 
 
-def run_session(request: SessionRequest, chosen: RunOptions, orders: Connection, tell: Tell) -> None:
+def run_session(request: SessionRequest, chosen: RunOptions, orders: Connection, tell: SessionVoice) -> None:
     """Tells the map of a rule once; `x` and `y` of the wishes are its axes, as the command takes them."""
     wishes = request.wishes
     options = replace(chosen, texts={request.rule: request.text})
-    made = partial(
-        build_subject, scenario=None, behaviour=wishes.get("behaviour") or None, given={}, start=USUAL_START
-    )
+    made = partial(build_subject, scenario=None, behaviour=wishes.get("behaviour") or None, given={}, start=USUAL_START)
     found = study_envelope(
         request.rule,
         made=made,

@@ -19,7 +19,7 @@ from harness.verdict.tune.choice import GridSetting
 from harness.verdict.tune.reruns import Reruns, Tried
 from harness.verdict.tune.result import Tuning, Wishes
 from harness.verdict.tune.tune import Study, answer, begin_study, prepare_reruns
-from harness.workbench.study_room import SessionRequest, Tell
+from harness.workbench.session_request import SessionRequest, SessionVoice
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class LiveStudy:
         ]
 
 
-def run_session(request: SessionRequest, chosen: RunOptions, orders: Connection, tell: Tell) -> None:
+def run_session(request: SessionRequest, chosen: RunOptions, orders: Connection, tell: SessionVoice) -> None:
     """Tells the study, and then each point that is asked for, until the session is ended."""
     options = replace(chosen, texts={request.rule: request.text})
     # As the command has them, so that both say the same.
@@ -99,7 +99,7 @@ def run_session(request: SessionRequest, chosen: RunOptions, orders: Connection,
         follow_questions(live, orders, tell)
 
 
-def follow_questions(live: LiveStudy, orders: Connection, tell: Tell) -> None:
+def follow_questions(live: LiveStudy, orders: Connection, tell: SessionVoice) -> None:
     """Answers for one point after the other."""
     while True:
         number, values = orders.recv()

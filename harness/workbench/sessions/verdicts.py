@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from harness.telemetry.events.event import Telemetry
 from harness.telemetry.scenario_telemetry import record_scenario
 from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Verdict
-from harness.workbench.study_room import SessionRequest, Tell
+from harness.workbench.session_request import SessionRequest, SessionVoice
 
 Recorded = dict[tuple[Path, tuple[tuple[str, str], ...]], Telemetry]
 Stamp = tuple[tuple[str, int, int], ...]
@@ -130,9 +131,7 @@ class KeptBench(Bench):
         return self.stores[scenario.path]
 
 
-def record_case(
-    scenario: Scenario, conditions: Mapping[str, str], chosen: RunOptions, recorded: Recorded
-) -> Telemetry:
+def record_case(scenario: Scenario, conditions: Mapping[str, str], chosen: RunOptions, recorded: Recorded) -> Telemetry:
     """What a scenario leaves under some conditions, recorded once."""
     key = (scenario.path, tuple(sorted(conditions.items())))
     if key not in recorded:
@@ -150,7 +149,7 @@ class VerdictSession:
     request: SessionRequest
     chosen: RunOptions
     orders: Connection
-    tell: Tell
+    tell: SessionVoice
     found: RuleCases = field(init=False)
     recorded: Recorded = field(default_factory=dict)
     unrecorded: list[RuleCase] = field(default_factory=list)
@@ -185,7 +184,7 @@ class VerdictSession:
                 self.record_next()
             elif not self.judging and self.waiting is not None:
                 text, self.waiting = self.waiting, None
-                self.begin(lambda send: self.judge_all(text, send))
+                self.begin(partial(self.judge_all, text))
 
     def record_next(self) -> None:
         """Records what one more case leaves; what goes wrong there is told where it is judged."""
@@ -204,7 +203,7 @@ class VerdictSession:
             self.load()
         self.tell({"number": number, "begun": len(self.found.cases)})
         self.waiting = text if every else None
-        self.begin(lambda send: self.judge_focus(text, focus, send))
+        self.begin(partial(self.judge_focus, text, focus))
 
     def begin(self, work: Callable[[Callable[[object], None]], None]) -> None:
         """Has a child do some work that shares what has been recorded."""
@@ -328,7 +327,7 @@ def describe_detail(case: RuleCase, result: object) -> dict[str, Any] | None:
     return {**found, "texts": list(share.places)}
 
 
-def run_session(request: SessionRequest, chosen: RunOptions, orders: Connection, tell: Tell) -> None:
+def run_session(request: SessionRequest, chosen: RunOptions, orders: Connection, tell: SessionVoice) -> None:
     """Judges the texts of a rule until the session is ended."""
     session = VerdictSession(request=request, chosen=chosen, orders=orders, tell=tell)
     session.load()
