@@ -388,7 +388,7 @@ def list_children(pid):
 
 
 def test_a_text_that_takes_too_long_is_stopped_and_the_next_one_is_judged(project):
-    started = WorkbenchProcess(project, "pack/server.spl", "--time-limit", "2")
+    started = WorkbenchProcess(project, "pack/server.spl", "--time-limit", "12")
     try:
         text = started.ask("open", {"rule": "pack/server.spl"})[1][0]["text"]
         slow = (
