@@ -172,7 +172,6 @@ async def send_rules(bench: Workbench, _: Mapping[str, Any]) -> Said:
         "folder": str(folder.path),
         "own": folder.own,
         "settings": str(folder.settings or ""),
-        "restart": bench.restart_needed,
         "rules": [*also, *found["rules"]],
         "open": first,
     }
@@ -181,6 +180,12 @@ async def send_rules(bench: Workbench, _: Mapping[str, Any]) -> Said:
 def describe_other(path: Path) -> dict[str, Any]:
     """A rule that was named on the command line and lies elsewhere."""
     return {"path": str(path), "title": path.stem, "language": path.suffix.lstrip("."), "scenarios": 0}
+
+
+async def send_changes(bench: Workbench, _: Mapping[str, Any]) -> Said:
+    """Has files that rules refer to read again; says whether the settings that rules run with are older."""
+    await bench.forget()
+    return {"restart": bench.restart_needed}
 
 
 async def send_rule(bench: Workbench, given: Mapping[str, Any]) -> Said:
@@ -259,6 +264,7 @@ def send_map(bench: Workbench, given: Mapping[str, Any]) -> AsyncIterator[Said]:
 
 ANSWERS: Mapping[str, Answer] = {
     "rules": send_rules,
+    "refresh": send_changes,
     "open": send_rule,
     "save": write_rule,
     "analyse": send_findings,

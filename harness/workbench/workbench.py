@@ -170,10 +170,16 @@ class Workbench:
     async def study(self, page: str, name: str, request: SessionRequest) -> AsyncIterator[Said]:
         """What a study of a text says; the one before it is ended."""
         session = await self.replace_session(page, name, request, request.text)
+        said: Said | None = None
         try:
-            yield await session.hear()
+            said = await session.hear()
+            yield said
         except SessionEnd:
             yield {"stale": True}
+        finally:
+            # Whoever asked has gone, or has typed on.
+            if said is None:
+                self.begin(session.end())
 
     async def find_point(self, page: str, values: list[float]) -> Said:
         """A setting of the page's study of numbers. Raises HarnessError where there is none."""

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+import signal
 import subprocess
 import sys
 from urllib.parse import urlsplit
@@ -14,7 +16,9 @@ class WorkbenchProcess:
 
     def __init__(self, folder, *options):
         command = [sys.executable, "-c", PROGRAM, "ui", "--json", *options]
-        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        )
         lines = []
         for line in self.process.stdout:
             lines.append(line)
@@ -44,7 +48,9 @@ class WorkbenchProcess:
 
     def stop(self):
         """Ends it as Ctrl-C does; what it said on stderr."""
-        self.process.terminate()
+        # A terminal sends it to all of its processes.
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGINT)
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:

@@ -27,8 +27,10 @@ export class Study {
     try {
       for await (const said of listen(name, { rule, text, ...wishes }, aborter.signal)) {
         if (aborter.signal.aborted || said.stale) return;
+        this.error = said.error;
+        if (said.error) { this.fail(said.error); continue; }
         this.of = { rule, text };
-        if (said.error) this.fail(said.error); else this.take(said);
+        this.take(said);
       }
     } catch (error) {
       if (error.name !== "AbortError") { this.fail({ message: error.message }); if (error instanceof Refused) this.failed(error); }
@@ -38,16 +40,28 @@ export class Study {
   }
 
   stop() { this.aborter?.abort(); this.running = false; }
-  mark() { this.panel.classList.toggle("outdated", this.of !== null && !this.current && !this.running); this.panel.classList.toggle("running", this.running); if (this.notice) this.notice.hidden = this.of === null || this.current || this.running; }
-  fail(error) { this.panel.replaceChildren(make("p", { class: "note-box" }, describe(error)), ...this.controls()); this.notice = null; }
-  controls() { return []; }
+  mark() {
+    const old = this.of !== null && !this.current;
+    this.panel.classList.toggle("outdated", old);
+    if (this.notice) this.notice.hidden = !old || (this.running && !this.error);
+  }
 }
 
 export class TuneStudy extends Study {
   constructor(panel, hooks) { super(panel, hooks); this.panel.replaceChildren(make("p", { class: "dim" }, "The numbers of the rule as sliders: recall and alerts follow.")); }
 
-  wait() { this.mark(); if (!this.found) this.panel.replaceChildren(make("p", { class: "waiting" }, "Studying every number of the text ...")); }
-  controls() { this.found = null; return [make("button", { type: "button", onclick: () => this.run("tune") }, "Try again")]; }
+  wait() {
+    this.error = null;
+    if (!this.found || this.of.rule !== this.subject().rule) { this.found = this.of = null; this.panel.replaceChildren(make("p", { class: "waiting" }, "Studying every number of the text ...")); }
+    this.mark();
+  }
+
+  // The last study stays, as that of an earlier text.
+  fail(error) {
+    const again = make("button", { type: "button", onclick: () => this.run("tune") }, "Try again");
+    if (this.found) this.notice.replaceChildren(describe(error), " What stands below is of an earlier text. ", again);
+    else this.panel.replaceChildren(make("p", { class: "note-box" }, describe(error)), again);
+  }
 
   take(said) {
     this.found = said.study;

@@ -270,6 +270,8 @@ async function refresh() {
   const rule = open();
   if (!rule) return;
   try {
+    if ((await ask("refresh")).restart) tell("detlab.yaml has changed: start `detlab ui` again, so that rules run with it too.");
+    editor.look(0);
     const said = await ask("open", { rule: rule.path });
     if (said.error || said.stamp === rule.stamp) return;
     if (rule.dirty) { tell(`${rule.path} has changed on disk; saving will ask which text is to stay.`); return; }

@@ -69,38 +69,43 @@ class RuleCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleCases:
-    """The cases of a rule; `named` is whether scenarios name it. Files that cannot be read are `faults`."""
+    """The cases of a rule; `named` is whether scenarios name it. Files that cannot be read are `faults`.
+
+    `stamp` tells whether the scenarios that name it have changed since.
+    """
 
     cases: tuple[RuleCase, ...]
-    named: bool
     faults: tuple[dict[str, Any], ...]
-    stamp: Stamp
+    named: bool = True
+    stamp: Stamp = ()
 
 
-def find_cases(rule: Path, chosen: RunOptions) -> RuleCases:
+def find_cases(root: Path, rule: Path, chosen: RunOptions) -> RuleCases:
     """The expectations of a rule in all scenarios that name it; where none does, every scenario of the pack."""
     files = list_scenarios_of(rule)
-    named = bool(files)
-    if not named:
-        files, _ = split_on_request(find_scenarios(()))
+    found = read_cases(files, lambda s: list(expectations(expand_expectations(s, chosen.sigma), rule)))
+    if not found.cases and not found.faults:
+        every, _ = split_on_request(find_scenarios([root]) or find_scenarios(()))
+        found = replace(read_cases(every, lambda s: list(judged_by(s, [rule]).body.expect)), named=False)
+    return replace(found, stamp=stamp_files(files))
+
+
+def read_cases(files: Sequence[Path], choose: Callable[[Scenario], list[Expectation]]) -> RuleCases:
+    """The cases of the expectations that are chosen of each scenario."""
     cases: list[RuleCase] = []
     faults: list[dict[str, Any]] = []
     for path in files:
         try:
             scenario = read_scenario(path)
-            if named:
-                own = list(expectations(expand_expectations(scenario, chosen.sigma), rule))
-            else:
-                own = list(judged_by(scenario, [rule]).body.expect)
+            own = choose(scenario)
         except HarnessError as error:
             faults.append({"path": str(path), "error": error.as_json()})
             continue
         for number, expectation in enumerate(own):
             # Signals are the sensors' and hang on no rule.
             body = replace_struct(scenario.body, expect=(expectation,), telemetry=())
-            alone = replace_struct(scenario, body=body)
-            cases.append(RuleCase(key=f"{path}#{number}", scenario=alone))
-    return RuleCases(cases=tuple(cases), named=named, faults=tuple(faults), stamp=stamp_files(files))
+            cases.append(RuleCase(key=f"{path}#{number}", scenario=replace_struct(scenario, body=body)))
+    return RuleCases(cases=tuple(cases), faults=tuple(faults))
 
 
 def stamp_files(files: Sequence[Path]) -> Stamp:
@@ -160,7 +165,7 @@ class VerdictSession:
     def load(self) -> None:
         """Finds the cases and tells them."""
         with unit_of_work(self.chosen.limits.seconds):
-            self.found = find_cases(self.request.rule, self.chosen)
+            self.found = find_cases(self.request.root, self.request.rule, self.chosen)
         self.recorded.clear()
         self.unrecorded = list(reversed(self.found.cases))
         cases = [case.describe() for case in self.found.cases]
@@ -199,7 +204,7 @@ class VerdictSession:
         """Judges a text: the case in focus in full, then `every` other."""
         self.stop()
         self.number = number
-        if stamp_files(list_scenarios_of(self.request.rule)) != self.found.stamp and self.found.named:
+        if stamp_files(list_scenarios_of(self.request.rule)) != self.found.stamp:
             self.load()
         self.tell({"number": number, "begun": len(self.found.cases)})
         self.waiting = text if every else None
