@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -113,8 +112,6 @@ def send_answer(stream: BinaryIO, message: Any) -> None:
 
 def bind_process() -> None:
     """Limits what this process may use, as far as the system can."""
-    # A terminal sends Ctrl-C to all of its processes; whoever started this one ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform.startswith("linux"):
         die_with(os.getppid())
         deny_network()

@@ -1,5 +1,6 @@
 """The workbench from start to end in a browser without a screen, and its sessions at the door of its address."""
 
+import http.client
 import json
 import os
 import re
@@ -140,7 +141,7 @@ def test_an_error_shows_as_it_is_typed_and_keeps_the_last_verdicts_as_outdated(b
         for _ in range(len("| wher RiskScore > 1")):
             page.keyboard.press("Backspace")
         visit.settle()
-        assert page.locator(".cm-lintRange-error, #refused, .outdated").count() == 0
+        assert page.locator(".cm-lintRange-error, #refused, #verdicts.outdated").count() == 0
         assert visit.words() == before
         assert page.locator("#unsaved").is_hidden()
         assert visit.complaints == []
@@ -308,6 +309,27 @@ def test_another_token_and_none_are_refused(browser, bench):
     assert bench.ask("rules", {}, token="x")[0] == 403
 
 
+def test_markup_of_strangers_stays_text(browser, project):
+    evil = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+    page_of_rule = project / "pack" / "server.spl.yaml"
+    page_of_rule.write_text(f"title: '{evil}'\n")
+    scenario = project / "pack" / "routable" / "1-five-calls.yaml"
+    scenario.write_text(scenario.read_text().replace("title: Five calls to a public server", f"title: '{evil}'"))
+    rule = project / "pack" / "server.spl"
+    rule.write_text(f'{rule.read_text()}\n| eval x="{evil}"')
+    started = WorkbenchProcess(project, "pack/server.spl")
+    try:
+        with Visit(browser, started.address) as visit:
+            visit.settle()
+            visit.page.locator("#rule-list .scenario", has_text=evil).click()
+            visit.page.locator(".case h3", has_text=evil).wait_for()
+            visit.page.locator(".funnel code", has_text=evil).wait_for()
+            assert visit.page.locator("main img, main script").count() == 0
+            assert visit.complaints == []
+    finally:
+        started.stop()
+
+
 def test_completion_and_the_manual(browser, bench):
     with Visit(browser, bench.address) as visit:
         page = visit.page
@@ -374,6 +396,28 @@ def test_only_the_newest_text_is_judged_and_the_children_of_older_ones_are_gone(
         time.sleep(0.05)
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
     bench.process.returncode = 0
+
+
+def test_a_study_that_nobody_waits_for_is_ended(bench):
+    text = bench.ask("open", {"rule": "pack/server.spl"})[1][0]["text"]
+    bench.ask("analyse", {"rule": "pack/server.spl", "text": text})
+    idle = wait_for_children(bench, lambda now: len(now) == 3)
+    # One process runs rules, two read texts.
+    connection = http.client.HTTPConnection("127.0.0.1", bench.port)
+    headers = {"Authorization": f"Bearer {bench.token}", "Content-Type": "application/json"}
+    body = json.dumps({"page": "gone", "rule": "pack/server.spl", "text": text, "x": "every=1s..2h:200"})
+    connection.request("POST", "/api/envelope", body, headers)
+    wait_for_children(bench, lambda now: now > idle)
+    connection.close()
+    wait_for_children(bench, lambda now: now == idle)
+
+
+def wait_for_children(bench, holds):
+    deadline = time.monotonic() + 60
+    while not holds(now := set(list_children(bench.process.pid))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert holds(now), now
+    return now
 
 
 def list_children(pid):

@@ -90,6 +90,12 @@ export class RuleEditor {
     this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text }, annotations: loaded.of(true) });
   }
 
+  visit(number) {
+    const line = this.view.state.doc.line(Math.min(number, this.view.state.doc.lines));
+    this.view.dispatch({ selection: { anchor: line.from }, effects: EditorView.scrollIntoView(line.from, { y: "center" }) });
+    this.view.focus();
+  }
+
   edit(edits) {
     const at = places(this.text);
     this.view.dispatch({ changes: edits.map((e) => ({ from: at.units(e.start), to: at.units(e.end), insert: e.text })), userEvent: "input.tune" });

@@ -132,9 +132,9 @@ export class TuneStudy extends Study {
     const f = p.false_alerts_a_day_and_1000_hosts, every = p.alerts_a_day_and_1000_hosts;
     this.readout.replaceChildren(
       value("recall", percent(p.recall.value), ...span(p.recall, percent), `${p.caught} of ${this.found.attacks} attacks`, "recall"),
-      value("alerts a day", rate(every.value), ...span(every, rate), "and 1,000 hosts", "alerts"),
-      value("false alerts a day", rate(f.value), ...span(f, rate), `${p.false_alerts} of ${count(p.alerts, "alert")}`, "false-alerts"),
-      value("precision", percent(p.precision.value), ...span(p.precision, percent), "of its alerts", "precision"));
+      value("alerts", rate(every.value), ...span(every, rate), "a day, 1,000 hosts", "alerts"),
+      value("false alerts", rate(f.value), ...span(f, rate), "a day, 1,000 hosts", "false-alerts"),
+      value("precision", percent(p.precision.value), ...span(p.precision, percent), `${p.alerts - p.false_alerts} of ${count(p.alerts, "alert")}`, "precision"));
     Object.assign(this.readout.dataset, { recall: p.recall.value, alerts: every.value, falseAlerts: f.value, caught: p.caught });
     this.source.classList.remove("bad");
     this.source.textContent = said.ran ? `The text with these numbers was run: ${said.seconds.toFixed(1)} s.` : said.on_grid ? "On tune's grid." : "Between the values of tune's grid: counted from the rule's groups, nothing is interpolated.";

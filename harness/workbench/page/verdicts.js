@@ -57,18 +57,18 @@ function legend(counts) {
   return words.length ? make("p", { class: "legend" }, words.map((word) => make("span", { title: MEANINGS[word] }, make("i", { class: `tile ${word}`, "aria-hidden": "true" }), ` ${counts[word]} ${word}`))) : null;
 }
 
-export function drawVerdicts(state, choose) {
+export function drawVerdicts(state, choose, visit) {
   const parts = [scoreLine(state.cases)];
   if (!state.named && state.cases.length) parts.push(make("p", { class: "note-box" }, `No scenario names this rule. It is judged on all ${state.cases.length} of the pack: an attack should be seen, benign software should leave it quiet.`));
   for (const fault of state.faults ?? []) parts.push(make("p", { class: "note-box bad" }, `${fault.path}: ${fault.error.message}`));
   if (!state.cases.length) parts.push(make("p", { class: "dim" }, "No scenario to judge it on yet. `detlab new scenario` writes one."));
   parts.push(tiles(state.cases, state.focus, choose), legend(tally(state.cases)));
   const chosen = state.cases.find((c) => c.key === state.focus);
-  if (chosen) parts.push(drawCase(chosen, state.detail?.key === chosen.key ? state.detail.detail : null));
+  if (chosen) parts.push(drawCase(chosen, state.detail?.key === chosen.key ? state.detail.detail : null, visit));
   return parts.flat().filter(Boolean);
 }
 
-function drawCase(item, detail) {
+function drawCase(item, detail, visit) {
   const box = make("article", { class: "case", "aria-label": item.title });
   box.append(make("h3", {}, item.title), make("p", { class: "facts" }, chip(item), " ",
     make("span", { class: "dim" }, [item.technique && `${item.technique}${item.test ? ` test ${item.test}` : ""}`, item.activity, item.setting && `[${item.setting}]`].filter(Boolean).join(" · "))));
@@ -76,7 +76,7 @@ function drawCase(item, detail) {
   if (item.error) box.append(make("p", { class: "off" }, item.error.message));
   if (!detail) return box;
   if (detail.because && !item.differs?.length) box.append(make("p", { class: "because" }, detail.because));
-  if (detail.funnel) box.append(drawFunnel(detail.funnel, detail.texts));
+  if (detail.funnel) box.append(drawFunnel(detail.funnel, detail.texts, visit));
   if (detail.timeline) box.append(drawTimeline(detail.timeline));
   box.append(...drawAlerts(detail));
   const notes = [...new Set([...detail.notes, ...detail.remarks])];
@@ -131,12 +131,12 @@ export function findStep(text, step, own) {
   return at < 0 ? null : at;
 }
 
-function drawFunnel(data, texts) {
+function drawFunnel(data, texts, visit) {
   const number = (kind, value, whole) => make("td", { class: "n" }, value.toLocaleString("en"), meter(kind, value, whole));
   const body = make("tbody");
   body.append(make("tr", { class: "start" }, make("td"), make("td", {}, "recorded"), number("attack", data.attack, data.attack), number("other", data.other, data.other)));
   for (const step of data.steps) {
-    const line = make("td", { class: "line" }, step.line ? String(step.line) : "");
+    const line = make("td", { class: "line" }, step.line ? make("button", { type: "button", class: "plain", "aria-label": `go to line ${step.line}`, onclick: () => visit(step.line) }, String(step.line)) : "");
     const own = texts[step.text];
     if (step.rows === undefined) { body.append(make("tr", { class: "bare" }, line, make("td", { colspan: 3 }, make("code", {}, own)))); continue; }
     const why = step.lost.length ? make("div", { class: "why" }, make("b", {}, "The attack is lost here"), step.lost.map((each) => make("span", {}, each))) : null;

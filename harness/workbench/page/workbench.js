@@ -74,8 +74,8 @@ function drawSide() {
   const rule = open();
   if (!rule) return;
   const stale = rule.judged !== null && rule.judged !== editor.text;
-  $("verdicts").classList.toggle("outdated", stale || Boolean(rule.refused));
-  const parts = drawVerdicts(rule, focus);
+  for (const id of ["verdicts", "rule-list"]) $(id).classList.toggle("outdated", stale || Boolean(rule.refused));
+  const parts = drawVerdicts(rule, focus, (line) => editor.visit(line));
   if (rule.refused) parts.unshift(make("p", { class: "note-box bad", id: "refused" }, make("b", {}, "This text cannot be run. "), describe(rule.refused), rule.cases.some((c) => c.word) ? " What stands below is of the last text that could." : ""));
   if (rule.error) parts.unshift(make("p", { class: "note-box bad" }, describe(rule.error)));
   const held = document.activeElement?.closest?.("#verdicts") ? document.activeElement.dataset.key : null;
