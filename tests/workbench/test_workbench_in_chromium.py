@@ -431,6 +431,14 @@ def list_children(pid):
     return found
 
 
+def test_a_rule_that_no_scenario_names_is_judged_on_all_of_them(bench, project):
+    (project / "pack" / "every.spl").write_text("index=*")
+    said = bench.ask("verdicts", {"rule": "pack/every.spl", "text": "index=* | head 1", "focus": ""})[1]
+    assert said[0]["named"] is False
+    assert {(v["activity"], v["word"]) for v in said[-2]["verdicts"]} == {("malicious", "seen"), ("benign", "flagged")}
+    assert len(said[-2]["verdicts"]) == 4
+
+
 def test_a_text_that_takes_too_long_is_stopped_and_the_next_one_is_judged(project):
     started = WorkbenchProcess(project, "pack/server.spl", "--time-limit", "12")
     try:

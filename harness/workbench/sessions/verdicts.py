@@ -250,9 +250,15 @@ class VerdictSession:
             self.judging.kill()
             self.judging = None
 
+    def choose(self, text: str) -> RunOptions:
+        """The choice for a text."""
+        rule = self.request.rule
+        # Named as a person's own: a scenario that does not name it finds it all the same.
+        return replace(self.chosen, texts={rule: text}, rules=(rule,))
+
     def judge_focus(self, text: str, focus: str, send: Callable[[object], None]) -> None:
         """The first work on a text: whether it can be read, and the case in focus in full."""
-        options = replace(self.chosen, texts={self.request.rule: text})
+        options = self.choose(text)
         with unit_of_work(self.chosen.limits.seconds):
             refused = refuse_text(self.request.rule, text, options)
         if refused is not None:
@@ -266,7 +272,7 @@ class VerdictSession:
 
     def judge_all(self, text: str, send: Callable[[object], None]) -> None:
         """The second work on a text: all cases together."""
-        options = replace(self.chosen, texts={self.request.rule: text})
+        options = self.choose(text)
         with KeptBench(options, self.recorded) as bench:
             judged = bench.judge_all([c.scenario for c in self.found.cases])
         pairs = zip(self.found.cases, judged, strict=True)
