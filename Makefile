@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 MORE := $(VENV)/.more
 
-.PHONY: run test test-all test-more check update bench fuzz chaos docs release clean
+.PHONY: run test test-all test-more check update bench fuzz chaos docs codemirror release clean
 run: $(READY)
 	@$(BIN)/detlab run
 
@@ -72,6 +72,11 @@ $(MORE): $(READY) requirements.more.lock
 docs: $(MORE)
 	$(BIN)/python -m manual dist/docs
 	$(BIN)/zensical build --clean
+
+# The editor of the workbench's page, from npm's packages at the versions and hashes of package-lock.json; needs node, npm and
+# the network. The result is checked in, and the same for the same versions.
+codemirror:
+	cd codemirror && npm ci --ignore-scripts --no-audit --no-fund && npm run bundle
 
 # A wheel, a source archive, the bill of materials of what an installation holds, and their sums; docs/release.md.
 release: $(MORE)

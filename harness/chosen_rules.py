@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec.structs import replace as replace_struct
+
 from harness.detection.content import Content
 from harness.detection.content import read_content_beside as content_beside
 from harness.detection.language import Settings, Strictness
+from harness.diagnostics import Source
 from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import converted_for
 from harness.scenario.rule import Rule, read_rule
@@ -47,7 +50,7 @@ class ChosenRules:
     ) -> RuleSetting:
         """A rule, read once, over what the run and the settings beside it say."""
         if path not in self.rules:
-            self.rules[path] = read_rule(path, choice=self.options.sigma)
+            self.rules[path] = self.read(path)
         settings = replace(self.settings(path), switches=switches)
         return RuleSetting(
             rule=self.rules[path],
@@ -55,6 +58,12 @@ class ChosenRules:
             conditions={**self.contents[path.parent].inputs, **self.options.usual, **conditions},
             settings=settings,
         )
+
+    def read(self, path: Path) -> Rule:
+        """A rule with its page; its text is that of an editor, if one holds it."""
+        rule = read_rule(path, choice=self.options.sigma)
+        text = self.options.texts.get(path.resolve()) if self.options.texts else None
+        return rule if text is None else replace_struct(rule, query=Source(rule.query.name, text))
 
     def conditions(self, path: Path) -> Mapping[str, str]:
         """How the platform is set up for one rule: as it was converted for, unless something else was chosen."""

@@ -27,9 +27,10 @@ class RunOptions:
     if given, simulated hosts have no others. `rules`, if given, are judged in place of those that scenarios name.
     `attack_data` is a folder with the data sets of security_content's tests. `plain` says what files of plain text are;
     without it they are no events. `sigma` says how Sigma rules are converted. `jobs` processes share the work, one for
-    each processor unless given. `detailed` is whether verdicts carry what a page shows of them. Of all files only those
-    are judged that a change in git since the commit `since` touches, and of these only every n-th from the i-th on by
-    `shard` (i, n). A query reads the table `lake` where it names one, in place of files.
+    each processor unless given. `texts` are what an editor holds of rules, by their whole paths, in place of the files.
+    `detailed` is whether verdicts carry what a page shows of them. Of all files only those are judged that a change in
+    git since the commit `since` touches, and of these only every n-th from the i-th on by `shard` (i, n). A query reads
+    the table `lake` where it names one, in place of files.
     """
 
     engine: str = "duckdb"
@@ -46,6 +47,7 @@ class RunOptions:
     sigma: SigmaChoice = DEFAULT_CHOICE
     jobs: int | None = None
     sensors: tuple[str, ...] = ()
+    texts: Mapping[Path, str] = field(default_factory=dict)
     detailed: bool = False
     since: str | None = None
     shard: tuple[int, int] | None = None

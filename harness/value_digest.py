@@ -73,13 +73,13 @@ class ValueDigest:
 
     def take_parts(self, value: object) -> None:
         """Takes in what has parts."""
-        parts = list(list_parts(value))
+        parts = list(list_digest_parts(value))
         self.mark(f"({type(value).__name__} {len(parts)}")
         for part in parts:
             self.take(part)
 
 
-def list_parts(value: object) -> Iterator[object]:
+def list_digest_parts(value: object) -> Iterator[object]:
     """The parts of a value in an order that hangs on nothing but them. Raises UndigestedError."""
     own: Callable[[], Iterator[object]] | None = getattr(value, "digest_parts", None)
     if own is not None:

@@ -56,6 +56,7 @@ CONTRACT_NAMES: Mapping[str, frozenset[str]] = {
         ("harness/telemetry/platforms", "PLATFORM"),
         ("harness/telemetry/sensors", "SENSOR CHANNEL"),
         ("harness/telemetry/shapes", "SHAPES ENVELOPES"),
+        ("harness/workbench/sessions", "run_session"),
     )
 }
 """Names that every file of a folder of plug-ins must have, by the folder."""

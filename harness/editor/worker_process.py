@@ -39,7 +39,10 @@ class WorkerProcess:
         """The running child. Raises HarnessError where it does not come up."""
         if self.process is not None and self.process.returncode is None:
             return self.process
-        process = await asyncio.create_subprocess_exec(sys.executable, *WORKER_PROGRAM, stdin=PIPE, stdout=PIPE)
+        # In a group of its own: a terminal sends Ctrl-C to all of a group, and whoever started this one ends it.
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *WORKER_PROGRAM, stdin=PIPE, stdout=PIPE, process_group=0
+        )
         self.process = process
         try:
             async with asyncio.timeout(SECONDS_TO_START):

@@ -83,7 +83,7 @@ class ValueWriter:
             case Mapping():
                 return ["dict", *([self.write(k), self.write(v)] for k, v in value.items())]
             case _ if type(value).__name__ in RECORDS:
-                return [type(value).__name__, *(self.write(v) for v in list_field_values(value))]
+                return [type(value).__name__, *(self.write(v) for v in list_kept_values(value))]
         raise UnkeptError(type(value).__qualname__)
 
     def number(self, source: Source) -> int:
@@ -95,7 +95,7 @@ class ValueWriter:
         return known.index(source)
 
 
-def list_field_values(record: Any) -> Iterator[object]:
+def list_kept_values(record: Any) -> Iterator[object]:
     """The fields of a record in their order."""
     return (getattr(record, f.name) for f in fields(record))
 

@@ -226,8 +226,7 @@ def command(
     counted = bool(by or every)
     refuse_sources(events, lake, product=elsewhere, last=last, counted=counted)
     if elsewhere:
-        asked = {**product, "last": last}
-        return query_elsewhere(rule, events, chosen, asked, as_json=as_json, counted=counted)
+        return query_elsewhere(rule, events, chosen, {**product, "last": last}, as_json=as_json, counted=counted)
     chosen = replace(chosen, lake=lake)
     # Each stretch is a unit of work of its own, and so is each of several rules.
     code = in_child(chosen.limits, engine=chosen.engine, whole=not counted)

@@ -15,6 +15,7 @@ from harness.verdict.tune.margins import Margin
 from harness.verdict.tune.numbers_in_text import NumberInText
 from harness.verdict.tune.observations import Point, Surface
 from harness.verdict.tune.regularity import Opinion
+from harness.verdict.tune.reruns import Tried
 from harness.verdict.tune.thresholds import Threshold
 
 # Chosen, no source: as long as a person waits for an answer.
@@ -72,7 +73,8 @@ class Tuning:
     `thresholds` are all comparisons, `varied` the numbers of the grid and behind them those that edited texts were run
     for. `front` are the points that no other beats, the cheapest first, `knee` the place of its bend. Without an
     objective there is no `choice`. `ranges` are for each number of the grid between which values the shown points stay
-    as they are: those of the choice, else of the rule as published.
+    as they are: those of the choice, else of the rule as published. `tried` are the texts that were run, the rule's own
+    first.
     """
 
     rule: Source
@@ -95,6 +97,7 @@ class Tuning:
     exclusions: tuple[AllowlistEntry, ...]
     opinions: tuple[Opinion, ...]
     surface: Surface
+    tried: tuple[Tried, ...]
     seconds: float
     grid_seconds: float
     remarks: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from harness.verdict.study.ensemble import Ensemble, LabelledTrial
 from harness.verdict.study.population import LEAST_SECONDS
 from harness.verdict.tune.allowlist import AllowlistEntry, entries
 from harness.verdict.tune.choice import Candidates, Choice, GridSetting, choose_for_objective, find_knee, sharpen_front
-from harness.verdict.tune.grid import grid
+from harness.verdict.tune.grid import Grid, grid
 from harness.verdict.tune.groups import select_varied_thresholds
 from harness.verdict.tune.margins import find_same_range, margins
 from harness.verdict.tune.numbers_in_text import NumberInText, Role, find_numbers
@@ -165,6 +165,7 @@ def answer(study: Study, began: float) -> Tuning:
         exclusions=study.exclusions(published),
         opinions=study.opinions(published),
         surface=own.surface,
+        tried=tuple(tried),
         seconds=perf_counter() - began,
         grid_seconds=grid_seconds,
         remarks=tuple(list_remarks(study, published, choice)),
@@ -176,17 +177,7 @@ def explore(study: Study, own: Tried) -> tuple[list[Tried], Explored]:
     wishes = study.wishes
     began = perf_counter()
     tried = [own]
-    runs = Reruns(
-        batch=study.ensemble.batch,
-        source=study.rule,
-        root=study.root,
-        planned=partial(plan_text, study.ensemble, wishes),
-        numbers=study.numbers,
-        thresholds=study.thresholds,
-        varied=tuple(i for i, t in enumerate(study.thresholds) if any(t is v for v in study.varied)),
-        watched=study.observed.population,
-        grid=own.surface.grid,
-    )
+    runs = prepare_reruns(study, own.surface.grid)
     try:
         given = {i: v for i, n in enumerate(study.numbers) if (v := find_values(n, wishes.values)) is not None}
         tried += runs.explore(wishes.seconds, given, own)
@@ -203,6 +194,21 @@ def explore(study: Study, own: Tried) -> tuple[list[Tried], Explored]:
     )
     require_groups(study, tried, explored)
     return tried, explored
+
+
+def prepare_reruns(study: Study, axes: Grid) -> Reruns:
+    """What runs edited texts of a study's rule; whoever has it closes it."""
+    return Reruns(
+        batch=study.ensemble.batch,
+        source=study.rule,
+        root=study.root,
+        planned=partial(plan_text, study.ensemble, study.wishes),
+        numbers=study.numbers,
+        thresholds=study.thresholds,
+        varied=tuple(i for i, t in enumerate(study.thresholds) if any(t is v for v in study.varied)),
+        watched=study.observed.population,
+        grid=axes,
+    )
 
 
 def require_groups(study: Study, tried: Sequence[Tried], explored: Explored) -> None:
