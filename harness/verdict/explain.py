@@ -313,11 +313,11 @@ class LosingTests:
         """The rows of each case's attack: the result of each test, then the value of each name."""
         at = tried.columns.index(EVENT_COLUMN)
         rows: dict[int, list[tuple[CellValue, ...]]] = {case: [] for case in cases}
+        owners = {event: case for case, labels in cases.items() for event in labels.malicious}
         for row in tried.rows:
-            events = as_events(row[at])
-            case = next((c for c, labels in cases.items() if not labels.malicious.isdisjoint(events)), None)
+            case = next((owners[event] for event in as_events(row[at]) if event in owners), None)
             if case is not None:
-                rows[case].append(tuple(v for i, v in enumerate(row) if i != at))
+                rows[case].append(row[:at] + row[at + 1 :])
         return rows
 
     def findings(self, rows: Sequence[tuple[CellValue, ...]], place: Span) -> Findings:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import itemgetter
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.detection.plan.expressions import Column, Literal
@@ -28,8 +30,14 @@ def run_jointly(nodes: Sequence[Node], run: Callable[[Node], ResultRows]) -> lis
     joint = run(Union(sources=parts))
     number = joint.columns.index(PART_COLUMN)
     places = [[joint.columns.index(f"{i} {n}") for n in own] for i, own in enumerate(names)]
+    takers = [itemgetter(*own) if len(own) > 1 else partial(take_one, own) for own in places]
     rows: list[list[tuple[CellValue, ...]]] = [[] for _ in nodes]
     for row in joint.rows:
-        part = int(float(str(row[number])))
-        rows[part].append(tuple(row[at] for at in places[part]))
+        part = int(row[number])  # type: ignore[arg-type]
+        rows[part].append(takers[part](row))
     return [ResultRows(own, tuple(found)) for own, found in zip(names, rows, strict=True)]
+
+
+def take_one(places: Sequence[int], row: tuple[CellValue, ...]) -> tuple[CellValue, ...]:
+    """The values at these places, of which there is one or none."""
+    return tuple(row[at] for at in places)
