@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from msgspec.structs import replace as replace_struct
@@ -12,13 +12,14 @@ from harness.detection.content import Content
 from harness.detection.content import read_content_beside as content_beside
 from harness.detection.language import Settings, Strictness
 from harness.diagnostics import Source
+from harness.record import record
 from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import converted_for
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.scenario import Expectation, Scenario
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RuleSetting:
     """A rule in a scenario: how it is read, the conditions that hold, what it refers to and its switches."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from harness.detection.engine import ResultRows
@@ -11,6 +11,7 @@ from harness.detection.language import Plan, Query, Settings, Step, Strictness, 
 from harness.detection.plan.nodes import Scan
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError, Source, SourceError
+from harness.record import record
 from harness.run import Bench
 from harness.run_options import RunOptions
 from harness.verdict.divergence import QueryPrefix, find_compared_names, find_explaining_switches, find_parting_step
@@ -22,7 +23,7 @@ from harness.verdict.verdict import Outcomes, Verdict
 EMPTY_PLAN = Plan(node=Scan(columns={}), steps=())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SentQuery:
     """A rule as it is sent: its query over the text without macros, and what that means here, if anything."""
 

@@ -27,6 +27,7 @@ from harness.detection.product_journal import MadeThere, forget_made, note_made
 from harness.detection.remote_engine import ProductAnswer, ProductChoice, ProductStore
 from harness.diagnostics import Finding, HarnessError, Severity, Source, UnreachableError, explain_failure
 from harness.product_comparison import EMPTY_PLAN, Local, SentQuery, compare_verdicts, read_as_sent
+from harness.record import record
 from harness.run import Bench, ScenarioResult
 from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import expand_expectations, has_tests, scenarios_of
@@ -302,7 +303,7 @@ def judge_case(
             there.run.differences.append(difference)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ProductRows:
     """The rows of a rule on a product, of `events` that were sent to it, None where it was asked for its own."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
 from harness.detection.language import Plan, Strictness, language
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.run import Bench
 from harness.run_options import RunOptions
 from harness.scenario.rule import Rule, read_rule
@@ -23,11 +24,11 @@ MOST_RUNS = 40
 # Chosen, no source: as long as a person waits for a first answer; a rule of ten groupings takes seconds a run.
 SECONDS_FOR_DRAFTS = 60.0
 MOST_WORDS = 500
-RULE_WORD = re.compile(r"[#@]?[A-Za-z_][\w.]*(?:\[\d*\][\w.]*)*")
+RULE_WORD = late_pattern(r"[#@]?[A-Za-z_][\w.]*(?:\[\d*\][\w.]*)*")
 Spelling = Callable[[EventDraft], EventLines | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RuleDraft:
     """Events that a rule alerts on, those of a twin that it is quiet about, and the conditions that both need.
 
@@ -44,7 +45,7 @@ class RuleDraft:
     kinds: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DraftRuns:
     """Runs of a rule on drafts, which are written to a scratch folder."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from itertools import chain
@@ -27,6 +27,7 @@ from harness.detection.language import (
 from harness.diagnostics import Finding, HarnessError, SourceError, explain_failure
 from harness.garbage import collect_nothing
 from harness.kept_results import KeptResults
+from harness.record import record
 from harness.run_options import RunOptions
 from harness.scenario.foreign_tests import expand_expectations, has_tests, scenarios_of
 from harness.scenario.pack import find_scenarios, list_generators, split_on_request
@@ -45,7 +46,7 @@ from harness.verdict.judge import Trial, TrialSet
 from harness.verdict.reached_limits import find_reached_limits
 from harness.verdict.store import TelemetryStore
 from harness.verdict.ties import find_ties
-from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, measure_signal
+from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, count_scenarios, measure_signal
 from harness.workers import workers_for
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ FEW_FILES = 8
 Interruption = (KeyboardInterrupt, GeneratorExit)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Answer:
     """The rows of a rule on recorded events, with plan, deviations, damages and absent fields.
 
@@ -359,11 +360,6 @@ def import_ahead(options: RunOptions, found: Sequence[Path]) -> None:
 def lost_file(path: Path, error: HarnessError) -> ScenarioResult:
     """A file of which nothing could be judged."""
     return Broken(path=str(path), error=error)
-
-
-def count_scenarios(results: Sequence[ScenarioResult]) -> int:
-    """How many scenarios a file's results are of: one, unless it held several."""
-    return max(1, len({id(r.scenario) for r in results if not isinstance(r, Broken)}))
 
 
 def run_scenarios(

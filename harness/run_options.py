@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.detection.engine import DEFAULT_PATIENCE
 from harness.detection.language import Settings
+from harness.record import record
 from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
 from harness.supervisor import Limits, default_memory
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMITS = Limits(seconds=DEFAULT_PATIENCE, memory=default_memory())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RunOptions:
     """Options of a whole run; they come before a scenario's own settings.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.run import Bench, ScenarioResult
 from harness.run_options import RunOptions
 from harness.scenario.pack import find_scenarios
@@ -27,7 +27,7 @@ from harness.verdict.store import TelemetryStore
 from harness.verdict.verdict import Broken, Outcomes, Verdict, Visibility, measure_signal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Judged:
     """The outcomes of a run on a recording, and the reasons of expectations and signals that were left out."""
 

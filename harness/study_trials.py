@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.run import Bench
 from harness.scenario.foreign_rule import container
 from harness.scenario.foreign_tests import expand_expectations
@@ -23,7 +24,7 @@ from harness.verdict.store import TelemetryStore
 from harness.verdict.study.ensemble import LabelledTrial
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RecordedEvents:
     """What stands in place of scenarios: files or a world, and which of the events are an attack's."""
 

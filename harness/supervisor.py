@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from enum import Enum
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -26,6 +25,7 @@ from typing import ClassVar, Never
 
 from harness.control_group import list_limit_files
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.scratch_folder import ScratchFolder
 
 if sys.platform != "win32":
@@ -51,7 +51,7 @@ DEADLINE, PLACE, PLACE_SLOTS = 0, 1, 2
 """Slots of a board: when the unit of work must end, and the numbers of what it is on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Limits:
     """Seconds for a unit of work and bytes for the process that does it; `isolated` is whether that is a child.
 
@@ -366,7 +366,7 @@ class Crew:
             raise KeyboardInterrupt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Death:
     """Why a child was killed or ended by itself, and the numbers of what it was on."""
 

@@ -9,10 +9,8 @@ import csv
 import io
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -33,6 +31,8 @@ from harness.detection.conformance_page import ConformanceCase, PageCell, PageTa
 from harness.detection.engine import CellValue, ResultRows
 from harness.detection.evidence import name_entry
 from harness.detection.language import Lookup, ReferenceEntry, language
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.platform import UNITS_PER_SECOND
 
 # Any moment will do: rows of a page without a time come newest first from here on, a minute apart.
@@ -46,7 +46,7 @@ class Clock(StrEnum):
     ADDED = "added"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CommandOutput:
     """What a command line printed, and its exit code."""
 
@@ -247,7 +247,7 @@ def nest_elements(row: dict[str, Any]) -> dict[str, Any]:
     return {n: v for n, v in found.items() if v != []}
 
 
-ELEMENT = re.compile(r"([^\[\].]+)\[(\d+)\]")
+ELEMENT = late_pattern(r"([^\[\].]+)\[(\d+)\]")
 
 
 def read_page_cell(header: str, cell: PageCell) -> Any:

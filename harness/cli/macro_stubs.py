@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.detection.content import MACRO_STUB
 from harness.detection.language import Settings, Strictness, language
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 from harness.report.console import format_count
 from harness.run_options import RunOptions
 from harness.scenario.conf import stanzas
@@ -19,7 +20,7 @@ STUB_FILE = Path("content/macros.conf")
 UNKNOWN_MACRO = "unknown-macro"
 # A rule of security_content calls at most six.
 MOST_STUBS = 50
-CALLED = re.compile(r"`(?P<name>[^`(]+)(?:\((?P<count>\d+)\))?`")
+CALLED = late_pattern(r"`(?P<name>[^`(]+)(?:\((?P<count>\d+)\))?`")
 STUB = """\
 # A stub by `detlab init`: {rule} calls this macro,
 # and nobody has said what it stands for. Copy its definition from your Splunk (Settings > Advanced search > Search

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from harness.detection.remote_engine import ProductChoice
 from harness.diagnostics import HarnessError
 from harness.product_comparison import Local, compare_runs, index_verdicts
 from harness.product_run import ProductRun, query_own_events, query_product, reach_product, run_on_product
+from harness.record import record
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.formats.json import row_objects
 from harness.report.formats.terminal import Terminal
@@ -32,7 +33,7 @@ from harness.telemetry.store.reader import TimeStretch
 from harness.verdict.engine_differences import EngineDifference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Shown:
     """How a person wants to be told: as JSON, in full, only what differs, and in which reports besides."""
 

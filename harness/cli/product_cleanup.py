@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from harness.detection.product_journal import MadeThere, forget_made, list_made
 from harness.detection.remote_engine import ProductChoice
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ProductCleanUp:
     """One run's leavings on a product, and whether they are gone."""
 

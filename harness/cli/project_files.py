@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import yaml
 from harness import __version__
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
+from harness.record import record
 
 SCHEMA_FOLDER = Path(".detlab")
 LONGEST_NAME_OF_FILE = 60
@@ -79,7 +79,7 @@ MORE_SETTINGS = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PlannedFile:
     """A file that is to be written: where, and what."""
 

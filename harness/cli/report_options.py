@@ -6,7 +6,6 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
 from importlib import import_module
@@ -20,6 +19,7 @@ from harness.cli.project_settings import default_of_gate
 from harness.cli.review_options import FILE, github_option, is_on_github, print_annotations
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
+from harness.record import record
 from harness.report.report import Report, format
 from harness.report.report_formats import list_report_formats
 from harness.run_options import RunOptions
@@ -31,7 +31,7 @@ PICTURE_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ReportChoice:
     """Files to write by format, plots for the page, whether GitHub reads along, gates, and which files are judged."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +14,7 @@ import click
 
 from harness.cli.options import Decorated
 from harness.output_file import write_file
+from harness.record import record
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 ON_GITHUB = "GITHUB_ACTIONS"
@@ -29,7 +29,7 @@ github_option = click.option(
 sarif_option = click.option("--sarif", type=FILE, metavar="FILE", help="Also write it as SARIF 2.1.0.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ReviewChoice:
     """A file for SARIF, and whether GitHub reads what is printed; false where nobody wants remarks."""
 

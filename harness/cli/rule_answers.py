@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import NoneType
@@ -17,6 +17,7 @@ from harness.detection.language import list_languages as languages
 from harness.detection.plan.expressions import is_hidden
 from harness.diagnostics import HarnessError, explain_failure
 from harness.late_module import LateModule
+from harness.record import record
 from harness.report.console import Paper, escape_controls, format_count, one_line
 from harness.report.formats.json import broken_object, explanation_object, row_objects, rule_object
 from harness.report.json_document import VERSION, dumps
@@ -56,7 +57,7 @@ MOST_DAMAGES = 5
 MOST_KINDS = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Found:
     """An answer; its explanation where one was asked for or no row came out.
 

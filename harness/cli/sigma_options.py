@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import click
 from harness.cli.options import PATH, Decorated, parse_pairs
 from harness.cli.screen import out, paper
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.report.console import escape_controls
 from harness.report.json_document import VERSION, dumps
 from harness.run_options import RunOptions
@@ -90,7 +90,7 @@ def describe_refusals(path: Path, choice: SigmaChoice) -> list[str]:
     return [f"{each.path}: {each.error.message}" for each in list_refusals(path, choice)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Studied:
     """What a study found out of one rule: for machines, for people, and its exit code."""
 

@@ -55,11 +55,12 @@ from harness.detection.language import Language, Settings, Strictness, Switch, f
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.detection.remote_engine import ProductRecord, RejectedByProductError, RemoteProduct
 from harness.diagnostics import HarnessError, Source, SourceError, UnreachableError
+from harness.late_pattern import late_pattern
 from harness.record import record
 from harness.telemetry.events.event import UNLABELLED
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 
-EMPTY_OUTPUT = re.compile(r"^```[ \t]*output\b[^\n]*\n()\n*```", re.MULTILINE)
+EMPTY_OUTPUT = late_pattern(r"^```[ \t]*output\b[^\n]*\n()\n*```", re.MULTILINE)
 NO_ROWS = "(no rows)"
 
 

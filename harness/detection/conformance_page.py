@@ -40,6 +40,7 @@ from tempfile import TemporaryDirectory
 from harness.detection.content import match_as_shape, shape
 from harness.detection.language import Lookup, Settings
 from harness.diagnostics import Source, SourceError, Span
+from harness.late_pattern import late_pattern
 from harness.record import record
 from harness.scenario.conf import stanzas
 from harness.telemetry.events.event import Telemetry, merge_telemetry
@@ -93,8 +94,8 @@ def read_log(path: Path, log: Log, settings: Settings) -> Telemetry:
     return read_telemetry(path, reading)
 
 
-FACT = re.compile(r"(Reference|Evidence|Known gap|Concerns|Command|Settings|Switches|Parameters|Dialect):\s*(.*)")
-QUOTED_ITEM = re.compile(r"[\[\],\"]|^\s|\s$|^$")
+FACT = late_pattern(r"(Reference|Evidence|Known gap|Concerns|Command|Settings|Switches|Parameters|Dialect):\s*(.*)")
+QUOTED_ITEM = late_pattern(r"[\[\],\"]|^\s|\s$|^$")
 MORE_ROWS_MARK = "..."
 
 PageCell = str | list[str] | None

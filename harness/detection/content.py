@@ -15,6 +15,7 @@ from typing import Protocol
 
 from harness.detection.language import Lookup, Settings, Timing
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.record import record
 from harness.scenario.pack import refuse_link_out
 from harness.scenario.project import find_settings_file
@@ -240,7 +241,7 @@ def read_text_file(path: Path) -> str:
         raise HarnessError("unreadable", f"{path}: {(error.strerror or str(error)).lower()}") from error
 
 
-MATCH_TYPE = re.compile(r"(?P<how>WILDCARD|CIDR|EXACT)\(\s*(?P<field>[^()]+?)\s*\)", re.I)
+MATCH_TYPE = late_pattern(r"(?P<how>WILDCARD|CIDR|EXACT)\(\s*(?P<field>[^()]+?)\s*\)", re.I)
 
 
 @dataclass(slots=True)

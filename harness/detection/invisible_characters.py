@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from harness.diagnostics import Source, SourceError
+from harness.late_pattern import late_pattern
 
 # Zero-width and soft characters, byte order marks within a text, and Unicode's controls of direction (Trojan Source,
 # CVE-2021-42574). Splunk and LogScale take them for letters of a word, which then equals nothing.
-INVISIBLE = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+INVISIBLE = late_pattern(r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 
 DOUBLE_QUOTED_TEXT = r'"(?:[^"\\]|\\.)*"'
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 if TYPE_CHECKING:
     from harness.detection.plan.expressions import Schema
 
 UNITS_OF_TIME = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 """How many of a unit of time make a second."""
-CATALOG_NAME = re.compile(r"\w+(\.\w+){0,2}", re.ASCII)
+CATALOG_NAME = late_pattern(r"\w+(\.\w+){0,2}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LakeTable:
     """Events in a table: a Parquet file or folder, a folder of Delta, or a name in the engine's catalog.
 
@@ -37,7 +40,7 @@ class LakeTable:
         return CATALOG_NAME.fullmatch(self.table) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class AttachedLake:
     """What an engine found in a table: columns, how many events there are, the time of the last in epoch seconds."""
 

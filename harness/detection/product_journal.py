@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 
 from harness.detection.engine import list_engines
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.output_file import write_file
 from harness.record import record
 from harness.telemetry.lab.journal import state_folder
@@ -16,7 +16,7 @@ from harness.telemetry.lab.journal import state_folder
 FOLDER = "products"
 # A note is some hundred bytes.
 LARGEST_NOTE = 1 << 16
-RUN_NAME = re.compile(r"detlab_[a-z0-9]{1,32}")
+RUN_NAME = late_pattern(r"detlab_[a-z0-9]{1,32}")
 
 
 @record(kw_only=True)

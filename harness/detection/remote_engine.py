@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import HarnessError, UnreachableError
+from harness.late_pattern import late_pattern
 from harness.record import record
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LARGEST_ANSWER = 64 << 20
 PRODUCT_PATIENCE = 120.0
 # As JSON writes numbers: `007`, `+1` and `0x1f` are texts that a field may hold.
-ANSWER_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
+ANSWER_NUMBER = late_pattern(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 ProductRecord = Mapping[str, str | list[str] | float]
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
 
+from harness.late_pattern import late_pattern
 from harness.record import record
 
 
@@ -92,7 +93,7 @@ class TokenTable:
         return TokenKind.OPTION if mark == "=" else TokenKind.FIELD
 
 
-AFTER_WORD = re.compile(r"[ \t]*(\(|=(?![=~])|)")
+AFTER_WORD = late_pattern(r"[ \t]*(\(|=(?![=~])|)")
 
 
 def find_token_table(language: str) -> TokenTable | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,8 @@ from harness.editor.placed_rule import (
 )
 from harness.editor.project_view import Projects, ProjectView
 from harness.editor.rule_findings import find_all
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.document import Document, load_all
 from harness.scenario.foreign_rule import Published, format_of, read_published_rules
 from harness.scenario.project import SETTINGS_FILE
@@ -33,9 +35,9 @@ LONGEST_DOCUMENT = 1 << 20
 """Characters of a document that is looked at; a published rule has some thousand."""
 # Files beside a correlation that its rules may be in; chosen, no source.
 MOST_FILES_BESIDE = 200
-SCENARIO_KEYS = re.compile(r"^(?:simulate|replay|detonate):", re.M)
-ACTIVITY_KEY = re.compile(r"^activity:", re.M)
-PAGE_NAME = re.compile(r"\.[a-z]+\.ya?ml$")
+SCENARIO_KEYS = late_pattern(r"^(?:simulate|replay|detonate):", re.M)
+ACTIVITY_KEY = late_pattern(r"^activity:", re.M)
+PAGE_NAME = late_pattern(r"\.[a-z]+\.ya?ml$")
 
 
 class DocumentKind(StrEnum):
@@ -50,7 +52,7 @@ class DocumentKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PlacedEdit:
     """A replacement in the document."""
 
@@ -59,7 +61,7 @@ class PlacedEdit:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PlacedFinding:
     """A finding with its place in the document, and edits that can be made there."""
 
@@ -72,7 +74,7 @@ class PlacedFinding:
     edits: tuple[PlacedEdit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Analysis:
     """A document's kind, its rules and its findings in the order of the text."""
 

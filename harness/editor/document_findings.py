@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from harness.detection.language import check_scenario_switches
 from harness.detection.project_content import PATH_KEYS, read_named_content
 from harness.diagnostics import Finding, HarnessError, SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
 from harness.project_choice import list_wrong_settings
 from harness.scenario.document import Document, YamlNode, convert_document
 from harness.scenario.foreign_rule import container
@@ -44,7 +44,7 @@ def find_misfits(document: Document, wanted: type[Any]) -> tuple[list[Finding], 
     return found, None
 
 
-ALLOWED_WORD = re.compile(r"`([^`]+)`|one of ([^,]+)")
+ALLOWED_WORD = late_pattern(r"`([^`]+)`|one of ([^,]+)")
 
 
 def remove_misfit(root: YamlNode, error: SourceError) -> str | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-EDITOR_LINE_END = re.compile(r"\r\n|\n|\r")
+from harness.late_pattern import late_pattern
+
+EDITOR_LINE_END = late_pattern(r"\r\n|\n|\r")
 """What ends a line in the protocol: no form feed and none of Unicode's separators."""
 
-ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+ASTRAL = late_pattern("[\U00010000-\U0010ffff]")
 
 
 @dataclass(slots=True)

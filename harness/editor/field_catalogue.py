@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from harness.detection.language import list_languages
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 MOST_KINDS_NAMED = 8
 """Kinds of events that are named; more are counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class EventField:
     """A field: which events have it, and a value that one of them has."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -10,8 +9,9 @@ from harness.detection.language import ReferenceEntry, Settings, Strictness, Sup
 from harness.detection.plan.expressions import Kind
 from harness.detection.reference import reference
 from harness.diagnostics import Source, SourceError
+from harness.late_pattern import late_pattern
 
-OPTIONS_IN_HINT = re.compile(r"options are (.+)")
+OPTIONS_IN_HINT = late_pattern(r"options are (.+)")
 # A name that no option has.
 NO_OPTION = "no_such_option"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from harness.detection.language import list_languages
 from harness.diagnostics import Source
+from harness.record import record
 from harness.scenario.document import Document
 from harness.scenario.foreign_rule import Published
 from harness.scenario.scalar_places import find_scalars, locate_in_scalar, map_scalar
@@ -17,7 +18,7 @@ YAML_SUFFIXES = (".yaml", ".yml")
 LANGUAGE_WORDS = {"splunk": "spl", "splunk_search": "spl", "logscale": "cql", "humio": "cql"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PlacedRule:
     """A query as it stands in a document from `start` to `end`; `places` are those of its characters and of its end.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from harness.detection.content import Content
 from harness.detection.language import Settings, Strictness
 from harness.detection.project_content import read_named_content
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.scenario.project import find_settings_file
 from harness.scenario.settings import Dialect, read_project
 
@@ -16,7 +17,7 @@ NOWHERE = Path("untitled")
 """The path of a document that has not been saved anywhere."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ProjectView:
     """The content and the strictness that hold for a document; `error` is why the project cannot be read."""
 

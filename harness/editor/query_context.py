@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -11,13 +10,14 @@ from typing import Any
 from harness.detection.text_token import Token, TokenKind, TokenTable, find_token_table
 from harness.editor.analysis import Analysis
 from harness.editor.placed_rule import PlacedRule
+from harness.record import record
 
 WORD_KINDS = frozenset(
     [TokenKind.COMMAND, TokenKind.FUNCTION, TokenKind.KEYWORD, TokenKind.OPTION, TokenKind.FIELD, TokenKind.NUMBER]
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class QueryContext:
     """A place in a query: `token` is the one that it is in or at the end of, `before` those before that one.
 

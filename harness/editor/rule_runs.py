@@ -9,12 +9,12 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.scenario.pack import BUNDLED, find_pack_root, find_scenarios, list_generators
 
 # Chosen, no source: a pack of hundreds of scenarios takes a minute, and nobody looks at an older answer.
@@ -32,7 +32,7 @@ OUTCOME_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RunSummary:
     """What running a document's scenarios said, in one line, and whether that is as expected."""
 

@@ -10,21 +10,22 @@ import msgspec
 
 from harness.diagnostics import HarnessError
 from harness.editor.document_findings import list_behaviour_parameters, list_beside, read_stamp
+from harness.late_pattern import late_pattern
 from harness.scenario.pack import behaviour_folders, find_behaviours
 from harness.scenario.scenario import Action, Expectation, Label, Outcome, Replay, ScenarioBody, Signal
 from harness.telemetry.platform import sensor_names
 
-VALUE_LINE = re.compile(r"(?P<indent>[ ]*)(?:- )?(?P<key>[\w-]+):[ ]*(?P<word>[^#\n]*)$")
-WORD_BEFORE = re.compile(r"[\w.-]*$")
-TOP_KEY = re.compile(r"^(\w+):", re.M)
+VALUE_LINE = late_pattern(r"(?P<indent>[ ]*)(?:- )?(?P<key>[\w-]+):[ ]*(?P<word>[^#\n]*)$")
+WORD_BEFORE = late_pattern(r"[\w.-]*$")
+TOP_KEY = late_pattern(r"^(\w+):", re.M)
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "simulate": Action,
     "replay": Replay,
     "telemetry": Signal,
     "expect": Expectation,
 }
-BEHAVIOUR_ABOVE = re.compile(r"behaviour:[ ]*([\w-]+)")
-GIVEN_LINE = re.compile(r"^\s*(?:- )?given:\s*(?:\{[^}\n]*)?$")
+BEHAVIOUR_ABOVE = late_pattern(r"behaviour:[ ]*([\w-]+)")
+GIVEN_LINE = late_pattern(r"^\s*(?:- )?given:\s*(?:\{[^}\n]*)?$")
 
 Words = Iterator[tuple[str, str]]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.diagnostics import Edit, Finding, HarnessError, RejectedError, Severity, SourceError, Span
+from harness.record import record
 from harness.report.console import escape_controls, one_line
 from harness.report.report import Report, expectation_name, signal_name
 from harness.report.sentences import describe_differences, format_verdict_label, lost_at, promise
@@ -36,7 +36,7 @@ MEANINGS = {
 """What each code of an annotation means that is not a finding's own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FilePlace:
     """A place in a file: lines and columns from 1 by code points; the end column is the first one after it."""
 
@@ -47,7 +47,7 @@ class FilePlace:
     end_column: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Annotation:
     """One remark; `subject` tells it from others of its code in one file, whatever line it stands in."""
 

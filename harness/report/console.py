@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from textwrap import wrap
+
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 # Wide enough for a table of two rules, and what most terminals have; chosen, no source.
 WIDTH = 100
 PAPER_STYLES = {"good": "32", "bad": "31", "warn": "33", "strong": "1", "dim": "2"}
 # Terminals obey C0 and C1 controls; bidirectional marks make text read as what it is not (Trojan Source,
 # CVE-2021-42574); half surrogates cannot be encoded.
-UNSAFE_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+UNSAFE_CHARACTERS = late_pattern(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # Chosen, no source: a value stays on three lines of 100 columns.
 MOST_TELLING_PARTS = 4
 AROUND_PART = 12
 OMISSION = " .. "
-PAINT = re.compile(r"\x1b\[[0-9;]*m")
+PAINT = late_pattern(r"\x1b\[[0-9;]*m")
 
 
 def escape_controls(text: str) -> str:
@@ -84,7 +85,7 @@ def format_count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Paper:
     """How wide lines may be and whether colours are understood."""
 

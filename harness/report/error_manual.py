@@ -8,22 +8,23 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.pack import BUNDLED, PACKAGE
 
-CODE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-SHOWN = re.compile(r"^(error|warning|note)\[([a-z0-9-]+)\]", re.MULTILINE)
+CODE = late_pattern(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+SHOWN = late_pattern(r"^(error|warning|note)\[([a-z0-9-]+)\]", re.MULTILINE)
 # What stands for a part of a message that is known only when it is raised.
 BLANK = "..."
 NAMED = ("code", "message")
-SAYS_ERRORS = re.compile(r"(?i)error|fail|refuse|reject|unsupported|finding|deviation|^add$|^__init__$")
+SAYS_ERRORS = late_pattern(r"(?i)error|fail|refuse|reject|unsupported|finding|deviation|^add$|^__init__$")
 ERRORS = ("HarnessError", "SourceError", "UnreachableError")
 SpelledTexts = dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ErrorSentence:
     """One sentence that is said under a code: its hint, and the file and line that says it."""
 
@@ -34,7 +35,7 @@ class ErrorSentence:
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ErrorPage:
     """What there is to know of a code: its sentences, and a query that is answered so with the whole answer."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from harness.diagnostics import Source, Span
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.report.console import Paper, escape_controls, format_count, one_line
 from harness.report.query_steps import loss_lines, remark_lines
 from harness.report.report import PUBLISHED, Chapter, Report, ReportRow, chapters, usual_conditions
@@ -35,7 +35,7 @@ LONGEST_SHOWN_VALUE = 400
 LONGEST_ANCHOR = 80
 MOST_NAMED_CAUSES = 9
 MOST_NAMED_PLACES, MOST_NOTES = 3, 6
-SLUG_GAP = re.compile(r"[^a-z0-9]+")
+SLUG_GAP = late_pattern(r"[^a-z0-9]+")
 
 
 class Slugs:
@@ -52,7 +52,7 @@ class Slugs:
         return slug if self.given[slug] == 1 else f"{slug}-{self.given[slug]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PageCell:
     """What a rule said of a scenario, in a word; `address` opens all that is known of it."""
 
@@ -64,7 +64,7 @@ class PageCell:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PageRow:
     """A scenario under one setting: its title, notes, and a cell for each rule of the chapter (None where not run)."""
 
@@ -77,7 +77,7 @@ class PageRow:
     cells: tuple[PageCell | None, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PageChapter:
     """One table of the matrix."""
 

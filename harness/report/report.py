@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from typing import Protocol
 
 from harness import __version__
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.record import record
 from harness.report.console import clip_line
 from harness.report.report_formats import list_report_formats
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
@@ -68,7 +69,7 @@ def signal_name(signal: Signal) -> str:
 PUBLISHED, BENIGN = "Published atomic tests", "Benign software"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Report:
     """A run's outcomes, and under which engine and choices they came about.
 
@@ -105,7 +106,7 @@ class ReportFormat(Protocol):
         """The whole report as text."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ReportRow:
     """A scenario under one setting, and what each rule said of it by the rule's name."""
 
@@ -114,7 +115,7 @@ class ReportRow:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Chapter:
     """Scenarios that belong together: published tests, a folder of variants, benign software of one technique."""
 

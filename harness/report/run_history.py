@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.report.json_document import VERSION
 from harness.report.sentences import OUTCOME_WORDS
 from harness.report.tally import GOOD_OUTCOMES, Share
@@ -73,7 +73,7 @@ VerdictAddress = tuple[str, str, str]
 """What tells a verdict from others of its run: scenario, rule, and under what."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PastRun:
     """One run of a history, by the name of its file."""
 
@@ -97,7 +97,7 @@ class PastRun:
         return sum(not v.as_expected for v in self.told.verdicts) + self.told.summary.broken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class VerdictChange:
     """A verdict that is another one than in the run before; an empty word where it is new or gone."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
 from harness.detection.engine import CellValue
 from harness.diagnostics import Finding, Severity, Source, Span
+from harness.late_pattern import late_pattern
 from harness.report.console import escape_controls, excerpt_line, format_count, one_line, shorten_line
 from harness.report.report import (
     Chapter,
@@ -41,8 +41,8 @@ LONGEST_CLAUSE = 48
 LONGEST_VALUE = 60
 MOST_CLAUSES = 2
 # The literal parts of a pattern: what stands between its stars and quotes.
-PATTERN_TEXT = re.compile(r'[^\s"*=(),]{2,}')
-ENTITY = re.compile(r"&(?:amp|lt|gt);")
+PATTERN_TEXT = late_pattern(r'[^\s"*=(),]{2,}')
+ENTITY = late_pattern(r"&(?:amp|lt|gt);")
 SHORTEST_COMMON = 3
 # Comparing costs the product of the lengths.
 LONGEST_COMPARED = 1_000

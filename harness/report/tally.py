@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from harness.record import record
 from harness.report.report import BENIGN, Chapter, Report, chapters
 from harness.scenario.scenario import Label, Outcome
 from harness.verdict.verdict import Verdict
@@ -12,7 +12,7 @@ from harness.verdict.verdict import Verdict
 GOOD_OUTCOMES = (Outcome.TRUE_POSITIVE, Outcome.TRUE_NEGATIVE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Share:
     """How many of `total` are as a defender wants them: attacks seen, benign software left alone."""
 
@@ -28,7 +28,7 @@ class Share:
         return 100 * self.good // self.total if self.total else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ChapterTally:
     """A chapter in numbers: `together` counts a test that any rule sees, and software that every rule leaves alone."""
 
@@ -43,7 +43,7 @@ class ChapterTally:
         return "quiet" if self.benign else "seen"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class States:
     """A run's results by what has to be done about them; `missed` and `flagged` are gaps on record."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.report.console import format_count
 from harness.report.report import Report
 from harness.report.tally import Share
@@ -13,10 +14,10 @@ from harness.scenario.scenario import Label, Outcome
 from harness.verdict.verdict import Verdict, Visibility
 
 # What is no technique of ATT&CK has no place in its matrix.
-TECHNIQUE_NUMBER = re.compile(r"T\d{4}(\.\d{3})?")
+TECHNIQUE_NUMBER = late_pattern(r"T\d{4}(\.\d{3})?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TechniqueResult:
     """The verdicts and signals of one technique."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import msgspec
 
 from harness.diagnostics import HarnessError, Source, SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.document import Document, DocumentKey, convert_document, load
 
 SHORTEST_DISPLAY_NAME = 5
@@ -21,13 +22,13 @@ SHORTEST_DISPLAY_NAME = 5
 LARGEST_ATOMIC = 4 << 20
 
 # Rules of this file are those of the library's own validator (atomic_red_team/models.py).
-PLACEHOLDER = re.compile(r"#\{(.*?)\}")
-TECHNIQUE_ID = re.compile(r"T\d{4}(?:\.\d{3})?")
-ARGUMENT = re.compile(r"[\w-]{2,}")
-GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+PLACEHOLDER = late_pattern(r"#\{(.*?)\}")
+TECHNIQUE_ID = late_pattern(r"T\d{4}(?:\.\d{3})?")
+ARGUMENT = late_pattern(r"[\w-]{2,}")
+GUID = late_pattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # What pydantic takes for a URL in that validator: a scheme and something behind it. A drive letter is no scheme.
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]\S*|[A-Za-z][A-Za-z0-9+.-]{2,}:[^\\\s]\S*")
-DOMAIN_NAME = re.compile(
+URL = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]\S*|[A-Za-z][A-Za-z0-9+.-]{2,}:[^\\\s]\S*")
+DOMAIN_NAME = late_pattern(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 )
 
@@ -126,7 +127,7 @@ class Technique(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     atomic_tests: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Atomic:
     """A test with its address (technique and number, from 1) and the document it was read from."""
 

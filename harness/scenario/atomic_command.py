@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from harness.diagnostics import HarnessError, SourceError, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.atomic import PLACEHOLDER, Atomic, Dependency, Shell, describe_argument_misfit
 
 # Where Invoke-AtomicRedTeam installs the library.
@@ -17,13 +19,13 @@ LARGEST_COMMAND = 1 << 20
 # Two defaults of 1,581 tests name another argument; chosen.
 DEEPEST_REFERENCE = 16
 
-FOLDER_PLACEHOLDER = re.compile(r"\$?PathToAtomicsFolder", re.IGNORECASE)
+FOLDER_PLACEHOLDER = late_pattern(r"\$?PathToAtomicsFolder", re.IGNORECASE)
 # What ends a word, a string or a command for cmd.exe, PowerShell or sh; PowerShell takes typographic quotes for quotes.
 STRUCTURE = frozenset("'\"`$;|&<>^%!(){}[]#@*?\r\n\0\u2018\u2019\u201a\u201b\u201c\u201d\u201e")
 UNQUOTED_STRUCTURE = STRUCTURE | {" ", "\t", ","}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Command:
     """A text and what runs it."""
 
@@ -31,7 +33,7 @@ class Command:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Prerequisite:
     """A dependency with its arguments filled in; without `get` a person has to provide it."""
 
@@ -40,7 +42,7 @@ class Prerequisite:
     get: Command | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Rendered:
     """A test ready to be run: what each argument became, and every command. `steps` are a person's."""
 
@@ -86,7 +88,7 @@ def render_atomic(
     return Filler(atomic=atomic, arguments=arguments, folder=folder, supplied=frozenset(supplied)).rendered()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Filler:
     """Puts the values of one test's arguments in its texts."""
 

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.diagnostics import HarnessError, Source, SourceError, did_you_mean, explain_failure
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.atomic import GUID, TECHNIQUE_ID, Atomic, read_each_atomic
 from harness.scenario.document import convert_document, load
 from harness.scenario.scenario import Label, Scenario, ScenarioBody, Signal
 
-ATOMIC_ADDRESS = re.compile(rf"(?P<technique>{TECHNIQUE_ID.pattern})(?:[-#](?P<numbers>\d+(?:,\d+)*))?", re.IGNORECASE)
+ATOMIC_ADDRESS = late_pattern(
+    rf"(?P<technique>{TECHNIQUE_ID.pattern})(?:[-#](?P<numbers>\d+(?:,\d+)*))?", re.IGNORECASE
+)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Library:
     """Folders with atomics: `T1053.005/T1053.005.yaml` in the library, `T1583.004/atomic_tests.yaml` in a pack."""
 

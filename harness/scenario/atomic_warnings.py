@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from msgspec import UnsetType
 
 from harness.diagnostics import Finding, Severity, Span
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.atomic import (
     SHORTEST_DISPLAY_NAME,
     Atomic,
@@ -30,7 +31,7 @@ POWERSHELL, PROMPT = (Shell.POWERSHELL,), (Shell.COMMAND_PROMPT,)
 WINDOWS_SHELLS = POWERSHELL + PROMPT
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Habit:
     """Something in a command that a remote session without a person does not do."""
 
@@ -71,7 +72,7 @@ HABITS = (
                 f"this {DESKTOP}"),
     build_habit("needs-logon", WINDOWS_SHELLS, r"\bGetAsyncKeyState\b|\bSetWindowsHookEx\b", f"keylogging {DESKTOP}"),
 )  # fmt: skip
-UNCALLED_BATCH = re.compile(r'^\s*@?(?:"[^"\n]+\.(?:bat|cmd)"|[^\s"&|<>()]+\.(?:bat|cmd))(?=\s|$)', re.IGNORECASE)
+UNCALLED_BATCH = late_pattern(r'^\s*@?(?:"[^"\n]+\.(?:bat|cmd)"|[^\s"&|<>()]+\.(?:bat|cmd))(?=\s|$)', re.IGNORECASE)
 
 
 def list_atomic_warnings(atomic: Atomic) -> Iterator[Finding]:

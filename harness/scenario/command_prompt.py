@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from harness.late_pattern import late_pattern
+
 
 class Form(StrEnum):
     """What becomes of several lines: JOINED by `&`, a BATCH file, or TYPED as the input of a command prompt."""
@@ -15,16 +17,16 @@ class Form(StrEnum):
 
 
 # What cmd.exe ends `rem` with, and a label that is used for a comment.
-BATCH_COMMENT = re.compile(r"\s*@?\s*(?:rem(?:$|[\s.,;:=+/\\(\[\]])|::)", re.IGNORECASE)
+BATCH_COMMENT = late_pattern(r"\s*@?\s*(?:rem(?:$|[\s.,;:=+/\\(\[\]])|::)", re.IGNORECASE)
 # Words whose reach would go on behind an `&`, or that only a file understands.
-REACHING = re.compile(
+REACHING = late_pattern(
     r"\s*@?\s*[()]*\s*(?:if|for|else|goto|setlocal|endlocal|shift)\b|\s*:|\s*@?\s*[()]|.*\bcall\s+:", re.IGNORECASE
 )
-BATCH_PERCENT = re.compile(r"%%|%~")
+BATCH_PERCENT = late_pattern(r"%%|%~")
 # A loop's variable, a numbered argument or an escape of a URL: in a file each would be something else.
-TYPED_PERCENT = re.compile(r"\bfor\s[^%\n]*%[a-z#?]\s+in\b|%\d", re.IGNORECASE)
-ASSIGNMENT = re.compile(r'\bset\s+(?:/[ap]\s+)?"?([A-Za-z_][\w-]*)\s*=', re.IGNORECASE)
-CONTINUED = re.compile(r"(?<!\^)(?:\^\^)*\^$")
+TYPED_PERCENT = late_pattern(r"\bfor\s[^%\n]*%[a-z#?]\s+in\b|%\d", re.IGNORECASE)
+ASSIGNMENT = late_pattern(r'\bset\s+(?:/[ap]\s+)?"?([A-Za-z_][\w-]*)\s*=', re.IGNORECASE)
+CONTINUED = late_pattern(r"(?<!\^)(?:\^\^)*\^$")
 
 
 def split_lines(text: str) -> list[str]:

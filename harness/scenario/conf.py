@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.late_pattern import late_pattern
+
 # re.S, since a value may go over several lines.
-SETTING = re.compile(r"\s*([^\s=#][^=]*?)\s*=[ \t]?(.*)", re.S)
+SETTING = late_pattern(r"\s*([^\s=#][^=]*?)\s*=[ \t]?(.*)", re.S)
 
 
 def stanzas(text: str) -> Iterator[tuple[str, dict[str, str]]]:

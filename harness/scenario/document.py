@@ -12,6 +12,8 @@ import msgspec
 import yaml
 
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 # The deepest atomic file nests 5 levels, the largest has 1,104 nodes; both bounds are against hostile input.
 DEEPEST_NESTING = 64
@@ -21,9 +23,9 @@ LONGEST_NUMBER = 300
 
 DocumentKey = str | int
 
-INTEGER = re.compile(r"[-+]?[0-9]+")
-RADIX = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
-FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+INTEGER = late_pattern(r"[-+]?[0-9]+")
+RADIX = late_pattern(r"0x[0-9a-fA-F]+|0o[0-7]+")
+FLOAT = late_pattern(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 # YAML 1.2's core schema, not 1.1 as PyYAML resolves it: there `no`, `off` and 12:30 are no text.
 YAML_WORDS: Mapping[str, bool | float | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -233,7 +235,7 @@ T = TypeVar("T")
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Document:
     """A YAML text: its plain data, and the place of every part by its path of keys and numbers."""
 
@@ -375,8 +377,8 @@ def build_value_without(node: YamlNode, path: NodePath, left_out: set[NodePath])
 
 
 # msgspec says its errors in text only: `... - at `$.expect[0].outcome``.
-MISFIT = re.compile(r"(?s)(?P<message>.*?)(?: - at `(?:key in )?\$?(?P<path>[^`]*)`)?")
-DOCUMENT_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+MISFIT = late_pattern(r"(?s)(?P<message>.*?)(?: - at `(?:key in )?\$?(?P<path>[^`]*)`)?")
+DOCUMENT_STEP = late_pattern(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 KIND_OF = {str: "str", int: "int", float: "float", bool: "bool", dict: "object", list: "array", type(None): "null"}
 TYPE_WORDS = {
     "str": "text",

@@ -6,9 +6,8 @@ A rule inside such a file has a path of its own, whose suffix is its language as
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +15,8 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.diagnostics import Finding, HarnessError, Placement, Source
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.conf import stanzas
 from harness.scenario.document import Document, DocumentKey, load_all
 from harness.scenario.scalar_places import ScalarPlacement, find_scalars, place_origin
@@ -28,11 +29,11 @@ FOREIGN_RULES_FOLDER = Path(__file__).parent / "foreign_rules"
 # An app's savedsearches.conf holds all of its rules; chosen.
 LARGEST_FOREIGN_FILE = 16 << 20
 # Names become paths in reports and on command lines.
-UNSAFE = re.compile(r"[^\w .()\[\],;+&@!%-]+")
+UNSAFE = late_pattern(r"[^\w .()\[\],;+&@!%-]+")
 KNOWN = (".yml", ".yaml", ".conf", ".json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Published:
     """One rule of a foreign file: its query's text and what the file says about it, in our page's words.
 
@@ -156,7 +157,7 @@ def rule_paths(path: Path, choice: SigmaChoice = DEFAULT_CHOICE) -> list[Path]:
     return converted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Refusal:
     """A rule of a foreign file that no converter made anything of, and why."""
 

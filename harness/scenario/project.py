@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from harness.record import record
 
 SETTINGS_FILE = "detlab.yaml"
 REPOSITORY_MARKS = (".git", ".hg", ".svn")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SettingsPlace:
     """A settings file that was found; `refused` says why it does not count, and is empty where it does."""
 

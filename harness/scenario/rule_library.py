@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from harness.diagnostics import HarnessError, explain_failure
+from harness.record import record
 from harness.scenario.foreign_rule import KNOWN, list_published
 from harness.scenario.pack import find_files
 from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
@@ -15,7 +16,7 @@ from harness.scenario.sigma.choice import DEFAULT_CHOICE, SigmaChoice
 INDEX_FILE = "index.tsv"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LibraryRule:
     """A rule's path, what an index says of it (status, kind, licence ...), and why it could not be looked into."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 from harness.diagnostics import Source, Span
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.document import Document, YamlNode
 
-BLOCK_HEADER = re.compile(r"[|>][^\n]*(?:\n|$)")
+BLOCK_HEADER = late_pattern(r"[|>][^\n]*(?:\n|$)")
 # Digits behind `\x`, `\u` and `\U`.
 HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
 YAML_ESCAPES = {
@@ -90,7 +90,7 @@ def map_scalar(raw: str, value: str) -> list[int] | None:
     return places if all(a <= b for a, b in pairwise(places)) else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScalarPlacement:
     """A text that is the value of a scalar, which stands in the document from `start` to `end`."""
 
@@ -115,7 +115,7 @@ class ScalarPlacement:
         return raw[first:behind] == self.value[start:end]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OriginPlacement:
     """A text that was made of what stands at a place of a document, such as the query of a Sigma rule."""
 

@@ -5,7 +5,6 @@ No event is lost: what a reader makes nothing of is the text that it is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.late_pattern import late_pattern
 from harness.serve.journal_record import RawText, Received, ReceivedEvents, ReceivedFields
 from harness.serve.server_log import write_log
 from harness.serve.structured_events import build_field_events
@@ -38,13 +38,13 @@ from harness.telemetry.indexing.props import Props
 
 INDEX = "index"
 INDEX_TIME = "_indextime"
-WINDOWS_EVENT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?<Event[\s>]")
-EVENT_START = re.compile(r"<Event[\s>]")
+WINDOWS_EVENT = late_pattern(r"\s*(?:<\?xml[^>]*\?>\s*)?<Event[\s>]")
+EVENT_START = late_pattern(r"<Event[\s>]")
 # What the reader of JSON takes for an answer that lists events is one event to Splunk.
-LISTS_EVENTS = re.compile(
+LISTS_EVENTS = late_pattern(
     r'"(?:[Ee]vents|[Rr]ecords|value|results|logs|hits|messages|rows|matches|streams|items)"\s*:\s*[\[{]'
 )
-HEC_ENVELOPE = re.compile(r'\{\s*"(?:event|result|fields|_raw|index|create)"\s*:|"(?:event|result|_raw)"\s*:')
+HEC_ENVELOPE = late_pattern(r'\{\s*"(?:event|result|fields|_raw|index|create)"\s*:|"(?:event|result|_raw)"\s*:')
 
 
 @dataclass(slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.supervisor import Limits, default_memory
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ LOOPBACK_NAMES = ("127.0.0.1", "::1", "localhost")
 SEARCHES_AT_ONCE = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ServeOptions:
     """Where a server listens, who may ask, where its events lie, and the limits of one search.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ from harness.detection.plan.expressions import is_hidden
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Finding, HarnessError, Source, SourceError, explain_failure
+from harness.record import record
 from harness.telemetry.events.event import METADATA_FIELDS, Telemetry
 from harness.telemetry.events.raw_text import RAW_FIELD
 from harness.telemetry.indexing.plain_text import PLAIN_TEXT_SENSOR
@@ -33,7 +34,7 @@ EVENT_FIELDS = frozenset(METADATA_FIELDS)
 EARLIEST, LATEST = -(2**53) / 1e6, 2**53 / 1e6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SearchRequest:
     """A search: its language and text, the stretch of time and the indexes that it may see (all if None).
 

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.serve.journal_record import RawText
 from harness.telemetry.indexing.line_breaker import break_lines, merge_lines
 from harness.telemetry.indexing.plain_text import EventClock
 from harness.telemetry.indexing.props import Props, effective
 from harness.telemetry.indexing.transforms import apply_sed_scripts
 
-ELEMENT = re.compile(r"<Event[\s>].*?</Event>", re.S)
+ELEMENT = late_pattern(r"<Event[\s>].*?</Event>", re.S)
 # Settings of a sourcetype that say where its events end.
 BREAKS = ("LINE_BREAKER", "SHOULD_LINEMERGE", "BREAK_ONLY_BEFORE", "MUST_BREAK_AFTER")
 LONGEST_JSON = "1000000"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from harness.diagnostics import HarnessError, did_you_mean, explain_failure
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.compression import list_archive_members
 from harness.telemetry.events.content_looks import describe_look
 from harness.telemetry.events.event import Damage, Telemetry
@@ -21,7 +22,7 @@ from harness.telemetry.store.reader import read_stored_telemetry
 
 # With --sourcetype these alone keep their format: what is text is the log that Splunk would index.
 BINARY = ("evtx", "parquet")
-EVENT_LOG_SOURCETYPE = re.compile(r"(?:Xml)?WinEventLog(?::|$)", re.I)
+EVENT_LOG_SOURCETYPE = late_pattern(r"(?:Xml)?WinEventLog(?::|$)", re.I)
 """Sourcetypes of Windows event logs: files of one are event logs, whatever their format."""
 
 

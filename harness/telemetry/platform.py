@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Protocol
+
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,14 +19,14 @@ if TYPE_CHECKING:
     from harness.telemetry.events.event import Telemetry
 
 SENSORS_FOLDER = Path(__file__).parent / "sensors"
-CONDITION_NAME = re.compile(r"\bCondition\(\s*name=\"([^\"]+)\"")
-CONDITIONS_ELSEWHERE = re.compile(r"^from ([\w.]+) import (?:\([^)]*?|[^\n(]*?)\bCONDITIONS\b", re.M)
+CONDITION_NAME = late_pattern(r"\bCondition\(\s*name=\"([^\"]+)\"")
+CONDITIONS_ELSEWHERE = late_pattern(r"^from ([\w.]+) import (?:\([^)]*?|[^\n(]*?)\bCONDITIONS\b", re.M)
 
 UNITS_PER_SECOND = {"_time": 1.0, "@timestamp": 1000.0}
 """The platforms' columns of time and how many of their units make a second."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class View:
     """Events of one kind as a platform shows them: fields that are the same in all, and one column for each other.
 
@@ -35,7 +38,7 @@ class View:
     columns: pa.Table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Condition:
     """A choice about how a sensor or a platform was set up: its values, the first being the default, and its effect.
 

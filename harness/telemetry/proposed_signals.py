@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.event import Events, Telemetry
 
 # What tells an event of its kind from others; kinds that are not here follow from these.
@@ -25,7 +26,7 @@ TELLING_FIELDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("system_log", "7045"): ("ServiceName",),
 }
 # What every start of a console or of PowerShell leaves, whatever it is for.
-EVERYDAY = re.compile(
+EVERYDAY = late_pattern(
     r"(?i)\\conhost\.exe|__PSScriptPolicyTest_|\\UsageLogs\\|\\Schedule\\TaskCache\\|\\System32\\Tasks\\"
 )
 MOST_OF_A_KIND = 4

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.telemetry.events.event import Telemetry, merge_telemetry
 from harness.telemetry.format import read_telemetry
 
@@ -92,7 +92,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Recording:
     """A recording whose files have the digests of its manifest."""
 

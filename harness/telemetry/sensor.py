@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.record import record
 from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events
 from harness.telemetry.events.text_columns import Times, build_dictionary_array, encode_codes, take_rows
 from harness.telemetry.platform import Condition, sensor_names
@@ -260,7 +260,7 @@ class Processes:
         return pa.DictionaryArray.from_arrays(by_process.indices.take(rows), by_process.dictionary)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Setup:
     """How a sensor is set up in one run, and its chance."""
 
@@ -275,7 +275,7 @@ class Setup:
 RecordFunction = Callable[[Any, Setup], Iterator[Events]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WindowsChannel:
     """A channel of the event log and the provider that writes it; source and sourcetype follow from its name."""
 
@@ -283,7 +283,7 @@ class WindowsChannel:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SplunkInput:
     """What Splunk calls events that come from no Windows channel."""
 
@@ -292,7 +292,7 @@ class SplunkInput:
     sourcetype: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Sensor:
     """A sensor: its conditions and one function an activity. An activity that is not in `records` leaves no event.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib import import_module
@@ -12,6 +12,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, TypeAlias
 
+from harness.record import record
 from harness.telemetry.sensor import SplunkInput
 
 SHAPES_FOLDER = Path(__file__).parent / "shapes"
@@ -27,7 +28,7 @@ class NameSpelling(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Shape:
     """One way in which events are written as named fields; nested objects are fields with dots in their names.
 
@@ -96,7 +97,7 @@ def split_marks(alternatives: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(alternative.split("|")) for alternative in alternatives)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class OpenedEvent:
     """What an envelope holds: an object, a text, or several; metadata, and a time for an event without its own.
 
@@ -111,7 +112,7 @@ class OpenedEvent:
     shape: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Envelope:
     """A wrapper around events: keys that it has, alternatives of them, and how it is opened.
 

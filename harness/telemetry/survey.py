@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
 from harness.telemetry.events.event import TIME, Damage, Events, Telemetry, merge_telemetry
 from harness.telemetry.events.text_columns import Field, list_event_fields
 from harness.telemetry.format import read_counted
@@ -22,7 +23,7 @@ HOST_FIELDS = ("Computer", "ComputerName", "host", "DeviceName", "hostIdentifier
 SHOWN_NAMES = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ShapeCount:
     """How many events of one shape a file holds."""
 
@@ -31,7 +32,7 @@ class ShapeCount:
     events: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SurveyedKind:
     """Events of one kind: how many, of which channel, on how many hosts, from when to when."""
 
@@ -44,7 +45,7 @@ class SurveyedKind:
     last: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Survey:
     """What lies in files: shapes, kinds, hosts, and what was not read for sure or not at all."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from harness.record import record
 from harness.telemetry.events.event import Events
 from harness.telemetry.events.text_columns import Times, encode_codes, is_ipv6
 from harness.telemetry.sensor import ActivityRows, Causes, Setup, WindowsChannel, build_events
@@ -25,7 +25,7 @@ AUDIT_SUCCESS = "0x8020000000000000"
 AUDIT_FAILURE = "0x8010000000000000"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Channel(WindowsChannel):
     """A channel with what its records have in common; `sensor` is the file that knows its events."""
 

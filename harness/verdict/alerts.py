@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,10 +10,12 @@ import numpy.typing as npt
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.detection.plan.expressions import EVENT_COLUMN, is_hidden
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.events.event import UNLABELLED, Cause
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Alert:
     """A row that a rule returned, and who caused the events behind it.
 
@@ -57,7 +57,7 @@ class Attribution(Protocol):
         """Numbers of the causes that left an event."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class GroundTruth:
     """Who caused what: the causes, and for each event's number the number of its cause."""
 
@@ -119,7 +119,7 @@ def describe_field_differences(alert: Alert, wanted: Mapping[str, Any]) -> Itera
             yield f"{name} is {held!r}, not {value!r}"
 
 
-NUMBER_TEXT = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
+NUMBER_TEXT = late_pattern(r"-?\d{1,15}(?:\.\d{1,15})?")
 
 
 def is_same_value(held: CellValue, wanted: Any) -> bool:
@@ -141,7 +141,7 @@ def is_same_value(held: CellValue, wanted: Any) -> bool:
 NOBODY = "nobody is known to have caused it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CensusLine:
     """One cause: its alerts, the hosts they are about, and on how many hosts it happened at all."""
 
@@ -152,7 +152,7 @@ class CensusLine:
     present: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Census:
     """Alerts of `runs` runs of a rule over `days` days, by cause; an alert with several causes counts for each.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Call, Expression, span_of
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Span
+from harness.record import record
 
 MIRRORED_OPERATIONS: dict[Operation, Operation] = {
     ops.less: ops.greater,
@@ -53,7 +53,7 @@ def strip_negation(condition: Expression) -> Expression | None:
             return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Test:
     """What loses a row: a clause that does not hold, or a member of an exclusion list that does."""
 

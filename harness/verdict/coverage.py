@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from harness.detection.plan.expressions import EVENT_COLUMN, Column
 from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError, SourceError, explain_failure
+from harness.record import record
 from harness.scenario.foreign_tests import converted_for
 from harness.scenario.rule import Rule, read_rule
 from harness.scenario.rule_library import LibraryRule
@@ -52,7 +53,7 @@ class CoverageStage(StrEnum):
     RUNS = "runs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Covered:
     """How far one rule got; `hits` are those on the events; `deviations` count places that were read leniently."""
 
@@ -93,7 +94,7 @@ class Covered:
         return f"{self.error.code}: {self.error.message.splitlines()[0][:LONGEST_CONSTRUCT]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Trying:
     """How rules are tried: on which engine and events, with what content, read how, within which limits each.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations, product
 
 from harness.detection.engine import ResultRows
@@ -12,6 +12,7 @@ from harness.detection.language import Plan, Settings, Step, Switch
 from harness.detection.plan.nodes import Node, walk_nodes
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Span
+from harness.record import record
 from harness.verdict.row_keys import build_row_keys
 from harness.verdict.store import list_made_columns
 
@@ -22,7 +23,7 @@ MOST_ROWS_TOLD = 3
 MOST_COMBINATIONS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PartingStep:
     """The first step after which rows differ: its number from 1, how many rows each engine has, some that one lacks."""
 
@@ -39,7 +40,7 @@ def find_compared_names(plan: Plan) -> frozenset[str]:
     return frozenset(plan.reads | made)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class QueryPrefix:
     """A query up to the end of one of its steps: what that means here, and the same under other settings."""
 

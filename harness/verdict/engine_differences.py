@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from harness.record import record
 from harness.scenario.scenario import Outcome
 from harness.verdict.divergence import PartingStep
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class EngineDifference:
     """Outcomes and numbers of rows on both engines, the step at which rows part, and what would explain it.
 

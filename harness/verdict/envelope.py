@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from itertools import product
 from time import perf_counter
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from harness.detection.engine import open_engine
 from harness.detection.language import language
 from harness.diagnostics import HarnessError, Source
+from harness.record import record
 from harness.scenario.scenario import Scenario
 from harness.telemetry.events.event import Telemetry
 from harness.telemetry.simulation.activity import BooleanArray
@@ -42,7 +43,7 @@ AXIS_END_WORDS = {
 """What the largest and the smallest value of an axis are called."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Reason:
     """A variant beside the edge, whether it is caught, and the explanation of its events."""
 
@@ -52,7 +53,7 @@ class Reason:
     alerts: tuple[Alert, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Envelope:
     """A map of variants: `caught[i, j]` is the one with the i-th value of `x` and the j-th of `y`.
 

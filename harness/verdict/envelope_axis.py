@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from math import log10
@@ -11,12 +10,14 @@ from math import log10
 import numpy as np
 
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.simulation.behaviour import Behaviour, parse_duration
 
 # Both chosen, no source; two axes of the default are 625 variants.
 MOST_AXIS_VALUES = 500
 DEFAULT_VALUES = 25
-RANGE = re.compile(r"(?P<low>.+?)\.\.(?P<high>.+?)(?::(?P<count>\d+))?(?P<log>:log)?")
+RANGE = late_pattern(r"(?P<low>.+?)\.\.(?P<high>.+?)(?::(?P<count>\d+))?(?P<log>:log)?")
 START, LASTING, CONDITION = "start", "lasting", "condition:"
 REPEATS, APART = "repeats", "apart"
 
@@ -32,7 +33,7 @@ class AxisType(StrEnum):
     CONDITION = "condition"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Axis:
     """What is varied, the values as they are given to it, and as numbers for drawing (their places without numbers)."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.detection.plan.expressions import EVENT_COLUMN
+from harness.record import record
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 from harness.verdict.alerts import Alert
 from harness.verdict.explain import Explanation
@@ -24,7 +24,7 @@ BUCKET_SECONDS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 86_400
 """Lengths of buckets that a person can name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Evidence:
     """One recorded event: its number in the store, its time in epoch seconds (None if it has none), its fields."""
 
@@ -40,7 +40,7 @@ class Evidence:
         return datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Timeline:
     """The events of a trial in buckets of `width` seconds from `start` (epoch seconds): the attack's and all others.
 
@@ -54,7 +54,7 @@ class Timeline:
     alerts: tuple[tuple[float, bool], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ShownAlert:
     """An alert by its place among its verdict's, and the first of the events behind it."""
 
@@ -62,7 +62,7 @@ class ShownAlert:
     events: tuple[Evidence, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class VerdictDetail:
     """What a page shows of a verdict beside its outcome; the explanation is there whatever the outcome."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 
 from harness.detection.language import language
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.scenario.scenario import Expectation, Outcome, Scenario
 from harness.telemetry.platform import platform
 from harness.verdict.judge import Trial, TrialResult
@@ -14,7 +15,7 @@ from harness.verdict.sigma.opinion import SigmaOpinion
 from harness.verdict.verdict import Broken, Verdict, list_expectation_faults, measure_days
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ExpectedCase:
     """An expectation of a scenario, and the rule set against its telemetry."""
 

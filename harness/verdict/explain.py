@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import chain
 
@@ -26,13 +26,14 @@ from harness.detection.plan.nodes import Filter, Limit, Node, Scan, Select, list
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.provenance import trace_events
 from harness.diagnostics import Span
+from harness.record import record
 from harness.verdict.alerts import as_events
 from harness.verdict.clauses import MIRRORED_OPERATIONS, Test, find_span, tests_of
 from harness.verdict.joint_run import run_jointly
 from harness.verdict.rows_behind import NO_ROWS, Labels, RowsBehind, find_rows_behind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Trace:
     """One step of the query: rows after it, and how many of the attack's and of other events they rest on."""
 
@@ -43,7 +44,7 @@ class Trace:
     benign: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Miss:
     """A threshold that the attack did not reach: `TotalConnections 5, needs >= 10`."""
 
@@ -57,7 +58,7 @@ class Miss:
         return f"{self.column} {format_value(self.best)}, needs {self.operator} {format_value(self.needed)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Clause:
     """A part of a condition that lost rows of the attack: how many, and what they held in the fields it reads.
 
@@ -71,7 +72,7 @@ class Clause:
     excluded: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class EventLoss:
     """Where the last of the attack's events went: the step's number, the clauses in it, the thresholds missed."""
 
@@ -82,7 +83,7 @@ class EventLoss:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Explanation:
     """The events of a trial through a query: how many were recorded, and how many each step kept."""
 
@@ -117,7 +118,7 @@ def explain(plan: Plan, engine: Engine, labels: Labels) -> Explanation:
     return Inquiry(engine, [(plan, {0: labels})]).explanations([[0]])[0][0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LossPlace:
     """Where a case lost its attack: the number of the step, and its first node that leaves none of the events."""
 
@@ -126,7 +127,7 @@ class LossPlace:
     node: Node | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FollowedPlan:
     """What the steps of a plan leave of each case: `left` has it for each of the nodes in `parts`, step by step.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from harness.record import record
 from harness.scenario.scenario import Label, Outcome
 from harness.verdict.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class GateLimits:
     """`max_alerts_per_day` is of benign scenarios; the others ask for a scenario that each rule passes.
 
@@ -22,7 +22,7 @@ class GateLimits:
     benign_twin: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class GateFailure:
     """A rule that does not reach what is asked for."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from itertools import accumulate
 
@@ -24,6 +24,7 @@ from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.passes.shared_nodes import SharedNodes
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Finding
+from harness.record import record
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Label, Outcome
 from harness.supervisor import unit_of_work
@@ -50,7 +51,7 @@ from harness.verdict.verdict import Flip, outcome
 LATER = 3.2e8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Trial:
     """A rule, the events it is run on, and under which conditions."""
 
@@ -120,7 +121,7 @@ class Trial:
         return self.store.absent(expected, events)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TrialResult:
     """What a rule said in one trial, what that hangs on, and why there is no alert."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from harness.detection.engine import Engine
 from harness.detection.lake import AttachedLake, LakeTable, ReadsLake
 from harness.detection.plan.expressions import Schema
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.telemetry.events.event import Cause, Telemetry, TelemetryOrigin
 from harness.telemetry.platform import UNITS_PER_SECOND, platform
 from harness.verdict.store import TelemetryStore
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NoTruth:
     """Events of which nobody says who caused them."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from math import ceil, floor
@@ -19,6 +19,7 @@ from harness.detection.plan.nodes import Filter, Join, JoinKind, Node, Scan, Sel
 from harness.detection.plan.operations import all_of
 from harness.detection.plan.passes.provenance import trace_events
 from harness.diagnostics import HarnessError, Source
+from harness.record import record
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.verdict.alerts import as_events
 from harness.verdict.explain import Explanation, explain
@@ -36,7 +37,7 @@ PlanAtTime = Callable[[float, Ask | None], Plan]
 """What a rule means when it is run at a time in epoch seconds, given whom it can ask about the events."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Schedule:
     """How a rule is run: every so often, over so much time back, on events that take so long to arrive.
 
@@ -69,7 +70,7 @@ class Schedule:
         return opens, min(at, at - self.delay.total_seconds() + 1e-6)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Detection:
     """One start of an attack: how much later than the scenario's, and how long until the first alert; None for never.
 
@@ -82,7 +83,7 @@ class Detection:
     alerts: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Delay:
     """A scenario under a schedule: each start, for how many the rule alerts without a window, why it never does."""
 
@@ -104,7 +105,7 @@ class Delay:
         return found[max(0, place)] if place < len(found) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Latency:
     """What a schedule does to a rule; `recorded` attacks happened when they did, others begin at several moments."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 
 from harness.detection.engine import open_engine
 from harness.detection.language import language
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
+from harness.record import record
 from harness.scenario.scenario import Scenario
 from harness.telemetry.events.event import Cause
 from harness.verdict.alerts import NOBODY, Alert
@@ -36,7 +37,7 @@ MOST_SECONDS = 120.0
 SIDES = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ParitySide:
     """What one rendering said of a case: alerts, whose doing they are, and of a silent one where events were lost."""
 
@@ -46,7 +47,7 @@ class ParitySide:
     explanation: Explanation | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Compared:
     """One case under both renderings."""
 
@@ -64,7 +65,7 @@ class Compared:
         return self.sides[0].alerts == self.sides[1].alerts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ParityDifference:
     """A change that alone makes one rendering agree with the other, and the cases in which it does.
 
@@ -76,7 +77,7 @@ class ParityDifference:
     cases: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Parity:
     """Both renderings on all cases: scenarios first, then probes made from the texts of both.
 
@@ -129,7 +130,7 @@ def parity(first: Sequence[LabelledTrial], second: Sequence[LabelledTrial], *, s
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParityCase:
     """What was compared, and the telemetry of each rendering to run it again."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.detection.language import Plan
 from harness.detection.plan.expressions import EVENT_COLUMN, is_hidden
 from harness.detection.plan.nodes import Derive, Filter, Limit, Scan, Select, Sort, walk_nodes
+from harness.record import record
 from harness.telemetry.events.event import CAUSE, Cause
 from harness.telemetry.platform import View
 from harness.verdict.alerts import Alert
@@ -25,7 +25,7 @@ ATTACK_PART, BENIGN_PART = "attack", "benign"
 EVENT_NODES = (Scan, Filter, Derive, Select, Sort, Limit)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SentParts:
     """A trial's events as they were sent: the attack's and all others, and who caused them."""
 
@@ -62,16 +62,16 @@ def build_alerts(
     records = list(rows.records())
     if len(parts.views) < 2:
         causes = parts.causes_of(next(iter(parts.views), BENIGN_PART))
-        return [Alert(fields=record, events=(), causes=causes) for record in records]
+        return [Alert(fields=row, events=(), causes=causes) for row in records]
     if without_attack is None:
         return list(join_by_fields(records, parts, plan))
-    left = Counter(make_row_key(record) for record in without_attack.records())
+    left = Counter(make_row_key(row) for row in without_attack.records())
     alerts = []
-    for record in records:
-        key = make_row_key(record)
+    for row in records:
+        key = make_row_key(row)
         there = left[key] > 0
         left[key] -= there
-        alerts.append(Alert(fields=record, events=(), causes=parts.causes_of(BENIGN_PART if there else ATTACK_PART)))
+        alerts.append(Alert(fields=row, events=(), causes=parts.causes_of(BENIGN_PART if there else ATTACK_PART)))
     return alerts
 
 
@@ -80,12 +80,12 @@ def join_by_fields(records: Sequence[Mapping[str, CellValue]], parts: SentParts,
     made = {name for node in walk_nodes(plan.node) for name in list_made_columns(node)} if plan else set()
     events = [event for own in parts.views.values() for view in own for event in list_view_events(view)]
     known = {name for fields, _, _ in events for name in fields} - made
-    for record in records:
-        asked = {n: normalise_time(n, v) for n, v in record.items() if n in known}
+    for row in records:
+        asked = {n: normalise_time(n, v) for n, v in row.items() if n in known}
         found = [(event, cause) for fields, event, cause in events if is_held(fields, asked)]
         numbers = sorted({cause for _, cause in found if cause >= 0})
         yield Alert(
-            fields=record, events=tuple(event for event, _ in found), causes=tuple(parts.causes[n] for n in numbers)
+            fields=row, events=tuple(event for event, _ in found), causes=tuple(parts.causes[n] for n in numbers)
         )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.passes.partitions import StoredPart, parts_needed
+from harness.record import record
 from harness.verdict.judge import Trial
 from harness.verdict.store import collect_expected_fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Reach:
     """How many events of which kinds come past a rule's conditions on constant fields; `absent` none of them has."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from harness.detection.engine import Engine
 from harness.detection.plan import operations as ops
@@ -11,13 +10,14 @@ from harness.detection.plan.expressions import EVENT_COLUMN, Column, Expression,
 from harness.detection.plan.nodes import Aggregate, Named, Node, Select, Union
 from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.schema import columns_of
+from harness.record import record
 from harness.verdict.alerts import as_events
 from harness.verdict.study.isolation import CASE_COLUMN
 
 RELATION_COLUMN, ROWS_COLUMN = "relation", "rows"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Labels:
     """Which events are the attack's, how many events there are at all, and which they are if they are not all."""
 
@@ -31,7 +31,7 @@ class Labels:
         return bad, len(events) - bad
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RowsBehind:
     """How many rows a relation has of a case, and the events that they rest on."""
 

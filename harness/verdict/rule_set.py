@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from harness.detection.content import Content, read_content_beside
@@ -18,6 +18,7 @@ from harness.detection.plan.schema import columns_of
 from harness.detection.view_columns import without_hidden
 from harness.diagnostics import HarnessError, Source
 from harness.kept_files import digest_texts
+from harness.record import record
 from harness.telemetry.events.event import TIME, Telemetry
 from harness.telemetry.platform import UNITS_PER_SECOND, View, platform
 from harness.value_digest import ValueDigest
@@ -28,7 +29,7 @@ NewPlan = tuple[str, str, KeptPlan]
 NO_PLAN = (ValueError, KeyError, TypeError, RecursionError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FolderContent:
     """What rules of one folder refer to, the settings that it makes, and a digest of these."""
 
@@ -37,7 +38,7 @@ class FolderContent:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Found:
     """What a filter finds, how many places of it were read leniently, and its plan, if that is to be kept."""
 
@@ -46,7 +47,7 @@ class Found:
     new: NewPlan | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Presented:
     """Events as one platform shows them under some conditions, and a digest of their columns."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.detection.language import Plan
@@ -13,6 +12,7 @@ from harness.detection.plan.nodes import Aggregate, Filter, Named, Node, Select,
 from harness.detection.plan.operations import any_of
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import Finding, Severity, Span
+from harness.record import record
 from harness.verdict.clauses import find_span
 from harness.verdict.explain import format_value, parse_cell_number
 from harness.verdict.study.isolation import CASE_COLUMN
@@ -26,7 +26,7 @@ TIED = "tied value"
 """How the columns of compared values begin; a number follows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Tie:
     """A row whose value lies within rounding of a threshold; `group` are the fields that name it."""
 

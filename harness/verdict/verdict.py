@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import Finding, HarnessError, Span
+from harness.record import record
 from harness.scenario.rule import Rule
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario, Signal
 from harness.telemetry.events.event import TIME, Damage, Events, Telemetry, TelemetryOrigin
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.verdict.sigma.opinion import SigmaOpinion
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Flip:
     """A switch whose other value gives another outcome, so that the verdict rests on an unsettled meaning."""
 
@@ -34,7 +34,7 @@ class Flip:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Verdict:
     """What one rule said of one scenario. `findings` are deviations of lenient reading and remarks on the schema.
 
@@ -71,7 +71,7 @@ class Verdict:
         return self.observed == self.expectation.outcome and not self.complaints
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Visibility:
     """Whether a host recorded what it should have, apart from whether a rule flagged it.
 
@@ -107,7 +107,7 @@ class Visibility:
         return self.pauses is not None and least <= self.pauses[0] and self.pauses[1] <= most
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Broken:
     """A scenario or an expectation that could not be judged: never a true negative."""
 
@@ -116,7 +116,7 @@ class Broken:
     place: Span | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Outcomes:
     """Everything a run found out; `left_out` are folders that are judged only when they are named.
 
@@ -268,3 +268,8 @@ def matches_value(value: str | None, wanted: Any) -> bool:
 def compile_wildcard(pattern: str) -> re.Pattern[str]:
     """A pattern with * as a regular expression for the whole value."""
     return re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", pattern)), re.IGNORECASE | re.DOTALL)
+
+
+def count_scenarios(results: Sequence[Verdict | Visibility | Broken]) -> int:
+    """How many scenarios a file's results are of: one, unless it held several."""
+    return max(1, len({id(r.scenario) for r in results if not isinstance(r, Broken)}))

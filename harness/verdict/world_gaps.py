@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +12,7 @@ from harness.detection.language import Plan
 from harness.detection.plan.expressions import Kind, Schema
 from harness.detection.plan.nodes import Scan, walk_nodes
 from harness.detection.plan.passes.partitions import StoredPart, parts_needed
+from harness.record import record
 from harness.telemetry.events.event import CAUSE, TIME, TIME_TYPE, Events, Telemetry, TelemetryOrigin
 from harness.telemetry.events.manifests import PROVIDER_CHANNELS, PROVIDER_GUIDS, read_manifests
 from harness.telemetry.events.text_columns import encode_codes
@@ -35,7 +35,7 @@ MOST_NAMED_KINDS = 12
 """A rule that may take more kinds than these looks for no kind at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WorldGaps:
     """Kinds of events that a rule looks for: those that a world has none of, and whether it has any of the others."""
 

@@ -6,7 +6,6 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from harness.diagnostics import HarnessError, explain_failure
+from harness.record import record
 from harness.serve.request_body import BodiesInFlight, BodyError
 from harness.workbench.room_client import Said, SessionEnd
 from harness.workbench.rule_file import LARGEST_RULE_TEXT, find_rule_file, read_rule_file, save_rule_file
@@ -41,7 +41,7 @@ Answer = Callable[[Workbench, Mapping[str, Any]], Awaitable[Said]]
 Stream = Callable[[Workbench, Mapping[str, Any]], AsyncIterator[Said]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Endpoints:
     """The routes of a workbench."""
 

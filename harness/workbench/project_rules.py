@@ -6,13 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.detection.language import list_languages
 from harness.diagnostics import HarnessError
 from harness.editor.rule_runs import LARGEST_SCENARIO_TEXT
+from harness.record import record
 from harness.scenario.pack import BUNDLED, DEFAULT, find_rules, find_scenarios
 from harness.scenario.project import find_settings_file
 from harness.scenario.rule import read_page
@@ -22,7 +22,7 @@ MOST_LISTED_RULES = 2000
 RULE_NAME = re.compile(rb"""\brule:\s*["']?([^\s"',}\]#]+)""")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WorkFolder:
     """The folder that the workbench shows: the project's, else the working folder, else the pack that came along.
 

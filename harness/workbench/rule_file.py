@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from harness.detection.language import list_languages
 from harness.diagnostics import HarnessError
 from harness.output_file import write_file
+from harness.record import record
 from harness.workbench.project_rules import WorkFolder
 
 LARGEST_RULE_TEXT = 100_000
@@ -16,7 +16,7 @@ LARGEST_RULE_TEXT = 100_000
 MARK = "\ufeff"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RuleFile:
     """A rule's text with line feeds alone, and what tells whether its file has changed since: `stamp`.
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
+
+from harness.record import record
 
 SessionVoice = Callable[[Any], None]
 """Says something to the page: a mapping of JSON."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SessionRequest:
     """What a session is about: a rule as a whole path, its text as it is typed, and what a person chose besides.
 

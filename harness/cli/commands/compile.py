@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from harness.detection.engine import DEFAULT_ENGINE, open_engine
 from harness.detection.language import Plan, Query, Settings, Strictness, language
 from harness.detection.plan.expressions import EVENT_COLUMN, Column, Kind
 from harness.detection.plan.nodes import Scan, walk_nodes
+from harness.late_pattern import late_pattern
 from harness.report.json_document import VERSION
 from harness.run import Bench
 from harness.run_options import RunOptions
@@ -32,7 +32,7 @@ from harness.supervisor import Limits
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
 
-ABSENT_FIELD = re.compile(r"^no event has a field `(.+)` here$")
+ABSENT_FIELD = late_pattern(r"^no event has a field `(.+)` here$")
 
 
 @click.command("compile")

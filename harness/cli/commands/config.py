@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from harness.cli.project_settings import current_project, find_project_file
 from harness.cli.rule_options import add_choice
 from harness.cli.screen import out, paper
 from harness.diagnostics import Span
+from harness.record import record
 from harness.report.console import Paper, one_line
 from harness.report.json_document import VERSION, dumps
 from harness.run_options import RunOptions
@@ -28,7 +28,7 @@ LIST_SETTINGS = ("macros", "lookups", "props", "saved")
 DEFAULTS = {"engine": "duckdb", "dialect": "as each scenario says", "zone": "UTC"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SettingLine:
     """A key, its value, and where it was said: an option, a place in a file, or nowhere."""
 

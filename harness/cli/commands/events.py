@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from harness.cli.rule_options import complete
 from harness.cli.screen import out, paper
 from harness.detection.language import list_languages
 from harness.diagnostics import HarnessError, explain_failure
+from harness.record import record
 from harness.report.console import Paper, format_count, one_line
 from harness.report.json_document import VERSION, dumps
 from harness.run import Bench
@@ -35,7 +35,7 @@ MOST_SHOWN_KINDS = 40
 MOST_SHOWN_DAMAGES = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RuleReach:
     """What a rule of a folder could see of the events, or why that cannot be told."""
 

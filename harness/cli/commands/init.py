@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -36,6 +35,7 @@ from harness.cli.sigma_options import expand_rule
 from harness.detection.language import list_languages
 from harness.detection.project_content import PATH_KEYS
 from harness.diagnostics import HarnessError, SourceError, Span
+from harness.late_pattern import late_pattern
 from harness.report.console import format_count
 from harness.report.formats.terminal import Terminal
 from harness.report.json_document import VERSION, dumps
@@ -49,7 +49,7 @@ from harness.scenario.project import SETTINGS_FILE
 from harness.verdict.verdict import Outcomes
 
 RULES = Path("rules")
-TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?")
+TECHNIQUE = late_pattern(r"T\d{4}(?:\.\d{3})?")
 REMARK = """\
 Made by `detlab init` from the rule's own text: these events show that the rule can alert, and guard it against changes.
 Put a recording (`replay:`) or a behaviour (`simulate:`) in their place to learn whether it sees an attack."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +22,7 @@ from harness.detection.content import Content, read_content_of
 from harness.detection.language import language
 from harness.diagnostics import Finding, HarnessError, Severity, explain_failure, mend
 from harness.output_file import write_file
+from harness.record import record
 from harness.report.console import Paper, escape_controls, format_count
 from harness.report.json_document import VERSION, dumps
 from harness.scenario.foreign_rule import container
@@ -37,7 +38,7 @@ ContentOf = Callable[[Path], Content]
 """Gives what rules of a folder have beside them and from the options."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Linted:
     """A rule, what was found in it, and how many of that has been mended in its file."""
 

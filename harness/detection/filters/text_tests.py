@@ -5,7 +5,6 @@ An operation that is in no table here is one that a filter is run for by its eng
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.value import COMPUTATIONS, compute_values
 from harness.detection.plan.values.regex import re2
 from harness.detection.plan.values.text import lower_characters
+from harness.late_pattern import late_pattern
 
 Test = Callable[..., pa.Array]
 """A column and texts: Arrow's booleans, null of a null."""
@@ -71,8 +71,8 @@ TESTS: dict[Operation, Test] = {
 """What is asked of a text and of literal texts."""
 
 # DuckDB's cast rounds as Python's does where no digit is beyond what a double holds.
-EXACT_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
-ODD_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+EXACT_NUMBER = late_pattern(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
+ODD_NUMBER = late_pattern(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def read_numbers(values: pa.Array) -> pa.Array:

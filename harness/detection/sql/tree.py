@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, TypeVar
 
+from harness.late_pattern import late_pattern
+
 Part = TypeVar("Part", bound="Expression")
 
-PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+PLAIN_NAME = late_pattern(r"[A-Za-z_]\w*", re.ASCII)
 """Identifiers that need no quotes."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from harness.detection.plan.expressions import EVENT_COLUMN, Kind, Schema
@@ -13,9 +12,10 @@ from harness.detection.sql.relation import Stored, TemporaryTable
 from harness.detection.sql.statement import deep, statement
 from harness.detection.sql.window import Folding
 from harness.detection.view_columns import list_view_columns, without_hidden
+from harness.late_pattern import late_pattern
 from harness.telemetry.platform import View
 
-OWN_FUNCTION = re.compile(r"\bdetlab_\w+(?=\()")
+OWN_FUNCTION = late_pattern(r"\bdetlab_\w+(?=\()")
 
 
 class StatementWriter:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+from harness.record import record
 from harness.report.console import escape_controls, one_line
 from harness.report.report import Report
 from harness.report.sentences import OUTCOME_WORDS, format_verdict_label, why_missed
@@ -17,7 +17,7 @@ from harness.scenario.scenario import Label, Scenario
 from harness.verdict.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attire:
     """One execution: the run; its attacks have the times that scenarios give them, whenever the run was.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from harness.record import record
 from harness.report.console import escape_controls
 from harness.report.report import Report
 from harness.report.tally import Share
@@ -17,7 +17,7 @@ NO_DATE = "1970-01-01"
 BEST_DETECTION, BEST_VISIBILITY = 5, 4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DettectAdministration:
     """The file in version 1.2. Scores are of these tests alone, which their comments say; a person corrects them.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.record import record
 from harness.report.console import escape_controls, format_count
 from harness.report.page_document import PageChapter, SharedTexts, build_page_chapters, encode_page_verdict
 from harness.report.report import (
@@ -35,7 +35,7 @@ MOST_NAMED_TECHNIQUES = 3
 TEMPLATES = Path(__file__).parent / "page"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Html:
     """The run as one page; whatever comes from rules, scenarios and events is escaped."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from harness.detection.engine import CellValue, ResultRows
 from harness.diagnostics import Span
+from harness.record import record
 from harness.report.json_document import VERSION, dumps
 from harness.report.report import Report, chapter_title
 from harness.report.sigma_opinion import encode_opinion
@@ -23,7 +23,7 @@ from harness.verdict.verdict import Broken, Verdict, Visibility
 MOST_EVENT_NUMBERS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Json:
     """The run as one document of kind `run`."""
 

@@ -6,10 +6,10 @@ plug-in knows no properties of a test case, so those that there are stand at the
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from xml.etree import ElementTree as etree
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.report.console import escape_controls, one_line
 from harness.report.query_steps import format_result
 from harness.report.report import Report, expectation_name, signal_name
@@ -19,10 +19,10 @@ from harness.verdict.gates import GateFailure
 from harness.verdict.verdict import Broken, Verdict, Visibility
 
 # The characters that XML 1.0 has (section 2.2); ElementTree writes all others too, and then nobody can read the file.
-NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_IN_XML = late_pattern("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JUnit:
     """One test suite a scenario; times are equal shares of what was judged together."""
 

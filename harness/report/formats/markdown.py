@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.report.annotation import annotate_report, describe_annotated_place
 from harness.report.console import clip_line, format_count, one_line
 from harness.report.report import Chapter, Report, chapters
@@ -13,7 +13,7 @@ from harness.report.sentences import OUTCOME_WORDS
 from harness.report.tally import ChapterTally, States, count_states, tally_chapters
 from harness.verdict.verdict import Verdict
 
-MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
+MARKS = late_pattern(r"([\\`*_{}\[\]()#+!|~-])")
 # A name after @ would call somebody, a number after # link something.
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 # Both chosen: GitHub cuts a summary at 1 MiB.
@@ -23,7 +23,7 @@ LONGEST_TITLE = 120
 SIGNS = {"seen": "✅", "missed": "❌", "quiet": "➖", "flagged": "⚠️"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Markdown:
     """The summary; whatever comes from rules and scenarios is escaped."""
 

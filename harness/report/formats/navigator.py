@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from harness.record import record
 from harness.report.console import one_line
 from harness.report.report import Report
 from harness.report.sentences import OUTCOME_WORDS, format_verdict_label
@@ -14,7 +14,7 @@ from harness.report.tally import Share
 from harness.report.technique import TechniqueResult, group_by_technique
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Navigator:
     """A layer in format 4.5; the score is the share of attack verdicts that are true positives, 0 to 100.
 

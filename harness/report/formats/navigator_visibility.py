@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from harness.record import record
 from harness.report.console import one_line
 from harness.report.formats.navigator import score_share, write_layer
 from harness.report.report import Report, describe_signal_kind
 from harness.report.technique import TechniqueResult, group_by_technique
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NavigatorVisibility:
     """A layer in format 4.5; techniques whose scenarios ask for no events are not in it."""
 

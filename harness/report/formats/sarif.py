@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import quote
 
 from harness import __version__
 from harness.diagnostics import Edit, Severity
+from harness.record import record
 from harness.report.annotation import MEANINGS, Annotation, FilePlace, annotate_report, locate_span, shorten_to_folder
 from harness.report.console import escape_controls
 from harness.report.report import Report
@@ -22,7 +22,7 @@ SARIF_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.N
 LONGEST_MEANING = 200
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sarif:
     """One run of the tool with a result for each annotation; known gaps are as expected and have none."""
 

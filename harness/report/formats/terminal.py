@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from harness.record import record
 from harness.report.console import Paper, clip_indented_line, clip_line, format_count, one_line
 from harness.report.query_steps import verdict_lines
 from harness.report.report import (
@@ -37,7 +37,7 @@ NARROWEST_TITLE = 36
 NOTE = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Terminal:
     """The report as lines of text; `verbose` adds every verdict in full, `quiet` keeps only what differs."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from harness.diagnostics import Source
+from harness.late_pattern import late_pattern
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.envelope import Envelope
 from harness.verdict.envelope_axis import Axis
@@ -28,7 +28,7 @@ DARK, LIGHT, EDGE = "#1f4e79", "#f2f2f2", "#000000"
 INCHES = (8.0, 5.2)
 # All chosen, no source: what fits at this size.
 WIDEST_HEADING, LONGEST_ATTACK, MOST_LATENCY_ROWS = 88, 34, 10
-DECIMALS = re.compile(r"(\d+\.\d+)([a-z%]*)")
+DECIMALS = late_pattern(r"(\d+\.\d+)([a-z%]*)")
 STYLE = {
     "font.size": 10,
     # matplotlib makes ids in SVG from random numbers otherwise: the same study would give other bytes.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
+from harness.late_pattern import late_pattern
 from harness.scenario.foreign_rule import Published
 from harness.scenario.sigma.choice import SigmaChoice
 
 # Annotations are JSON of several shapes; a technique is told by its form wherever it stands in them.
-TECHNIQUE_IN_TEXT = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
+TECHNIQUE_IN_TEXT = late_pattern(r"\bT\d{4}(?:\.\d{3})?\b")
 FROM_THE_APP = {"description": "description", "action.correlationsearch.label": "title"}
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.diagnostics import Finding, HarnessError, Severity, SourceError
+from harness.late_pattern import late_pattern
 from harness.scenario.foreign_rule import Published, as_texts_tuple
 from harness.scenario.sigma.choice import SigmaChoice
 from harness.scenario.sigma.collection import SigmaSubject, read_sigma_subjects
 from harness.scenario.sigma.converter_faults import find_converter_faults
 from harness.scenario.sigma.rule import is_sigma
 
-TECHNIQUE_TAG = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.I)
+TECHNIQUE_TAG = late_pattern(r"attack\.(t\d{4}(?:\.\d{3})?)", re.I)
 # The licence asks that author and licence go with the rule and with what it finds.
 LICENCE = "DRL-1.1 (SigmaHQ) unless the rule says otherwise"
 WINDOWS_CONDITIONS = {"source": "WinEventLog", "system_names": "sigma"}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from harness.record import record
 from harness.scenario.pack import find_files
 
 SIGMA_SUFFIXES = (".yml", ".yaml")
@@ -14,7 +14,7 @@ PLACEHOLDERS_BESIDE = "placeholders.yml"
 LARGEST_SIGMA_FILE = 4 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SigmaChoice:
     """What a person chose for Sigma rules: filters, a file of placeholders' values, pipelines, options of back ends."""
 

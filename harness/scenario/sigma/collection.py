@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from harness.diagnostics import Finding, HarnessError, Severity, Source, SourceError, Span
+from harness.record import record
 from harness.scenario.document import Document, YamlNode, load, load_all
 from harness.scenario.pack import find_files
 from harness.scenario.sigma.choice import (
@@ -33,7 +34,7 @@ from harness.scenario.sigma.rule import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SigmaSubject:
     """A rule or a correlation of a file that stands for itself, with all that it refers to.
 
@@ -68,7 +69,7 @@ class SigmaSubject:
         return tuple({id(m): m for m in self.members.values() if isinstance(m, SigmaRule)}.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WrittenDocument:
     """A document and the plain data that PyYAML, and so pySigma, makes of it."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from harness.diagnostics import SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 
-TOKEN = re.compile(r"\s*(?:([()|])|([^\s()|]+))")
+TOKEN = late_pattern(r"\s*(?:([()|])|([^\s()|]+))")
 # Chosen, no source: SigmaHQ's deepest nests 4 levels, and Python's own recursion ends near 1,000.
 DEEPEST_CONDITION = 100
 WORDS = frozenset({"and", "or", "not", "of", "them"})
@@ -17,21 +18,21 @@ QUANTIFIERS = {"1": False, "any": False, "all": True}
 """Whether every one of the selections has to fit."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SelectionName:
     """A selection by its name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Negation:
     """What must not fit."""
 
     member: ConditionTree
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Combination:
     """Conditions of which `every` one has to fit, or any."""
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,8 @@ from sigma.processing.transformations import ValueListPlaceholderTransformation
 from sigma.rule import SigmaRule as PipelineRule
 
 from harness.diagnostics import HarnessError, SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.document import cut_span_to_line
 from harness.scenario.sigma.choice import SigmaChoice
 from harness.scenario.sigma.collection import SigmaSubject
@@ -36,7 +36,7 @@ from harness.scenario.sigma.rule import SigmaRule
 from harness.scenario.sigma.values import DASHES, MOST_SPELLINGS, TextPattern, Wildcard
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SigmaBackend:
     """A back end of pySigma: its class, its name in pipelines, and what its users choose for Windows events."""
 
@@ -73,7 +73,7 @@ CONVERT_OPTIONS = ("output_format", "correlation_method")
 """Options that pySigma takes where it converts; all others are its back ends' own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Conversion:
     """A query, or why there is none; which pipelines made it, and the names that they gave to fields."""
 
@@ -230,7 +230,7 @@ def build_refusal(subject: SigmaSubject, backend: SigmaBackend, error: Exception
 
 
 # pySigma's errors of single keys are classes named for them, of the identifier alone otherwise.
-KEY_OF_ERROR = re.compile(r"Sigma(?:Related)?(\w+)Error")
+KEY_OF_ERROR = late_pattern(r"Sigma(?:Related)?(\w+)Error")
 
 
 def find_key(subject: SigmaSubject, error: Exception) -> Span | None:

@@ -6,10 +6,10 @@ LogScale 3.0.0). A rule of the house holds for all: the query is run as it was m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from harness.diagnostics import Finding, Severity, Span
+from harness.late_pattern import late_pattern
 from harness.scenario.document import cut_span_to_line
 from harness.scenario.sigma.collection import SigmaSubject
 from harness.scenario.sigma.detection import (
@@ -23,7 +23,7 @@ from harness.scenario.sigma.detection import (
 from harness.scenario.sigma.rule import SigmaCorrelation, SigmaRule
 from harness.scenario.sigma.values import NoValue, RegularExpression, TextPattern, Wildcard
 
-BARE_SLASH = re.compile(r"(?<!\\)(?:\\\\)*/")
+BARE_SLASH = late_pattern(r"(?<!\\)(?:\\\\)*/")
 
 
 def find_converter_faults(subject: SigmaSubject, language: str, text: str) -> tuple[Finding, ...]:

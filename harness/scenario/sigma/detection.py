@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from harness.diagnostics import SourceError, Span
+from harness.record import record
 from harness.scenario.document import YamlNode, cut_span_to_line
 from harness.scenario.sigma.condition import Combination, ConditionTree, Negation, SelectionName, parse_condition
 from harness.scenario.sigma.values import ItemValues, PlaceholderValues, apply_modifiers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DetectionItem:
     """A field and what its values ask of it; without a `field` they are keywords, found anywhere in an event."""
 
@@ -24,7 +25,7 @@ class DetectionItem:
         return "|".join((self.field or "keywords", *self.modifiers))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DetectionGroup:
     """Items or groups of which `every` one has to fit, or any."""
 
@@ -32,14 +33,14 @@ class DetectionGroup:
     every: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DetectionNegation:
     """What must not fit."""
 
     member: DetectionNode
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NamedSelection:
     """A selection where the condition names it."""
 
@@ -50,7 +51,7 @@ class NamedSelection:
 DetectionNode = DetectionItem | DetectionGroup | DetectionNegation | NamedSelection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Detection:
     """Selections by name, and each condition over them as one tree."""
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from harness.diagnostics import SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.document import Document, YamlNode, cut_span_to_line
 from harness.scenario.sigma.detection import Detection, read_detection
 from harness.scenario.sigma.values import PlaceholderValues
 
-TIMESPAN = re.compile(r"(\d+)\s*([smhdwMy])")
+TIMESPAN = late_pattern(r"(\d+)\s*([smhdwMy])")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "M": 30 * 86400, "y": 365 * 86400}
 """Seconds; weeks, months and years are pySigma's, of the lengths that it gives them."""
 
@@ -35,7 +35,7 @@ class CorrelationType(StrEnum):
     VALUE_MEDIAN = "value_median"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LogSource:
     """Where a rule's events come from: category, product, service, each empty where it is not said."""
 
@@ -48,7 +48,7 @@ class LogSource:
         return all(getattr(self, k) in ("", getattr(other, k)) for k in LOG_SOURCE_KEYS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SigmaRule:
     """One rule: where its events come from, and what they are; `filters` have been put into its conditions."""
 
@@ -66,7 +66,7 @@ class SigmaRule:
         return cut_span_to_line(self.document.key(["title"]).to(self.document.span(["title"])))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SigmaCorrelation:
     """A rule over other rules: what of theirs has to come together, within which time, for which group."""
 
@@ -91,7 +91,7 @@ class SigmaCorrelation:
         return cut_span_to_line(self.document.key(["title"]).to(self.document.span(["title"])))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SigmaFilter:
     """An exception for rules by id or name, or for `any` of a log source."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
 from itertools import chain, islice
@@ -14,6 +13,8 @@ from typing import Any
 import regex
 
 from harness.diagnostics import HarnessError, SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 
 class Wildcard(StrEnum):
@@ -30,7 +31,7 @@ DASHES = "-/\u2013\u2014\u2015"
 Parts = tuple[str | Wildcard, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TextPattern:
     """A text with wildcards that the whole field has to be, whatever the case unless `cased`."""
 
@@ -38,7 +39,7 @@ class TextPattern:
     cased: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RegularExpression:
     """A pattern that is found anywhere in the field; `flags` of i, m and s."""
 
@@ -46,14 +47,14 @@ class RegularExpression:
     flags: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Network:
     """A network that the field's address lies in."""
 
     cidr: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bound:
     """A number that the field's number is compared with, by `lt`, `lte`, `gt`, `gte` or `neq`."""
 
@@ -61,14 +62,14 @@ class Bound:
     number: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Presence:
     """Whether the field is there at all."""
 
     wanted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FieldReference:
     """Another field of the same event whose text the field has to be, begin with, end with or hold."""
 
@@ -77,12 +78,12 @@ class FieldReference:
     ends: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NoValue:
     """`null`: the field is absent."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimePart:
     """A number that the minute, hour, day, week, month or year of the field's time is."""
 
@@ -90,7 +91,7 @@ class TimePart:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Placeholder:
     """`%name%`, which stands for values that a file gives; none was given."""
 
@@ -102,9 +103,9 @@ SigmaMatcher = (
 )
 """What one value of an item asks of a field."""
 
-SIGMA_PARTS = re.compile(r"\\([*?\\])|([*?])|([^\\*?]+|\\)")
-PLACEHOLDER_NAME = re.compile(r"(?<!\\)%([^%\s]+)%")
-SWITCH = re.compile(rf"\B[{DASHES}]\b")
+SIGMA_PARTS = late_pattern(r"\\([*?\\])|([*?])|([^\\*?]+|\\)")
+PLACEHOLDER_NAME = late_pattern(r"(?<!\\)%([^%\s]+)%")
+SWITCH = late_pattern(rf"\B[{DASHES}]\b")
 # `yes` and `no` are truths for PyYAML, and so for pySigma.
 TRUTHS = {"true": True, "false": False, "yes": True, "no": False}
 COMPARISONS = ("lt", "lte", "gt", "gte")
@@ -133,7 +134,7 @@ def append_part(parts: list[str | Wildcard], part: str | Wildcard) -> None:
         parts.append(part)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ItemValues:
     """The values of an item of a selection after its modifiers: `every` one has to fit or any, then `negated`."""
 

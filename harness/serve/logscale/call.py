@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+
+from harness.record import record
 
 if TYPE_CHECKING:
     from harness.serve.logscale.state import LogScaleState
@@ -28,7 +29,7 @@ class LogScaleError(Exception):
         self.status, self.text = status, text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LogScaleCall:
     """What a client asks: the parts of its path, its parameters, its body; `user` is who asks, "" of open endpoints."""
 

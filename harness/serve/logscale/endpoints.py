@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -15,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from harness.diagnostics import explain_failure
+from harness.record import record
 from harness.serve.logscale.call import (
     LogScaleCall,
     LogScaleError,
@@ -40,7 +40,7 @@ API_PREFIXES = ("", "/humio")
 REPOSITORIES = ("repositories", "dataspaces")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ApiEndpoint:
     """A path with its methods; `open` ones ask for no token, `ingest` ones take ingest tokens too."""
 

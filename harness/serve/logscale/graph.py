@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
 from starlette.responses import Response
 
+from harness.record import record
 from harness.serve.logscale.call import LogScaleCall, LogScaleError, respond_json
 from harness.serve.logscale.graphql import GraphQLError, Resolve, answer_graphql
 from harness.serve.logscale.query_job import build_request
@@ -35,7 +35,7 @@ async def respond_graphql(call: LogScaleCall) -> Response:
         return respond_json({"data": None, "errors": [{"message": str(error)}]})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Graph:
     """The fields of queries and mutations for one caller."""
 

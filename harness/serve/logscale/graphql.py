@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-GRAPHQL_TOKEN = re.compile(
+from harness.late_pattern import late_pattern
+from harness.record import record
+
+GRAPHQL_TOKEN = late_pattern(
     r'[\s,]+|#[^\n]*|(?P<text>"""[\s\S]*?"""|"(?:[^"\\\n]|\\.)*")|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)'
     r"|(?P<name>[_A-Za-z]\w*)|(?P<sign>\.\.\.|[{}()\[\]:!=$@|&])"
 )
@@ -25,7 +27,7 @@ class GraphQLError(Exception):
     """What is wrong with a request, or with what it asks for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Selection:
     """A field that is asked for: its name, the name in the answer, its arguments, and what of it is wanted."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from starlette.responses import Response
 
+from harness.late_pattern import late_pattern
 from harness.serve.journal_record import Received, ReceivedFields
 from harness.serve.logscale.call import LogScaleCall, LogScaleError, find_bearer, respond_json
 
@@ -23,7 +23,7 @@ LEAST_MILLISECONDS = 1e11
 # Names that the store has for itself.
 TAKEN_NAMES = frozenset({"index"})
 OWN_TIME_FIELDS = ("@timestamp", "timestamp", "time")
-KEY_VALUE_PAIR = re.compile(r'([A-Za-z_][\w.-]*)=("[^"]*"|[^\s,;]+)')
+KEY_VALUE_PAIR = late_pattern(r'([A-Za-z_][\w.-]*)=("[^"]*"|[^\s,;]+)')
 
 
 async def take_structured(call: LogScaleCall) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.detection.engine import CellValue
@@ -13,6 +12,8 @@ from harness.detection.language import Settings
 from harness.detection.languages.cql import functions
 from harness.detection.languages.cql.registry import FUNCTIONS
 from harness.detection.plan.values.numbers import print_shortest_number
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.serve.backend import SearchRun
 from harness.serve.logscale.call import LogScaleError
 from harness.serve.search import SearchDone, SearchRequest
@@ -23,7 +24,7 @@ EVENT_TIME = "@timestamp"
 # What the store has of an event and LogScale has not.
 STORE_FIELDS = frozenset({"index", "_indextime"})
 POLL_MILLISECONDS = 200
-STRETCH_BACK = re.compile(r"(\d{1,9})\s*([a-zA-Z]+)(?:\s+ago)?")
+STRETCH_BACK = late_pattern(r"(\d{1,9})\s*([a-zA-Z]+)(?:\s+ago)?")
 SECONDS_IN_UNIT = {
     **dict.fromkeys(("ms", "millis", "millisecond", "milliseconds"), 0.001),
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
@@ -46,7 +47,7 @@ class RepositorySettings(Protocol):
 assert functions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class QueryJob:
     """A job: its number, its repository, its search, and the times that it looks at in epoch milliseconds."""
 

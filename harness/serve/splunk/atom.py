@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +12,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from starlette.responses import Response
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.serve.splunk.version import BUILD, SPLUNK_VERSION
 
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -21,12 +22,12 @@ SPACES = (
     'xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/"'
 )
 # XML 1.0 has no such characters, not even written as entities.
-NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+NO_XML = late_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 XML, JSON = "text/xml; charset=UTF-8", "application/json; charset=UTF-8"
 EVERYBODY = {"read": ["*"], "write": ["admin", "power"]}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Entry:
     """An entity: its name, where it is, what it holds, who owns it."""
 
@@ -77,7 +78,7 @@ class Entry:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Feed:
     """Entities of one path, or some of them: `total` counts all."""
 

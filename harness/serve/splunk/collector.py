@@ -6,10 +6,8 @@ Reference: Splunk, Getting Data In, "Format events for HTTP Event Collector" and
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,6 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.serve.backend import Backend
 from harness.serve.journal_record import RawText, Received, ReceivedEvents
 from harness.serve.request_body import BodyError
@@ -26,7 +26,7 @@ from harness.serve.splunk.call import find_secret
 from harness.serve.splunk.index_names import Indexes
 from harness.serve.splunk.tokens import CollectorInput, find_collector_input
 
-CHANNEL = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+CHANNEL = late_pattern(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
 class SentEvent(msgspec.Struct):
@@ -62,7 +62,7 @@ class CollectorError(Exception):
         return Response(json.dumps(found), self.status, media_type=JSON)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Delivery:
     """One request to the collector: the input whose token it has, its channel, its parameters, its body."""
 
@@ -242,7 +242,7 @@ def split_envelopes(body: bytes) -> Iterator[SentEvent]:
         at, number = end, number + 1
 
 
-BLANKS = re.compile(r"[\s,]*")
+BLANKS = late_pattern(r"[\s,]*")
 
 
 def skip_blanks(text: str, at: int) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from harness.record import record
 from harness.serve.backend import Backend
 
 SEPARATOR = "\n"
@@ -15,7 +16,7 @@ NOBODY, ANY = "nobody", "-"
 DEFAULT_APP = "search"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ConfStanza:
     """A stanza: whose it is, in which app, who sees it, and its settings."""
 

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from harness.diagnostics import explain_failure
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.serve.request_body import BodyError
 from harness.serve.splunk.atom import respond_message
 from harness.serve.splunk.call import RestCall, find_secret, read_parameters
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
 Handler = Callable[[RestCall], Awaitable[Response]]
 METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]
-NAMESPACE = re.compile(r"/servicesNS/(?P<owner>[^/]+)/(?P<app>[^/]+)/(?P<path>.+?)/?")
-GLOBAL = re.compile(r"/services/(?P<path>.+?)/?")
+NAMESPACE = late_pattern(r"/servicesNS/(?P<owner>[^/]+)/(?P<app>[^/]+)/(?P<path>.+?)/?")
+GLOBAL = late_pattern(r"/services/(?P<path>.+?)/?")
 PARTS = (
     "authentication",
     "server_status",
@@ -47,7 +49,7 @@ PARTS = (
 """The files with endpoints; of several that fit the first counts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Endpoint:
     """A path, as a regular expression, its methods, and what answers; `open` ones ask for no token."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from starlette.responses import Response
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.serve.splunk.atom import Entry, respond_entry
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.conf import ANY, DEFAULT_APP, NOBODY, ConfStanza, list_stanzas, remove_stanza, write_stanza
@@ -20,11 +22,11 @@ from harness.serve.splunk.faults import SplunkError
 OWN_ARGUMENTS = frozenset(
     {"name", "output_mode", "count", "offset", "sort_key", "sort_dir", "sort_mode", "f", "eai:acl"}
 )
-NO_NAME = re.compile("[\x00-\x1f]")
+NO_NAME = late_pattern("[\x00-\x1f]")
 FLAGS = ("disabled",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class EntityKind:
     """Where the entities are, which file has them, what each has by default and what a new one must have.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from starlette.responses import Response
 
+from harness.late_pattern import late_pattern
 from harness.serve.splunk.atom import Entry, respond_entry
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.endpoints import Endpoints
@@ -19,7 +19,7 @@ from harness.serve.splunk.jobs import print_time
 ENDPOINTS = Endpoints()
 INDEX_PATH = "data/indexes"
 # indexes.conf: lower-case letters, digits, underscores and hyphens, none of the latter two first; not `kvstore`.
-INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
+INDEX_NAME = late_pattern(r"[a-z0-9][a-z0-9_-]{0,79}")
 DEFAULTS: dict[str, Any] = {
     "assureUTF8": False,
     "coldPath.maxDataSizeMB": 0,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from starlette.responses import Response
 
+from harness.late_pattern import late_pattern
 from harness.serve.splunk.atom import Entry, respond_entry
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.endpoints import Endpoints
@@ -16,7 +16,7 @@ from harness.serve.splunk.knowledge import LOOKUP_FOLDER
 
 ENDPOINTS = Endpoints()
 LOOKUP_PATH = "data/lookup-table-files"
-LOOKUP_NAME = re.compile(r"[\w][\w.\- ]{0,150}\.csv(?:\.gz)?")
+LOOKUP_NAME = late_pattern(r"[\w][\w.\- ]{0,150}\.csv(?:\.gz)?")
 
 
 def lookup_entry(file: Path) -> Entry:

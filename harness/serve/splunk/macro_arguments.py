@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from harness.late_pattern import late_pattern
 from harness.serve.splunk.call import RestCall
 from harness.serve.splunk.conf import ConfStanza
 from harness.serve.splunk.faults import SplunkError
 
-COUNT = re.compile(r"\((\d+)\)$")
+COUNT = late_pattern(r"\((\d+)\)$")
 
 
 def check_macro(_: RestCall, stanza: ConfStanza) -> None:

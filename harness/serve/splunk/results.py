@@ -6,13 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from starlette.responses import Response
 
 from harness.detection.engine import CellValue
+from harness.record import record
 from harness.serve.splunk.atom import JSON, XML, clean_xml, drop_controls
 from harness.serve.splunk.faults import SplunkError
 from harness.serve.splunk.jobs import print_time
@@ -26,7 +26,7 @@ TIME_FIELDS = ("_time",)
 PrintedValues = str | list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ResultPage:
     """Some rows of a search: their columns, where the first of them stands, and what is to be told."""
 
@@ -88,7 +88,7 @@ def build_json(page: ResultPage, mode: str) -> dict[str, Any]:
             "highlighted": {},
         }
     names = page.names
-    rows = [[record.get(name) for name in names] for record in page.records()]
+    rows = [[row.get(name) for name in names] for row in page.records()]
     if mode == "json_rows":
         return document | {"fields": names, "rows": rows}
     return document | {"fields": names, "columns": [list(column) for column in zip(*rows, strict=True)]}
@@ -104,14 +104,14 @@ def write_xml(page: ResultPage) -> str:
     if page.messages:
         told = "".join(f"<msg type={quoteattr(kind)}>{clean_xml(text)}</msg>\n" for kind, text in page.messages)
         parts.append(f"<messages>\n{told}</messages>\n")
-    parts += (record_xml(page.offset + i, record) for i, record in enumerate(page.records()))
+    parts += (record_xml(page.offset + i, row) for i, row in enumerate(page.records()))
     return "".join([*parts, "</results>"])
 
 
-def record_xml(place: int, record: Mapping[str, PrintedValues]) -> str:
+def record_xml(place: int, row: Mapping[str, PrintedValues]) -> str:
     """One row."""
     parts = [f"<result offset='{place}'>\n"]
-    for name, held in record.items():
+    for name, held in row.items():
         parts.append(f"<field k={quoteattr(drop_controls(name))}>")
         for value in held if isinstance(held, list) else [held]:
             if name == "_raw":
@@ -129,15 +129,15 @@ def write_csv(page: ResultPage) -> str:
     names = page.names
     if names:
         writer.writerow(names)
-    for record in page.records():
-        cells = (record.get(name, "") for name in names)
+    for row in page.records():
+        cells = (row.get(name, "") for name in names)
         writer.writerow(["\n".join(cell) if isinstance(cell, list) else cell for cell in cells])
     return out.getvalue()
 
 
 def write_raw(page: ResultPage) -> str:
     """The texts of events alone."""
-    return "".join(f"{record.get('_raw', '')}\n" for record in page.records())
+    return "".join(f"{row.get('_raw', '')}\n" for row in page.records())
 
 
 TEXT_WRITERS = {"xml": write_xml, "atom": write_xml, "csv": write_csv, "raw": write_raw}
@@ -157,11 +157,11 @@ def write_export(page: ResultPage, mode: str, total: int) -> Iterator[str]:
         yield json.dumps({"preview": False, "lastrow": True, "messages": page.list_messages()}) + "\n"
     elif page.messages:
         yield json.dumps({"preview": False, "messages": page.list_messages()}) + "\n"
-    for place, record in enumerate(page.records()):
+    for place, row in enumerate(page.records()):
         found: dict[str, Any] = {"preview": False, "offset": place}
         if place + 1 == total:
             found["lastrow"] = True
-        yield json.dumps({**found, "result": record}) + "\n"
+        yield json.dumps({**found, "result": row}) + "\n"
 
 
 def print_field_values(name: str, value: CellValue) -> PrintedValues:

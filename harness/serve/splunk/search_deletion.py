@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import msgspec
 
+from harness.late_pattern import late_pattern
 from harness.serve.backend import Backend, SearchRun
 from harness.serve.search import SearchDone, SearchRequest
 
-DELETION = re.compile(r"^(?P<search>.*\S)\s*\|\s*delete\s*$", re.S | re.I)
+DELETION = late_pattern(r"^(?P<search>.*\S)\s*\|\s*delete\s*$", re.S | re.I)
 COLUMNS = ("splunk_server", "index", "deleted", "errors")
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from harness.detection.language import Settings
+from harness.late_pattern import late_pattern
 from harness.serve.backend import Backend
 from harness.serve.search import SearchRequest
 from harness.serve.splunk.faults import SplunkError
@@ -16,14 +17,16 @@ from harness.serve.splunk.index_names import Indexes
 from harness.serve.splunk.knowledge import collect_settings
 from harness.serve.splunk.roles import list_default_indexes
 
-QUOTED_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
+QUOTED_TEXT = late_pattern(r'"(?:[^"\\]|\\.)*"', re.S)
 INLINE_BOUNDS = {
     "earliest": re.compile(r"\b(?:earliest|starttimeu?|starttime|_index_earliest)\s*="),
     "latest": re.compile(r"\b(?:latest|endtimeu?|endtime|_index_latest)\s*="),
 }
-NAMES_INDEX = re.compile(r"\bindex\s*(?:=|!=|::|\bIN\b)|\b(?:tstats|datamodel|from|metadata|metasearch|mstats|`)", re.I)
-NAMES_INTERNAL = re.compile(r"\bindex\s*(?:=|::|IN\b)\s*(?:[^|\])]*[\s\"',(])?_", re.I)
-FIRST_WORD = re.compile(r"\s*(\w+)")
+NAMES_INDEX = late_pattern(
+    r"\bindex\s*(?:=|!=|::|\bIN\b)|\b(?:tstats|datamodel|from|metadata|metasearch|mstats|`)", re.I
+)
+NAMES_INTERNAL = late_pattern(r"\bindex\s*(?:=|::|IN\b)\s*(?:[^|\])]*[\s\"',(])?_", re.I)
+FIRST_WORD = late_pattern(r"\s*(\w+)")
 
 
 def build_search(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 
+from harness.record import record
 from harness.serve.backend import Backend
 from harness.serve.documents import Document
 from harness.serve.splunk.conf import list_stanzas
@@ -14,7 +14,7 @@ HTTP_INPUTS = "inputs http"
 OWN_INPUT = "detlab"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CollectorInput:
     """An input: what its events get where they say nothing, and which indexes it may write to (any if empty)."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from harness.record import record
 from harness.telemetry.events.binary_values import BINARY_XML, FIXED_SIZES, READ_KINDS
 from harness.telemetry.events.binary_xml import FRAGMENT, TEMPLATE_HEADER, Templates
 from harness.telemetry.events.text_slices import Places, gather_bytes, gather_numbers
@@ -29,7 +30,7 @@ MOST_RECORD_VALUES = 1_000
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Values:
     """Where the values of one kind lie in records that are alike: their places and sizes, a row a record."""
 
@@ -42,7 +43,7 @@ class Values:
         return Values(self.kind, self.at[rows], self.sizes[rows])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AlikeRecords:
     """Records with the same templates and kinds of values: their numbers in the batch, what they agree in, values."""
 
@@ -51,7 +52,7 @@ class AlikeRecords:
     values: tuple[Values, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Instances:
     """Uses of templates: the record that each is in, the place of its first byte and the end of what it may fill."""
 
@@ -64,7 +65,7 @@ class Instances:
         return Instances(self.rows[chosen], self.at[chosen], self.end[chosen])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RecordBatch:
     """Chunks one behind another: their bytes, the log's header, and for each chunk the number of its first record."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
 from harness.telemetry.events.iso_times import print_iso_times
 from harness.telemetry.events.text_columns import (
     build_dictionary_array,
@@ -57,7 +57,7 @@ READ_KINDS = frozenset({*FIXED_SIZES, WIDE_TEXT, SID})
 """Kinds that are read here; records with others are left to the library."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BinaryColumn:
     """A column of values, and the rows whose value is left to the library."""
 

@@ -5,13 +5,13 @@ Reference: Splunk, Monitor Windows event log data; Windows add-on, transforms we
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.event import METADATA_FIELDS, TIME, Events
 from harness.telemetry.events.event_xml import find_text_member
 from harness.telemetry.events.raw_text import Piece, concat_pieces, wrap_field
@@ -105,7 +105,7 @@ DEFENDER = "Microsoft-Windows-Windows Defender"
 UNNAMED = "Data"
 MESSAGE = "Message"
 MESSAGE_START = "\nMessage="
-CLASSIC_TEXT = re.compile(r"[^\n<{]*\r?\n(?:\w+=.*\r?\n){0,20}?EventCode=\d")
+CLASSIC_TEXT = late_pattern(r"[^\n<{]*\r?\n(?:\w+=.*\r?\n){0,20}?EventCode=\d")
 # A message's words come after all headings, up to the end.
 MESSAGE_PART = r"(?s)\nMessage=(?P<Message>.*)\z"
 RENDERED_PART = r"(?s)<RenderingInfo\b.*?<Message>(?P<Message>[^<]*)</Message>"

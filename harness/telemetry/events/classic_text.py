@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from harness.late_pattern import late_pattern
+
 # Seven lines stand between the two; without a bound each of many `LogName=` would be tried up to the end of the text.
-CLASSIC_START = re.compile(r"^LogName=[^\n]*\n(?:[A-Za-z]+=[^\n]*\n){0,20}?EventCode=", re.M)
-CLASSIC_LINE = re.compile(r"([A-Za-z]+)=(.*)")
+CLASSIC_START = late_pattern(r"^LogName=[^\n]*\n(?:[A-Za-z]+=[^\n]*\n){0,20}?EventCode=", re.M)
+CLASSIC_LINE = late_pattern(r"([A-Za-z]+)=(.*)")
 
 PROVIDERS = {
     "Microsoft Windows security auditing.": "Microsoft-Windows-Security-Auditing",

@@ -15,11 +15,13 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
+
 Change: TypeAlias = "Callable[[pa.Array], pa.Array]"
 Place: TypeAlias = "tuple[int, ...]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Origin:
     """The recorded column behind a presented one, and what is done to each of its values, in this order."""
 
@@ -27,7 +29,7 @@ class Origin:
     changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Epoch:
     """Times as a number since 1970: so many a second, with `whole` rounded down."""
 

@@ -8,11 +8,12 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+
+from harness.record import record
 
 # The sample of 11,321 events packs 18 to 1; a bomb packs 1,000 to 1, which is gzip's own limit.
 UNPACKED_FREELY = 256 << 20
@@ -27,7 +28,7 @@ NO_LOGS = ("__MACOSX/", ".DS_Store")
 DOCUMENT_PARTS = frozenset({"[Content_Types].xml", "META-INF/MANIFEST.MF", "mimetype", "AndroidManifest.xml"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Packing:
     """One way of packing a file: how it begins, and a reader of what is in it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.late_module import make_first_array
+from harness.record import record
 from harness.telemetry.events.time_looks import read_written_time
 
 make_first_array()
@@ -47,7 +48,7 @@ class TelemetryOrigin(StrEnum):
     DETONATED = "detonated"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Cause:
     """The person or program behind events: the truth that a verdict is measured against."""
 
@@ -57,7 +58,7 @@ class Cause:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Events:
     """Events of one kind from one sensor: a column a field, in the order in which the sensor writes them.
 
@@ -97,7 +98,7 @@ class Events:
         return replace(self, constants={**self.constants, **constants}, columns=self.columns.select(kept))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Damage:
     """A part of an input that could not be read, and its place: `capture.evtx: record 17`.
 
@@ -112,7 +113,7 @@ class Damage:
         return f"{self.place}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Telemetry:
     """All events of one scenario or one input, with causes, origin and damages."""
 

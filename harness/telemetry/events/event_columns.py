@@ -7,7 +7,6 @@ that agree in both are read alike, so one of them is read as an object, and the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
 from harness.telemetry.events.event import parse_plain_microseconds
 from harness.telemetry.events.event_layout import EventLayout
 from harness.telemetry.events.iso_times import print_iso_times, read_iso_times
@@ -85,7 +85,7 @@ class RowsDifferError(Exception):
     """What is asked of an event hangs on more than a few of its values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RowReading:
     """How some rows are read: sensor, kind, the fields of the event that are columns, and the others with their value.
 

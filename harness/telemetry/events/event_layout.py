@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.events.export_times import TIME_FIELD_NAMES, find_export_time
 from harness.telemetry.events.manifests import (
     PROVIDER_CHANNELS,
@@ -25,7 +27,7 @@ Flat: TypeAlias = Mapping[str, str]
 FinishEvent: TypeAlias = Callable[[dict[str, str], Flat], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class EventLayout:
     """How events with the same field names are laid out.
 
@@ -262,7 +264,7 @@ def complete_origin(fields: dict[str, str], names: Iterable[str]) -> None:
 
 
 # As Splunk's inputs name their source after the channel.
-SOURCE_CHANNEL = re.compile(r"(?:Xml)?WinEventLog:(.+)")
+SOURCE_CHANNEL = late_pattern(r"(?:Xml)?WinEventLog:(.+)")
 
 TELLING_DATA = {
     "ProcessGuid": "Microsoft-Windows-Sysmon",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.json_values import print_json_value
 
 NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
@@ -15,13 +15,13 @@ NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 PLAIN_PARTS = ("#attributes", "Event_attributes", "System", "EventData")
 # Decoders write attributes beside the elements of an element, or beside it under its name.
 ATTRIBUTES, ATTRIBUTES_SUFFIX, TEXT, MARK = "#attributes", "_attributes", "#text", "@"
-DECODED_GUID = re.compile(r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
+DECODED_GUID = late_pattern(r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 # What no element's name may be: such a datum is one with a name of its own.
-ELEMENT_NAME = re.compile(r"[A-Za-z_][\w.-]*")
+ELEMENT_NAME = late_pattern(r"[A-Za-z_][\w.-]*")
 
 # A shipper's own copies of an event are nested a few deep: `data.win.system.message`.
 DEEPEST_MESSAGE = 5
-DATUM = re.compile(r"<Data Name='([A-Za-z_][\w.-]*)'>([^<]*)</Data>")
+DATUM = late_pattern(r"<Data Name='([A-Za-z_][\w.-]*)'>([^<]*)</Data>")
 
 
 def holds_more_than_data(event: Any) -> bool:

@@ -6,11 +6,11 @@ import struct
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from harness.record import record
 from harness.telemetry.events.binary_records import (
     CHUNK,
     CHUNK_HEADER,
@@ -41,7 +41,7 @@ CHUNK_MAGIC = b"ElfChnk\0"
 NO_CHECKSUM = 0x4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RecordColumns:
     """Records that are read alike: their numbers in the batch, sensor, kind, times in microseconds, fields."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.event import parse_microseconds, parse_plain_microseconds
 from harness.telemetry.events.time_looks import WrittenTime, read_written_time
 
 # As JavaScriptSerializer writes it, which ConvertTo-Json of Windows PowerShell does; the zone is for showing only.
-JSON_DATE = re.compile(r"\\?/Date\((-?\d{1,17})(?:[+-]\d{4})?\)\\?/")
+JSON_DATE = late_pattern(r"\\?/Date\((-?\d{1,17})(?:[+-]\d{4})?\)\\?/")
 
 # Zones differ by quarters of an hour at least, so rounding to one takes out the delay of collecting.
 QUARTER = 15 * 60 * 1_000_000

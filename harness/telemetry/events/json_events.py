@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from harness.record import record
 from harness.telemetry.events.classic_text import CLASSIC_START, read_classic_text
 from harness.telemetry.events.event import METADATA_FIELDS, parse_microseconds
 from harness.telemetry.events.event_layout import EventLayout, find_shape
@@ -44,7 +44,7 @@ SINGLE_EVENT_KEYS = ("message", "hits")
 """Members of a list's items, or of an answer, that hold the event or the list in an object of their own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ObjectKeys:
     """What the keys of an object say: envelopes it may be, whether it may list events, be rendered, have data below."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
 from harness.telemetry.events.event import (
     CAUSE,
     NO_FIELDS,
@@ -43,7 +43,7 @@ class Placed(NamedTuple):
     record: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlacedRows:
     """The same of several events; `records` is None where no text is kept."""
 

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from harness.record import record
 from harness.telemetry.events.text_slices import Places, have_text
 from harness.telemetry.simulation.identity import Bytes
 
@@ -39,7 +40,7 @@ class MarkedTexts(Protocol):
         """The bytes of one text."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LineValue:
     """Where a value lies in texts of a form: between two places that are counted from marks of the text.
 
@@ -141,7 +142,7 @@ def list_columns(pairs: Iterable[tuple[int, int]]) -> tuple[Places, Places]:
     return first, second
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AlikeTexts(Generic[Known]):
     """Texts of a form: what is known of them, which they are, and where each value begins and ends, a row a value."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from harness.record import record
 from harness.telemetry.events.input import LONGEST_RECORD, Stream
 from harness.telemetry.events.marked_lines import LINE_END
 from harness.telemetry.events.text_slices import count_bytes
@@ -14,7 +14,7 @@ from harness.telemetry.events.text_slices import count_bytes
 PIECE = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LinePiece:
     """Whole lines, each with its end, and the number of the first; or one line that is too long to be read."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+from harness.record import record
 from harness.telemetry.events.windows_names import fold_name
 
 MANIFESTS_FILE = Path(__file__).with_name("manifests.tsv")
@@ -44,7 +44,7 @@ LOWER_CASE_PROVIDERS = ("Microsoft-Windows-Bits-Client", "Microsoft-Windows-Wind
 """Providers whose data begin with small letters in the log itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ManifestForm:
     """One form of an event: the names of its data in their order, those in hexadecimal, and those that are GUIDs."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import IO, TypeAlias
@@ -12,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.event import METADATA_FIELDS, TIME, Events
 from harness.telemetry.events.event_xml import NAMESPACE, complete_event_xml, render_event_xml
 from harness.telemetry.events.text_columns import (
@@ -35,7 +35,7 @@ EXPORTED_TEXTS = (RAW_FIELD, "@rawstring")
 """What exports of both products call the text of an event, which they have beside its fields."""
 # Names under which shippers keep an event's message, and decoders the event itself.
 CLASSIC_MESSAGE = "\nMessage="
-MORE_THAN_DATA = re.compile(r'[Mm]essage"\s*:|xml_name"\s*:|"Event"\s*:')
+MORE_THAN_DATA = late_pattern(r'[Mm]essage"\s*:|xml_name"\s*:|"Event"\s*:')
 
 Piece: TypeAlias = "str | pa.ChunkedArray"
 """A part of each event's text: the same for all, or a column of text without nulls."""

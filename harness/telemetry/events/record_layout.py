@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 from string import ascii_letters
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from harness.record import record
 from harness.telemetry.events.binary_records import CHUNK, AlikeRecords, RecordBatch, Values
 from harness.telemetry.events.binary_values import FILE_TIME, SID, TRUTH, WIDE_TEXT, print_binary_values
 from harness.telemetry.events.event_xml import holds_more_than_data
@@ -31,7 +31,7 @@ FIRST_MADE_TIME, MADE_TIMES = 126_227_808_000_000_000, 6_311_520_000_000_000
 SID_START = b"\x01\x00\x00\x00\x00\x00\x00\x05"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RecordLayout:
     """The fields of records that are alike: all names in their order, and what each holds.
 
@@ -104,11 +104,11 @@ def list_events(header: bytes, chunk: Bytes, ordinals: Sequence[int]) -> Iterato
     """The events of some records of a chunk. Raises ValueError where the package cannot read one before the last."""
     records = list_chunk_records(header, chunk.tobytes())
     wanted = set(ordinals)
-    for ordinal, record in enumerate(records):
-        if isinstance(record, Exception):
-            raise ValueError(str(record))
+    for ordinal, each in enumerate(records):
+        if isinstance(each, Exception):
+            raise ValueError(str(each))
         if ordinal in wanted:
-            yield decode_event(record)
+            yield decode_event(each)
         if ordinal == max(ordinals):
             return
     raise ValueError("the chunk has fewer records")

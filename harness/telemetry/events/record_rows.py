@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from harness.record import record
 from harness.telemetry.events.binary_records import AlikeRecords
 from harness.telemetry.events.binary_values import (
     EPOCH_TICKS,
@@ -23,7 +23,7 @@ from harness.telemetry.events.windows_event import sensor_of
 from harness.telemetry.simulation.identity import Bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RareRecords:
     """Some records that are alike, how they are read, the number of the value with their time, times of writing."""
 
@@ -33,7 +33,7 @@ class RareRecords:
     written: Places
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RecordRow:
     """One record: its number in the batch, time in microseconds and fields."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.manifests import known_data_names
 from harness.telemetry.events.windows_names import fold_name
 
 # A label may be indented and has a colon; in a message of Security its value stands behind tabs.
-MESSAGE_LABEL = re.compile(r"^[ \t]*([A-Za-z][\w ./()-]{0,60}?):(?:[ \t]+(.*)|[ \t]*)$")
+MESSAGE_LABEL = late_pattern(r"^[ \t]*([A-Za-z][\w ./()-]{0,60}?):(?:[ \t]+(.*)|[ \t]*)$")
 
 SECURITY_SECTIONS = {
     "subject": "Subject",
@@ -132,7 +133,7 @@ DEFENDER_LABELS = {
     "newvalue": "New Value",
 }
 
-SCRIPT_BLOCK = re.compile(
+SCRIPT_BLOCK = late_pattern(
     r"Creating Scriptblock text \((?P<MessageNumber>\d+) of (?P<MessageTotal>\d+)\):\r?\n(?P<ScriptBlockText>.*?)"
     r"\r?\n\r?\nScriptBlock ID: (?P<ScriptBlockId>[0-9a-fA-F-]{36})(?:\r?\nPath:[ \t]*(?P<Path>[^\r\n]*))?\s*",
     re.S,

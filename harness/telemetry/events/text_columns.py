@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeAlias
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.column_lineage import CURRENT, Epoch, spare_plain_texts
 from harness.telemetry.events.event import NO_FIELDS, TEXT_TYPE, Events, Telemetry
 from harness.telemetry.simulation.identity import Bytes, Integers, build_fixed_width_texts
@@ -117,7 +117,7 @@ def build_epoch_column(times: pa.ChunkedArray, per_second: int, *, whole: bool =
     return made
 
 
-LIST_MEMBER = re.compile(r"\[\d+\]")
+LIST_MEMBER = late_pattern(r"\[\d+\]")
 
 
 def gather_list_fields(fields: Mapping[str, Field | None], rows: int, brackets: str = "") -> dict[str, Field | None]:

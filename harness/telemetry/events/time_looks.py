@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.events.time_text import (
     ABBREVIATIONS,
     MONTH_BEGINNINGS,
@@ -107,21 +108,21 @@ def compile_clock_alone() -> re.Pattern[str]:
     return re.compile(rf"\A[\W_]{{0,3}}{CLOCK}{HALF}{ZONES}", re.I)
 
 
-CLUE = re.compile(
+CLUE = late_pattern(
     r"\d:[0-5]\d|\d{8}|\d[-/]\d\d?[-/]\d\d|\d\.\d\d?\.(?:19|20)\d\d|\d{4}[-/.]\d\d?[-/.]\d"
     rf"|(?:{'|'.join(MONTH_BEGINNINGS)})[a-z]*\.?[-/,. ]*\d",
     re.I,
 )
 """What every look has in it: a text without it need not be tried with each."""
 
-ATTACHED = re.compile(r"\d[-/.,:T_ ]*\Z")
+ATTACHED = late_pattern(r"\d[-/.,:T_ ]*\Z")
 """The end of a text that what follows may be the second half of a time of."""
 
 # datetime.xml gives no year to what it cannot place; a date that lies further ahead is another one (MAX_DAYS_HENCE).
 DAYS_HENCE = timedelta(days=2)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WrittenTime:
     """A time in microseconds since 1970, and whether its zone is written."""
 
@@ -133,7 +134,7 @@ ZONE_PARTS = ("z", "z1", "z2", "z3")
 ZONE_NAMES = ("Z", "Z1", "Z2")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadTime:
     """A time in microseconds since 1970, and what of it the text does not say."""
 

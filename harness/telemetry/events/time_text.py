@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from harness.late_pattern import late_pattern
 
 MONTH_NAMES = [
     "January",
@@ -24,7 +25,7 @@ MONTH_NAMES = [
 ]
 MONTH_BEGINNINGS = [m[:3].lower() for m in MONTH_NAMES]
 DAY_NAMES = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?(?::?(\d{2}))?")
+OFFSET = late_pattern(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?(?::?(\d{2}))?")
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # As in North America: EST and CST have other meanings elsewhere, and RFC 2822 knows these. The others
 # are Europe's and Japan's.

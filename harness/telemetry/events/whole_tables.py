@@ -7,11 +7,12 @@ the columns are the events' own, and no row has to be taken apart and put back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
+from harness.record import record
 from harness.telemetry.events.event_columns import (
     RowReading,
     Rows,
@@ -34,7 +35,7 @@ from harness.telemetry.shape import list_fitting_envelopes
 MOST_SETS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ReadSet:
     """Rows that have the same fields, how they are read, and the fields that this hangs on."""
 
@@ -45,7 +46,7 @@ class ReadSet:
     watched: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WholeTable:
     """A table whose rows are read alike: sensor and kind, times in microseconds, all fields by their new names.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain, count
 from typing import Any
@@ -13,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.events.event import Events
 from harness.telemetry.events.json_values import flatten_object, print_json_value
 from harness.telemetry.platform import sensor_names
@@ -193,8 +194,8 @@ def without_markup(value: Any) -> Any:
 
 # Text as wevtutil and forwarders print it: single quotes, one order of elements (telemetry.md 1.1). findall over pairs
 # takes 12 us an event, lxml and expat 46 and 56 (engine.md 6).
-NATIVE_DATA = re.compile(r"<Data Name='([^'<&]*)'>([^<]*)</Data>")
-NATIVE_SYSTEM = re.compile(
+NATIVE_DATA = late_pattern(r"<Data Name='([^'<&]*)'>([^<]*)</Data>")
+NATIVE_SYSTEM = late_pattern(
     r"<Event xmlns='[^'<&]*'><System><Provider Name='([^'<&]*)'(?: Guid='([^'<&]*)')?/><EventID>(\d+)</EventID>"
     r"<Version>(\d+)</Version><Level>(\d+)</Level><Task>(\d+)</Task><Opcode>(\d+)</Opcode>"
     r"<Keywords>(\w+)</Keywords><TimeCreated SystemTime='([^'<&]*)'/><EventRecordID>(\d+)</EventRecordID>"
@@ -206,15 +207,15 @@ AROUND_DATA = len("<Data Name=''></Data>")
 
 # A scanner of our own, not expat: no document types, no external entities, nothing to switch off, and
 # every fault is a ValueError with its text.
-XML_TOKEN = re.compile(
+XML_TOKEN = late_pattern(
     r"<(?P<close>/)?(?P<tag>[\w.:-]+)(?P<attributes>(?:\s+[\w.:-]+\s*=\s*(?:'[^'<]*'|\"[^\"<]*\"))*)\s*(?P<empty>/)?>"
     r"|(?P<text>[^<]+)|<!\[CDATA\[(?P<cdata>.*?)\]\]>|<!--.*?-->|<\?.*?\?>",
     re.S,
 )
 # Possessive, and never begun within a name: each letter of a long one would be tried to its end.
-ATTRIBUTE = re.compile(r"(?<![\w.:-])([\w.:-]++)\s*+=\s*(?:'([^']*)'|\"([^\"]*)\")")
+ATTRIBUTE = late_pattern(r"(?<![\w.:-])([\w.:-]++)\s*+=\s*(?:'([^']*)'|\"([^\"]*)\")")
 # Bounded: no code point has more digits, and no entity of XML's own a longer name.
-ENTITY = re.compile(r"&(#\d{1,7}|#x[0-9A-Fa-f]{1,6}|\w{1,20});?")
+ENTITY = late_pattern(r"&(#\d{1,7}|#x[0-9A-Fa-f]{1,6}|\w{1,20});?")
 ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "apos": "'", "quot": '"'}
 
 SYSTEM_NAMED = frozenset(SYSTEM_FIELDS)
@@ -275,7 +276,7 @@ def merge_system_and_data(system: Iterable[tuple[str, str | None]], data: Iterab
     return fields
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leaf:
     """An element without elements in it: the names of those around it and its own, its attributes and text."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from harness.late_pattern import late_pattern
+
 SPELLINGS = {
     "Provider_Name": "provider providername provider_name system_provider_name source sourcename eventsourcename",
     "Provider_Guid": "providerguid providerid sourceguid",
@@ -96,7 +98,7 @@ def hexadecimal_keywords(keywords: str) -> str | None:
     return f"0x{bits:x}"
 
 
-BRACED_GUID = re.compile(r"\{?([0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})\}?")
+BRACED_GUID = late_pattern(r"\{?([0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})\}?")
 
 
 @lru_cache(maxsize=4096)

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.events.line_forms import LineForm, LineValue
 from harness.telemetry.events.text_slices import Places, find_bytes, have_text
 from harness.telemetry.events.windows_event import ATTRIBUTE, decode_entities, fields_of_event
 from harness.telemetry.simulation.identity import Bytes
 
-TAG = re.compile(r"<(?P<close>/)?(?P<name>[\w.:-]+)(?P<attributes>[^<>]*?)(?P<empty>/)?>")
+TAG = late_pattern(r"<(?P<close>/)?(?P<name>[\w.:-]+)(?P<attributes>[^<>]*?)(?P<empty>/)?>")
 # Attributes that a value is made of, one blank before each but the first.
-PLAIN_ATTRIBUTES = re.compile(r"(?:[\w.:-]+='[^'<>&]*'(?: (?=\S)|$))+")
+PLAIN_ATTRIBUTES = late_pattern(r"(?:[\w.:-]+='[^'<>&]*'(?: (?=\S)|$))+")
 OPEN_BRACKET, CLOSE_BRACKET = b"<>"
 # Numbers pass for a value of any kind, and none of these is one by chance: it is looked for in the event first.
 FIRST_MARKER = 918_273_640_000_000
@@ -24,7 +26,7 @@ FIRST_MARKER = 918_273_640_000_000
 CONSTANT_TAGS = frozenset({"Event", "Data"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class XmlField:
     """Where a field is: the number of a value, and of which attribute in it where the value is attributes."""
 
@@ -32,7 +34,7 @@ class XmlField:
     attribute: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class XmlForm:
     """Fields of events with the same tags: values of them, or the same in all.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.events.json_events import JsonEvents
 from harness.telemetry.events.windows_event import DEEPEST_XML, XML_TOKEN, attributes_of, decode_entities
@@ -14,7 +14,7 @@ from harness.telemetry.events.windows_event import DEEPEST_XML, XML_TOKEN, attri
 LARGEST_EXPORT = 512 << 20
 
 LISTS = frozenset({"LST", "IE", "QUE", "STK"})
-ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+ESCAPE = late_pattern(r"_x([0-9A-Fa-f]{4})_")
 
 
 @dataclass(slots=True)

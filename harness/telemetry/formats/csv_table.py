@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.late_module import LateModule
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.event import TEXT_TYPE
 from harness.telemetry.events.input import LONGEST_RECORD, EventTables, Stream
 from harness.telemetry.events.json_events import JsonEvents
@@ -27,10 +28,10 @@ else:
 
 DELIMITERS = ",\t;|"
 # A name of a column: some words, no clock in it, or any line of a log with commas would be a header.
-COLUMN_NAME = re.compile(r"(?!.*\d:\d)[\w@#$.][\w@#$.:/()\[\]{}*%+&-]*( [\w@#$.:/()\[\]{}*%+&-]+){0,4}")
+COLUMN_NAME = late_pattern(r"(?!.*\d:\d)[\w@#$.][\w@#$.:/()\[\]{}*%+&-]*( [\w@#$.:/()\[\]{}*%+&-]+){0,4}")
 ZEEK = "#separator"
 # Export-Csv of Windows PowerShell names the type first, and Excel its delimiter.
-PREAMBLE = re.compile(r"(?:#TYPE [^\n]*\n|sep=.\r?\n)+")
+PREAMBLE = late_pattern(r"(?:#TYPE [^\n]*\n|sep=.\r?\n)+")
 # Rows that have to be as wide as the header; chosen, a log's lines are not by accident.
 ROWS_COMPARED = 5
 EVENT_VIEWER = frozenset({"Source", "Event ID", "Task Category"})

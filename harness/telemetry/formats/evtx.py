@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.binary_records import CHUNK, find_records
 from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.events.event_columns import FEWEST_ROWS
@@ -28,7 +28,7 @@ HEADER = 4096
 # 32 MiB, some 30,000 records: what is done once for all that are alike costs little beside them.
 CHUNKS_AT_ONCE = 512
 
-RECORD_NUMBER = re.compile(r"record number (\d+)")
+RECORD_NUMBER = late_pattern(r"record number (\d+)")
 
 
 def recognises(head: bytes) -> bool:

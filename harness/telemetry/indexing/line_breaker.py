@@ -6,9 +6,9 @@ Reference: props.conf.spec; captures linebreak-*, truncate-*
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from harness.record import record
 from harness.telemetry.indexing.props import BoundedRegex, compile_setting_regex, parse_whole_setting, parse_yes_no
 
 # props.conf.spec, as the 256 lines of MAX_EVENTS and the 10,000 bytes of TRUNCATE below.
@@ -19,7 +19,7 @@ MOST_LINES = 256
 LONGEST_LINE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RawLine:
     """A piece of the text, and whether it was cut short."""
 

@@ -9,11 +9,13 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.events.input import EventTables, Stream
 from harness.telemetry.events.time_looks import (
     ATTACHED,
@@ -62,7 +64,7 @@ TIME_CODE_PATTERNS = PARSE_CODES | {
 }  # fmt: skip
 # %L is no code of Splunk's.
 TIME_CODE_ALIASES = {code: same for code, same in ALIKE.items() if code != "L"}
-INDEX_TIME_CODE = re.compile(r"%:?(\d?)([A-Za-z%+])")
+INDEX_TIME_CODE = late_pattern(r"%:?(\d?)([A-Za-z%+])")
 
 
 class EventClock:
@@ -184,13 +186,13 @@ PLAIN_TEXT_SENSOR = "text"
 TRUNCATED = {"meta": "truncated"}
 # Characters, as in capture punct-cap.
 LONGEST_PUNCT = 50
-WORD_OR_BREAK = re.compile(r"[^\W_]+|[\r\n]+")
+WORD_OR_BREAK = late_pattern(r"[^\W_]+|[\r\n]+")
 
 
 LOCAL_HOST = "localhost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Input:
     """Settings for reading plain files: metadata, and the stanzas of props.conf and transforms.conf.
 

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from harness.diagnostics import HarnessError
 from harness.late_module import LateModule
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 regex = LateModule("regex")
 
 STANZA_KINDS = ("sourcetype", "host", "source")
 """Weakest first: what a source says counts before what a host says, and that before a sourcetype's."""
-PATTERN = re.compile(r"\*|(?<!\\)\.\.\.|[|()\[\]?+^$]")
+PATTERN = late_pattern(r"\*|(?<!\\)\.\.\.|[|()\[\]?+^$]")
 # The usual trick for a pattern of sourcetypes: an empty repetition makes Splunk take the name for one.
 SOURCETYPE_PATTERN = "(?::){0}"
 # Priorities of props.conf.spec: a literal name before a pattern; they order stanzas of one kind only (capture
 # precedence-priority-cannot-cross-kinds).
 EXACT, WILD = 100, 0
-ALTERNATIVES = re.compile(r"(\.\.\.)|(\*)|(\.)|(\\.)", re.S)
+ALTERNATIVES = late_pattern(r"(\.\.\.)|(\*)|(\.)|(\\.)", re.S)
 
 Props = Mapping[str, Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Stanza:
     """One stanza: the metadata field that it looks at (none of `default`), what fits there, and its settings."""
 
@@ -117,11 +118,11 @@ def classes(settings: Iterable[str], prefix: str) -> Iterator[tuple[str, str]]:
             yield name, name.removeprefix(f"{prefix}-")
 
 
-GROUP_REFERENCE = re.compile(r"\$(\d+)")
+GROUP_REFERENCE = late_pattern(r"\$(\d+)")
 # A name may hold single colons; two of them end it.
-TEMPLATE = re.compile(r"(\"[^\"]*\"|[^\s\":]+(?::[^\s\":]+)*)::(\"[^\"]*\"|\S+)")
-FORMAT_STRING = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,\s][^,]*))\s*(?:,|$)', re.S)
-BACKSLASH_ESCAPE = re.compile(r"\\(.)", re.S)
+TEMPLATE = late_pattern(r"(\"[^\"]*\"|[^\s\":]+(?::[^\s\":]+)*)::(\"[^\"]*\"|\S+)")
+FORMAT_STRING = late_pattern(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,\s][^,]*))\s*(?:,|$)', re.S)
+BACKSLASH_ESCAPE = late_pattern(r"\\(.)", re.S)
 ESCAPES = {"t": "\t", "n": "\n", "r": "\r"}
 YES, NO = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
 

@@ -16,6 +16,8 @@ from itertools import islice
 from typing import Any
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.events.json_values import print_json_value, walk_leaves
 from harness.telemetry.indexing.line_breaker import MOST_LINES, RawLine, concat_lines
 from harness.telemetry.indexing.props import (
@@ -32,9 +34,9 @@ from harness.telemetry.indexing.props import (
 )
 
 # Any character may delimit, as in sed.
-SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gi\d]*)\s*", re.S)
-EXCHANGE = re.compile(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
-SED_GROUP = re.compile(r"\\(\d)|\\(.)", re.S)
+SED = late_pattern(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gi\d]*)\s*", re.S)
+EXCHANGE = late_pattern(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
+SED_GROUP = late_pattern(r"\\(\d)|\\(.)", re.S)
 # transforms.conf.spec; capture transforms-lookahead-default.
 LOOKAHEAD = 4_096
 METADATA_KEYS = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
@@ -177,7 +179,7 @@ MOST_STRUCTURED_VALUES = 2_000
 MOST_IN_LIST = 50
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Structured:
     """An event and the fields that its file gives it."""
 

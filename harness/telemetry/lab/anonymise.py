@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.event import NO_FIELDS, Events, Telemetry
 from harness.telemetry.events.text_columns import map_distinct_values
 from harness.telemetry.events.windows_event import fields_of_event
@@ -22,8 +23,8 @@ from harness.telemetry.lab.secret import SecretName, list_spellings
 from harness.telemetry.recording import MANIFEST, RecordedTest, Recording, open_recording
 
 # Without the account's last number: S-1-5-21-...-500 is an administrator everywhere, and rules say so.
-SID = re.compile(r"S-1-5-21-\d+-\d+-\d+(?=-\d+|\b)")
-IPV4_ADDRESS = re.compile(r"(?<![\w.:-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|-\d)")
+SID = late_pattern(r"S-1-5-21-\d+-\d+-\d+(?=-\d+|\b)")
+IPV4_ADDRESS = late_pattern(r"(?<![\w.:-])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|-\d)")
 USER_FIELDS = ("User", "ParentUser", "SourceUser", "TargetUser", "SubjectUserName", "TargetUserName", "UserContext")
 DOMAIN_FIELDS = ("SubjectDomainName", "TargetDomainName")
 # Names of every Windows: rules read them, and they tell nothing about a lab.
@@ -31,7 +32,7 @@ BUILT_IN = frozenset(
     {"system", "local service", "network service", "anonymous logon", "nt authority", "iis apppool", "window manager"}
     | {"font driver host", "builtin", "administrators", "users", "everyone", "-", "", "nt service"}
 )
-USER_FOLDER = re.compile(r"(?i)(?<=\\Users\\)([^\\<>\"'&|]+)")
+USER_FOLDER = late_pattern(r"(?i)(?<=\\Users\\)([^\\<>\"'&|]+)")
 COMMON_FOLDERS = frozenset({"public", "default", "default user", "all users"})
 KEPT_NETWORKS = (
     ipaddress.ip_network("127.0.0.0/8"),

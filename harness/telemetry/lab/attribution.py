@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from harness.late_pattern import late_pattern
 
 Fields = Mapping[str, str]
 
@@ -26,8 +27,8 @@ TUPLE = ("SourceIp", "SourcePort", "DestinationIp", "DestinationPort")
 DEEPEST_TASK_CHAIN = 64
 
 # What command_line.py writes a batch's file with, as cmd.exe starts it.
-DELIVERY = re.compile(r'findstr\s+"\^"\s*')
-TASK_OPTION = re.compile(r"""(?i)/tn\s+(?:"([^"]+)"|(\S+))""")
+DELIVERY = late_pattern(r'findstr\s+"\^"\s*')
+TASK_OPTION = late_pattern(r"""(?i)/tn\s+(?:"([^"]+)"|(\S+))""")
 TASK_EVENTS = frozenset({"4698", "4699", "4700", "4701", "4702"})
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.telemetry.lab.command_line import build_marked_line, kill
 from harness.telemetry.lab.host_lock import lock_host
 from harness.telemetry.lab.host_record import accept_cleanup, list_owed_cleanups
@@ -20,7 +20,7 @@ from harness.telemetry.lab.remote import Connect, RemoteHost
 CLEANUP_PATIENCE = 120.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CleanUp:
     """The result of one owed clean-up; `why` is the reason where it is still owed."""
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.telemetry.events.event import parse_microseconds
 from harness.telemetry.events.windows_event import fields_of_event
 from harness.telemetry.format import read_telemetry, write_telemetry
@@ -29,7 +30,7 @@ from harness.telemetry.lab.journal import Status, TestOutcome
 from harness.telemetry.lab.remote import LARGEST_OUTPUT, RemoteHost, RunOverError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CollectedRecord:
     """One event as the host gave it: its channel and number, its XML, its fields, and whether the test caused it."""
 
@@ -40,7 +41,7 @@ class CollectedRecord:
     caused: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Collected:
     """What a host recorded of one test. `late` is whether events still came when patience ended."""
 
@@ -53,7 +54,7 @@ class Collected:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Waiting:
     """How long to wait for events, in seconds: until none of the test's came for `quiet`, at most `patience`.
 

@@ -9,17 +9,19 @@ import unicodedata
 import zlib
 from collections.abc import Iterator
 
+from harness.late_pattern import late_pattern
+
 LARGEST_DECODED = 1 << 20
 ENCODED_COMMAND = "encodedcommand"
 # PowerShell takes every dash that word processors make for one.
 DASHES = "-/\u2013\u2014\u2015"
 
-BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=_-])")
+BASE64 = late_pattern(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=_-])")
 URL_IN_BYTES = re.compile(rb"[a-z][a-z0-9+.-]{1,20}://[!-~]{1,500}", re.IGNORECASE)
-CONCATENATION = re.compile(r"""(["'])[ \t]*\+[ \t]*\1""")
-CODED = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", re.IGNORECASE)
-CARET = re.compile(r"\^(\r?\n)?")
-TICK = re.compile(r"`(\r?\n)?")
+CONCATENATION = late_pattern(r"""(["'])[ \t]*\+[ \t]*\1""")
+CODED = late_pattern(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", re.IGNORECASE)
+CARET = late_pattern(r"\^(\r?\n)?")
+TICK = late_pattern(r"`(\r?\n)?")
 
 
 def list_readings(text: str) -> tuple[str, ...]:

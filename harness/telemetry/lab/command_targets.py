@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.lab.command_readings import decode_base64, is_encoded_command, list_decoded, list_readings
 from harness.telemetry.lab.command_variables import REFERENCE, Variables, read_variables
 from harness.telemetry.lab.command_words import CommandWord, SimpleCommand, split_commands
@@ -34,13 +35,13 @@ PLATFORM_NAMES = frozenset(
     | {"wscript.shell", "adodb.stream", "charset.auto", "intptr.zero"}
 )
 # What stands before a name that is a file's: a parameter that takes a path, or a language that runs a script.
-FILE_POSITION = re.compile(
+FILE_POSITION = late_pattern(
     r"(?:-(?:path|literalpath|filepath|destinationpath|childpath|outfile|destination|file)[ \t:]+"
     r"|join-path[ \t]+(?:-path[ \t]+)?[^\s,]+[ \t]+|\b(?:python3?|py|perl|ruby|php)(?:\.exe)?[ \t]+)['\"]?$",
     re.IGNORECASE,
 )
 # Methods of objects of VBScript, which are called without parentheses, and what stands before such a call.
-STATEMENT_START = re.compile(r"(?:^|[\n:;&|{}\"'])[ \t]*$")
+STATEMENT_START = late_pattern(r"(?:^|[\n:;&|{}\"'])[ \t]*$")
 METHODS = frozenset({"run", "open", "call", "save", "read"})
 PROGRAMS_OF_WINDOWS = frozenset(
     {"more.com", "mode.com", "tree.com", "chcp.com", "format.com", "command.com", "win.com"}
@@ -49,43 +50,45 @@ DRIVES = frozenset(
     {"hklm", "hkcu", "hkcr", "hku", "env", "cert", "function", "variable", "alias", "wsman", "registry", "temp"}
 )
 
-URL = re.compile(r"(?<![\w.+-])([a-z][a-z0-9.+-]+):(?:[\\/]{2,})([^\s'\"<>]*)", re.IGNORECASE)
-BARE_URL = re.compile(
+URL = late_pattern(r"(?<![\w.+-])([a-z][a-z0-9.+-]+):(?:[\\/]{2,})([^\s'\"<>]*)", re.IGNORECASE)
+BARE_URL = late_pattern(
     r"(?<![\w.+/-])(?:https?|ftps?|wss?|h[xt]{2}ps?|ldaps?|smb|sftp|tftp|rtsp|tcp|udp|gopher|telnet|ssh|dav|davs):"
     r"(?![\\/]{2})[\\/]?([\w\[%$!][^\s'\"<>]*)",
     re.IGNORECASE,
 )
-SHARE = re.compile(r"(?:(?<![\w\\/:.*$%)\]?!}-])|(?<=::))(\\\\+|//|\\/|/\\)([^\\/\s'\"<>|&;,()]+)([\\/]?)([^\s'\"]?)")
-DEVICE_SHARE = re.compile(
+SHARE = late_pattern(r"(?:(?<![\w\\/:.*$%)\]?!}-])|(?<=::))(\\\\+|//|\\/|/\\)([^\\/\s'\"<>|&;,()]+)([\\/]?)([^\s'\"]?)")
+DEVICE_SHARE = late_pattern(
     r"(?:\\\\[?.]|\\\?\?|\\device|globalroot\\device)[\\/]+(?:unc|mup|lanmanredirector|webdavredirector)[\\/]+"
     r"(?:;[^\\/\s]*[\\/]+)*([^\\/\s'\"<>|&;,()]+)",
     re.IGNORECASE,
 )
-ADDRESS4 = re.compile(
+ADDRESS4 = late_pattern(
     r"(?<![\w.])(?<!version=)((?:0x[0-9a-f]+|\d+)(?:\.(?:0x[0-9a-f]+|\d+)){3})\.*(?![\w.])",
     re.IGNORECASE | re.ASCII,
 )
-ADDRESS6 = re.compile(
+ADDRESS6 = late_pattern(
     r"(?<![\w:.\])}])((?:[0-9a-f]{0,4}:){2,8}[0-9a-f:]{0,40}(?:\d{1,3}(?:\.\d{1,3}){3})?(?:%\w+)?)(?![\w:]|\.\d)",
     re.IGNORECASE,
 )
-NAME = re.compile(r"(?<![\w.\u3002\uff0e\uff61\\$*-])[\w-]+(?:[.\u3002\uff0e\uff61][\w-]+)+(?![\w*])")
-REMOTE_PATH = re.compile(r"(?:[\w.+-]+@)?([a-z0-9_][\w.-]+|\[[0-9a-f:.]+\]|[$%!].*?):(?!\\|//)\S", re.IGNORECASE)
-CONNECT_ADDRESS = re.compile(r"\b(?:connectaddress|remoteaddress|proxy-server)[ ]?=[ ]?\"?([^\s\"]+)", re.IGNORECASE)
-COPY_TARGET = re.compile(r"(?<![\w@.:/\\+-])[\w.+-]+@([a-z0-9][\w.-]*):[~/\w]", re.IGNORECASE)
-CALL = re.compile(r"\b(\w+)(?:\]::new)?\s*\(\s*(?:(['\"])([^'\"\n]*)\2|(\$[\w:]+|\(|[\w.]+))", re.IGNORECASE)
-CONSTRUCTION = re.compile(
+NAME = late_pattern(r"(?<![\w.\u3002\uff0e\uff61\\$*-])[\w-]+(?:[.\u3002\uff0e\uff61][\w-]+)+(?![\w*])")
+REMOTE_PATH = late_pattern(r"(?:[\w.+-]+@)?([a-z0-9_][\w.-]+|\[[0-9a-f:.]+\]|[$%!].*?):(?!\\|//)\S", re.IGNORECASE)
+CONNECT_ADDRESS = late_pattern(r"\b(?:connectaddress|remoteaddress|proxy-server)[ ]?=[ ]?\"?([^\s\"]+)", re.IGNORECASE)
+COPY_TARGET = late_pattern(r"(?<![\w@.:/\\+-])[\w.+-]+@([a-z0-9][\w.-]*):[~/\w]", re.IGNORECASE)
+CALL = late_pattern(r"\b(\w+)(?:\]::new)?\s*\(\s*(?:(['\"])([^'\"\n]*)\2|(\$[\w:]+|\(|[\w.]+))", re.IGNORECASE)
+CONSTRUCTION = late_pattern(
     r"\b(?:tcpclient|udpclient|smtpclient)[ \t]+(?:-arg\w*[ \t]+)?@?\(?[ \t]*(?:(['\"])([^'\"\n]*)\1|(\$\w+))",
     re.IGNORECASE,
 )
-TYPED_ADDRESS = re.compile(
+TYPED_ADDRESS = late_pattern(
     r"(?:\[(?:system\.)?(?:net\.)?ipaddress\]|net\.ipaddress)\s*\(?\s*['\"]?([\w.:]+)", re.IGNORECASE
 )
-LOCAL_PATH = re.compile(r"[a-z]:[\\/]|\.{1,2}[\\/]|~[\\/]|(?:%\w+(?:\(x86\))?%|\$\{?(?:env:)?\w+\}?)\\", re.IGNORECASE)
-GLUED_SWITCH = re.compile(r"^/[ckr](?=\w)", re.IGNORECASE)
-SHELL_END = re.compile(r"[&|;,(){}\]]")
-BRACKETED = re.compile(r"\[([^\]]*)\](?=$|:[\w$%{}]*$|[&|;,(){}])")
-PORT = re.compile(r"\d{0,5}|[$%!{].*", re.DOTALL | re.ASCII)
+LOCAL_PATH = late_pattern(
+    r"[a-z]:[\\/]|\.{1,2}[\\/]|~[\\/]|(?:%\w+(?:\(x86\))?%|\$\{?(?:env:)?\w+\}?)\\", re.IGNORECASE
+)
+GLUED_SWITCH = late_pattern(r"^/[ckr](?=\w)", re.IGNORECASE)
+SHELL_END = late_pattern(r"[&|;,(){}\]]")
+BRACKETED = late_pattern(r"\[([^\]]*)\](?=$|:[\w$%{}]*$|[&|;,(){}])")
+PORT = late_pattern(r"\d{0,5}|[$%!{].*", re.DOTALL | re.ASCII)
 LONGEST_AUTHORITY = 1000
 MOST_SCANNED = 8 << 20
 TOO_LARGE = "(a text too large to be understood)"

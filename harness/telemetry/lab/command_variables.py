@@ -5,30 +5,32 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 MOST_VALUES = 16
 DEEPEST_VARIABLE = 8
 
-SET = re.compile(r"""(?im)(?:^|[&|(@])[ \t]*set\s+(?:"([\w.]+)=([^"\n]*)"|([\w.]+)=([^&|\n]*))""")
-CMD_LOOP = re.compile(r"(?i)\bfor\s+%%?([a-z])\s+in\s+\(([^)\n]{0,2000})\)")
-ASSIGNMENT = re.compile(r"(?m)\$(?:(?:script|global|local|private):)?(\w+)\s*=(?!=)\s*([^;\n{}|]*)", re.IGNORECASE)
-LOOP = re.compile(r"(?i)\bforeach\s*\(\s*\$(\w+)\s+in\s+([^{}\n]{0,2000})\)")
-PIPELINE = re.compile(r"(?im)(?:^|[;{}&])([^;{}\n|&]*)\|\s*(?:foreach-object|foreach|%)\s*\{")
+SET = late_pattern(r"""(?im)(?:^|[&|(@])[ \t]*set\s+(?:"([\w.]+)=([^"\n]*)"|([\w.]+)=([^&|\n]*))""")
+CMD_LOOP = late_pattern(r"(?i)\bfor\s+%%?([a-z])\s+in\s+\(([^)\n]{0,2000})\)")
+ASSIGNMENT = late_pattern(r"(?m)\$(?:(?:script|global|local|private):)?(\w+)\s*=(?!=)\s*([^;\n{}|]*)", re.IGNORECASE)
+LOOP = late_pattern(r"(?i)\bforeach\s*\(\s*\$(\w+)\s+in\s+([^{}\n]{0,2000})\)")
+PIPELINE = late_pattern(r"(?im)(?:^|[;{}&])([^;{}\n|&]*)\|\s*(?:foreach-object|foreach|%)\s*\{")
 
-QUOTED = re.compile(r"'((?:[^'\n]|'')*)'|\"([^\"\n]*)\"")
-HARMLESS_CALL = re.compile(
+QUOTED = late_pattern(r"'((?:[^'\n]|'')*)'|\"([^\"\n]*)\"")
+HARMLESS_CALL = late_pattern(
     r"""(?i)\.(?:trim|trimstart|trimend|split|tolower|toupper|tostring)\(\s*(?:'[^']*'|"[^"]*")?\s*\)"""
 )
-HARMLESS_CAST = re.compile(r"(?i)\[(?:string|string\[\]|int|uri|system\.uri|array|ipaddress)\]")
-NUMBER = re.compile(r"(?<![\w.])(?:0x[0-9a-f]+|\d+)(?![\w.])", re.IGNORECASE)
-REFERENCE = re.compile(
+HARMLESS_CAST = late_pattern(r"(?i)\[(?:string|string\[\]|int|uri|system\.uri|array|ipaddress)\]")
+NUMBER = late_pattern(r"(?<![\w.])(?:0x[0-9a-f]+|\d+)(?![\w.])", re.IGNORECASE)
+REFERENCE = late_pattern(
     r"%([a-z_][\w.]*)%|!([a-z_][\w.]*)!|\$\(\$(\w+)\)|\$\{?(?:(?:script|global|local|private):)?(\w+)\b\}?(?!:\w)|%%?(?:~\w*)?([a-z])\b",
     re.IGNORECASE,
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variables:
     """What each variable is set to; `piped` are the sources of `$_`."""
 

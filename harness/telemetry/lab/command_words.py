@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 SEPARATORS = frozenset("|&;{}()\n")
 LONGEST_GROUP = 1000
-PARENTHESIS = re.compile(r"[()]")
-REDIRECTION = re.compile(r"[<>]{1,2}(?:&\d|[ \t]*(?:\"[^\"\n]*\"|[^\s|&;]*))")
+PARENTHESIS = late_pattern(r"[()]")
+REDIRECTION = late_pattern(r"[<>]{1,2}(?:&\d|[ \t]*(?:\"[^\"\n]*\"|[^\s|&;]*))")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CommandWord:
     """A word as its shell hands it on: without quotes; `written` is how it stands in the text."""
 
@@ -19,7 +19,7 @@ class CommandWord:
     written: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SimpleCommand:
     """Words up to a separator at `end` in the text."""
 

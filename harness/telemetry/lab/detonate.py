@@ -15,6 +15,7 @@ from typing import Protocol
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_command import Rendered
 from harness.scenario.atomic_warnings import list_atomic_warnings
@@ -50,7 +51,7 @@ class Watcher(Protocol):
 Watch = Callable[[LabHost, RemoteHost, HostFacts], Watcher]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Detonation:
     """What is to be done: the tests, in order, on each host. Times are in seconds."""
 

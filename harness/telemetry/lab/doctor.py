@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.lab.attribution import SYSMON_CHANNEL
 from harness.telemetry.lab.command_line import BREAK, build_clock_command, facts, split_outputs
 from harness.telemetry.lab.event_log import LogState, states
@@ -18,8 +19,8 @@ from harness.telemetry.lab.remote import CommandLine, RemoteHost
 
 FACTS_PATIENCE = 60.0
 # Integrity levels high, system and protected: SIDs are the same in every language.
-ELEVATED = re.compile(r"S-1-16-(?:12288|16384|20480)")
-REG_QUERY_VALUE = re.compile(r"\sREG_\w+\s+(.*)")
+ELEVATED = late_pattern(r"S-1-16-(?:12288|16384|20480)")
+REG_QUERY_VALUE = late_pattern(r"\sREG_\w+\s+(.*)")
 
 
 def read_facts(remote: RemoteHost, name: str) -> HostFacts:
@@ -109,7 +110,7 @@ class Health(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class HostCheck:
     """One thing that was looked at, what was found, and the command that puts it right."""
 

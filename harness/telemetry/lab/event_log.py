@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.lab.command_line import BREAK, split_outputs
 from harness.telemetry.lab.output import CUT, printable
 from harness.telemetry.lab.remote import LARGEST_OUTPUT, CommandLine, RemoteHost
@@ -20,16 +20,16 @@ COLLECTION_PATIENCE = 120.0
 PAGE = 200
 # A test leaves hundreds; this bounds what a busy host makes us hold.
 MOST_COLLECTED_CHARACTERS = 256 << 20
-CHANNEL_NAME = re.compile(r"[\w .()/-]+")
-EVENT_START = re.compile(r"<Event[ >]")
+CHANNEL_NAME = late_pattern(r"[\w .()/-]+")
+EVENT_START = late_pattern(r"<Event[ >]")
 EVENT_END = "</Event>"
 # EventRecordID is an unsigned 64-bit number (Event schema, SystemPropertiesType).
-RECORD = re.compile(r"<EventRecordID>([0-9]{1,20})</EventRecordID>")
+RECORD = late_pattern(r"<EventRecordID>([0-9]{1,20})</EventRecordID>")
 
 Record = tuple[int, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LogState:
     """A channel at one moment: whether it is there and on, and the numbers of its oldest and newest record."""
 
@@ -40,7 +40,7 @@ class LogState:
     newest: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ChannelLoss:
     """Events that a host did not keep or did not write, and the command that changes it."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from shlex import quote
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.scenario.atomic import ArgumentType, SupportedPlatform
 from harness.scenario.atomic_command import Rendered
 from harness.telemetry.lab.command_targets import find_servers
@@ -15,7 +16,7 @@ from harness.telemetry.lab.server_name import is_allowed_target, is_understood
 LONGEST_SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Refusal:
     """Something that is not done: the rule, what it met, and how to allow it."""
 
@@ -45,7 +46,7 @@ class RefusedError(HarnessError):
         return {**HarnessError.as_json(self), "refusals": rules}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Allowances:
     """Exceptions from guard rails, allowed by name for one detonation."""
 
@@ -55,7 +56,7 @@ class Allowances:
     domain_controller: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class HostFacts:
     """What a host says of itself; `marker` is what provisioning wrote there, `offset` seconds its clock is ahead."""
 

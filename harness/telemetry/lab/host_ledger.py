@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 
 LEDGER_VERSION = 1
 LARGEST_LEDGER = 16 << 20
@@ -19,7 +20,7 @@ LEDGERS = "hosts"
 LEDGER_SUFFIX = ".json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Chain:
     """How far a journal goes: how many records, and the hash of the last."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
 from harness.diagnostics import HarnessError, Source, SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.atomic_command import ATOMICS_FOLDER
 from harness.scenario.document import Document, convert_document, load
 from harness.telemetry.lab.secret import Secret, SecretSource
@@ -21,7 +22,7 @@ LONGEST_TIMEOUT = 600
 # RFC 1035, 2.3.4; underscores are in the names of Windows hosts.
 LONGEST_HOST_NAME = 253
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-HOST_LABELS = re.compile(rf"{LABEL}(?:\.{LABEL})*")
+HOST_LABELS = late_pattern(rf"{LABEL}(?:\.{LABEL})*")
 
 CHANNELS = (
     "Microsoft-Windows-Sysmon/Operational",
@@ -84,7 +85,7 @@ class InventoryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sinks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LabHost:
     """A host of the lab under the name that people type."""
 
@@ -115,7 +116,7 @@ class LabHost:
         return self.entry.password.open(self.entry.user)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Inventory:
     """A lab: its marker, its hosts and its sinks."""
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.telemetry.lab.guard import HostFacts
 from harness.telemetry.lab.host_ledger import Chain, quote_host, read_ledger, sync_folder
 from harness.telemetry.lab.secret import redacted_data
@@ -47,7 +48,7 @@ class JournalStep(StrEnum):
     TORN = "torn"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JournalEntry:
     """One record: its number, the hash of the one before, when, which run, host and test, which step, what belongs."""
 
@@ -62,12 +63,12 @@ class JournalEntry:
 
     def line(self) -> bytes:
         """The record with its length and its own hash, as one line."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        body = json.dumps({"v": VERSION, **fields}, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        body = json.dumps({"v": VERSION, **held}, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
         return b"%d %s %s\n" % (len(body), sha256(body).hexdigest().encode(), body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JournalContent:
     """What a journal says: its whole records up to the first damage, what a crash cut off, what is wrong."""
 
@@ -252,7 +253,7 @@ class Cleaning(StrEnum):
     NOT_NEEDED = "not needed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TestOutcome:
     """One test on one host. Times are ours, not the host's."""
 
@@ -277,11 +278,11 @@ class TestOutcome:
 
     def as_json(self) -> Mapping[str, Any]:
         """The outcome for machines."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        return {n: v.isoformat() if isinstance(v, datetime) else v for n, v in fields.items()}
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {n: v.isoformat() if isinstance(v, datetime) else v for n, v in held.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class HostOutcome:
     """Outcomes of all tests on one host; `error` is the reason of an early end."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Callable, Iterator
 from xml.sax.saxutils import unescape
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.lab.remote import LARGEST_OUTPUT, CommandLine
 
 CUT = "\n[detlab: the rest of the output was left out]"
@@ -14,8 +14,8 @@ CLIXML_MARK = "#< CLIXML"
 CLIXML_END = "</Objs>"
 CLIXML_SHOWN = ('<S S="Error">', '<S S="Warning">')
 CLIXML_TEXT_END = "</S>"
-CLIXML_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
-OEM_CODE_PAGE = re.compile(r"\sOEMCP\s+REG_SZ\s+([0-9]{3,5})\b")
+CLIXML_ESCAPE = late_pattern(r"_x([0-9A-Fa-f]{4})_")
+OEM_CODE_PAGE = late_pattern(r"\sOEMCP\s+REG_SZ\s+([0-9]{3,5})\b")
 REPLACEMENT = "\ufffd"
 
 CodePage = Callable[[], str]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_command import Command, Rendered, fill_placeholders
 from harness.telemetry.lab.journal import JournalEntry, JournalStep
@@ -63,7 +64,7 @@ def plan_cleanup(rendered: Rendered, mark: str) -> CleanupPlan:
     return plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Owed:
     """A clean-up that has not been done: how it is done, and how often it was tried.
 

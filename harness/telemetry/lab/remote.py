@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from threading import Event
 from typing import Protocol
 
 from harness.diagnostics import HarnessError, UnreachableError
+from harness.record import record
 from harness.telemetry.lab.inventory import LabHost
 
 # Ten times a page of 200 event records of 2 KiB (event_log.py); chosen.
 LARGEST_OUTPUT = 4 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CommandLine:
     """A line for the command prompt and what its program reads; `mark` stands in the line, so its process is found."""
 
@@ -25,7 +25,7 @@ class CommandLine:
     mark: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Ended:
     """How a command ended. `exit_code` is None where it never came; `complete` is false where output may be lost."""
 
@@ -72,7 +72,7 @@ class RunOverError(HarnessError):
     exit_code = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimedHost:
     """A connection whose commands all end with the run: each has what is left of the run's time, at most."""
 

@@ -7,7 +7,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from html import escape as html_escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,6 +16,8 @@ import msgspec
 
 from harness.diagnostics import HarnessError
 from harness.late_module import LateModule
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 if TYPE_CHECKING:
     from xml.sax import saxutils
@@ -28,10 +29,10 @@ HIDDEN = "<secret>"
 # A shorter one would be replaced within ordinary words; a longer one that is a word still is.
 SHORTEST_REDACTED = 4
 DOUBLE_QUOTE, SINGLE_QUOTE = {'"': "&quot;"}, {"'": "&apos;"}
-MARKUP = re.compile(r"</[A-Za-z][\w:.-]*\s*>|<[A-Za-z][^<>]*/>")
+MARKUP = late_pattern(r"</[A-Za-z][\w:.-]*\s*>|<[A-Za-z][^<>]*/>")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SecretName:
     """Where a secret is kept: an environment variable, or a service and a user in the system's keyring."""
 

@@ -10,13 +10,14 @@ from importlib import import_module
 from types import ModuleType
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 RESERVED_ZONES = frozenset({"example", "test", "invalid", "localhost", "example.com", "example.net", "example.org"})
 LOCAL_NAMES = frozenset({"", ".", "localhost"})
 # Names that a host has for itself: of the environment, of PowerShell and of the prompt.
-OWN_NAME = re.compile(
+OWN_NAME = late_pattern(
     r"%computername%|\$\{?env:computername\}?|!computername!|\$\((?:hostname|\$env:computername)\)|\$\(\[environment\]::machinename\)",
     re.IGNORECASE,
 )
@@ -38,10 +39,10 @@ PRIVATE_ZONES = frozenset(
     }
     | {"alt", "eth", "domain", "dom", "ad", "priv", "loc"}
 )
-HOST_NAME = re.compile(
+HOST_NAME = late_pattern(
     r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )
-NUMBER_PART = re.compile(r"0x[0-9a-f]{0,64}|[0-9]{1,64}", re.IGNORECASE)
+NUMBER_PART = late_pattern(r"0x[0-9a-f]{0,64}|[0-9]{1,64}", re.IGNORECASE)
 LITERAL_ZONE = ".ipv6-literal.net"
 THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 FULL_STOPS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})

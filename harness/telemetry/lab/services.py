@@ -16,12 +16,14 @@ import sysconfig
 import tarfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from harness.diagnostics import HarnessError, UnreachableError
+from harness.late_pattern import late_pattern
+from harness.record import record
 
 LISTENER_SCRIPT = Path("listener") / "listener.py"
 LISTENER_PATIENCE = 15.0
@@ -34,7 +36,7 @@ TCP_PORTS = (4444, 8080, 8443)
 DNS_PORTS = (5353,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Ports:
     """Which ports the listener opens, and where; a port of 0 is any that is free."""
 
@@ -54,7 +56,7 @@ class Ports:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Running:
     """A listener that runs: its process, its open ports and its log."""
 
@@ -165,7 +167,7 @@ LEFT_OUT = frozenset(
     )
 )
 # Lines of ldd: `libc.so.6 => /lib/libc.so.6 (0x7f..)`, and the loader without an arrow.
-LIBRARY = re.compile(r"(?:=>\s*)?(/\S+)\s+\(0x")
+LIBRARY = late_pattern(r"(?:=>\s*)?(/\S+)\s+\(0x")
 HOME = "python"
 
 # From nothing: labs have no way to a registry, and what an image lacks cannot be misused. 65534 is nobody.
@@ -251,7 +253,7 @@ MEMORY = "128m"
 STOPPING = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Service:
     """A service of the lab as it is now: which of its ports answer, and under which name Docker knows it."""
 

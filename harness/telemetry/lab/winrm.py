@@ -13,6 +13,7 @@ from winrm.protocol import Protocol
 from winrm.transport import Transport
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.telemetry.lab.bounded_http import BoundedAdapter, Budget, bind_session
 from harness.telemetry.lab.command_line import kill
 from harness.telemetry.lab.inventory import Authentication, LabHost
@@ -43,7 +44,7 @@ UTF8 = 65001
 STDIN_CHUNK = 48_000
 GRACE = 5.0
 CODE_PAGE_PATIENCE = 10.0
-MESSAGE_ID = re.compile(r"MessageID>([^<]{1,100})<")
+MESSAGE_ID = late_pattern(r"MessageID>([^<]{1,100})<")
 RELATES_TO = re.compile(rb"RELATESTO[^>]{0,200}>([^<]{1,100})<")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
 from harness.telemetry.events.event import CAUSE, TIME, Events, Telemetry, fill_times, find_arrival
 from harness.telemetry.events.raw_text import RAW_FIELD, fill_recorded_texts
 from harness.telemetry.events.text_columns import (
@@ -44,7 +44,7 @@ CONDITIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogScalePlatform:
     """LogScale as Next-Gen SIEM runs it: Falcon's events and whatever else was sent to it."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.add_on_fields import add_on_fields
 from harness.telemetry.events.classic_event import MESSAGE, build_classic_texts, extract_message, list_classic_fields
 from harness.telemetry.events.column_lineage import MARKED_TEXT, spare_plain_texts
@@ -62,11 +63,11 @@ ADD_ON_NAMES = {
 }
 """System fields whose names the Windows add-on changes; the others keep theirs."""
 
-TOUCHED = re.compile(MARKED_TEXT)
+TOUCHED = late_pattern(MARKED_TEXT)
 """What extraction changes: empty text, and characters that XML encodes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SplunkPlatform:
     """Splunk with the add-ons for Windows, Sysmon and CrowdStrike."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.record import record
 from harness.telemetry.events.text_columns import Times
 from harness.telemetry.simulation.coded_column import AnswerColumn, DnsAnswer, TextColumn
 from harness.telemetry.simulation.host import Host, Process, User
@@ -22,7 +22,7 @@ Address = Annotated[str, "address"]
 Text = str | None | TextColumn | Sequence[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Activity:
     """Something that happened `len(activity)` times on one host, done by one process or by an array of like ones.
 
@@ -38,19 +38,19 @@ class Activity:
         return len(self.at) if isinstance(self.at, np.ndarray) and self.at.ndim else 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ProcessCreation(Activity):
     """`process` was started; its parent, user and command line are its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ProcessTermination(Activity):
     """`process` ended."""
 
     exit_code: int | Integers = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class NetworkConnection(Activity):
     """`process` called a remote address, or with `initiated=False` was called from one.
 
@@ -86,7 +86,7 @@ class NetworkConnection(Activity):
         return 0 if self.source_port is None else self.source_port
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class DnsQuery(Activity):
     """`process` asked for a name. `status` is a Win32 code (0, 9003 no such name, 9002, 9502, 1460 timed out).
 
@@ -113,7 +113,7 @@ class DnsQuery(Activity):
         return AnswerColumn(values=(alone,), codes=np.zeros(len(self), np.int64))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ScriptExecution(Activity):
     """PowerShell ran a script block; `suspicious` ones are logged as warnings even without script block logging."""
 
@@ -122,14 +122,14 @@ class ScriptExecution(Activity):
     suspicious: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class FileCreation(Activity):
     """`process` created or overwrote a file."""
 
     target_filename: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class RegistryChange(Activity):
     """`process` changed the registry; `change` is CreateKey, DeleteKey, SetValue or DeleteValue."""
 
@@ -138,14 +138,14 @@ class RegistryChange(Activity):
     details: Text = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ImageLoad(Activity):
     """`process` loaded a library."""
 
     library: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class NamedPipe(Activity):
     """`process` created a named pipe, or with `connected` opened one of somebody else's; `name` has its backslash."""
 
@@ -153,7 +153,7 @@ class NamedPipe(Activity):
     connected: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class UserLogon(Activity):
     """An account logged on to this host; `process` is the one that asked for it (winlogon.exe, services.exe).
 
@@ -173,7 +173,7 @@ class UserLogon(Activity):
     failure: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class UserLogoff(Activity):
     """A session of one of `accounts` ended."""
 
@@ -183,7 +183,7 @@ class UserLogoff(Activity):
     logon_type: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ServiceInstallation(Activity):
     """`process` (services.exe) was asked by `installer` for a new service."""
 
@@ -195,7 +195,7 @@ class ServiceInstallation(Activity):
     account: str = "LocalSystem"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class AccountCreation(Activity):
     """`process` made a local account, which is enabled at once; `sid` is the new account's."""
 
@@ -203,7 +203,7 @@ class AccountCreation(Activity):
     sid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class GroupAddition(Activity):
     """`process` added an account to a local group; both have their security identifiers."""
 
@@ -213,7 +213,7 @@ class GroupAddition(Activity):
     group_sid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ScheduledTask:
     """A scheduled task: its name with the leading backslash, what it runs, as whom, how often, and its XML document."""
 
@@ -226,7 +226,7 @@ class ScheduledTask:
     document: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ScheduledJobCreation(Activity):
     """`process` (schtasks.exe) registered a task, carried out by `service`, the svchost of the Schedule service."""
 
@@ -234,7 +234,7 @@ class ScheduledJobCreation(Activity):
     service: Process
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ScheduledJobDeletion(Activity):
     """`process` removed a task."""
 
@@ -242,7 +242,7 @@ class ScheduledJobDeletion(Activity):
     service: Process
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class ScheduledJobRun(Activity):
     """The Schedule service ran a task: `process` is what it started, one element a run; `until` is when each ended."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.diagnostics import HarnessError
 from harness.late_module import LateModule
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.atomic import Atomic, Shell
 from harness.scenario.atomic_command import Command, render_atomic
 from harness.scenario.command_prompt import split_rows
@@ -34,7 +35,7 @@ else:
     command_line = LateModule("harness.telemetry.lab.command_line")
 
 # What -Command is followed by; PowerShell takes the outer quotes for its own (telemetry.md 2.3).
-INLINE_SCRIPT = re.compile(r'\s-Command\s+"(?P<script>.*)"\s*$', re.I | re.S)
+INLINE_SCRIPT = late_pattern(r'\s-Command\s+"(?P<script>.*)"\s*$', re.I | re.S)
 # What %ComSpec% is.
 COMSPEC = r"C:\Windows\system32\cmd.exe"
 # A run of a lab has its time and a number here; a simulation has neither.
@@ -45,7 +46,7 @@ UNTIL_CHAIN_ENDS = 40
 """Milliseconds from the end of a process to that of the one that waits for it; chosen, no source."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class AtomicAttack:
     """Which atomic a behaviour does the work of, and what starts it."""
 
@@ -61,7 +62,7 @@ class AtomicAttack:
         return command
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class AttackProcess:
     """The process that does an attack's work, what PowerShell logs of it, and the processes that wait for its end."""
 

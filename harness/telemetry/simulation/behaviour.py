@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 from importlib.util import module_from_spec, spec_from_file_location
@@ -18,17 +16,19 @@ from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.pack import BUNDLED, find_behaviours
 from harness.telemetry.events.text_columns import parse_address
 from harness.telemetry.simulation.activity import Activity
 
 DURATION_UNIT_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-DURATION_TERM = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
+DURATION_TERM = late_pattern(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
 # Ten years, as the longest world; numpy's microseconds would reach further.
 LONGEST_DURATION = 3650 * 86400
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Between:
     """Bounds of a number, both included."""
 
@@ -45,7 +45,7 @@ Port = Annotated[int, Between(0, 65535)]
 Fraction = Annotated[float, Between(0, 1)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class BehaviourParameter:
     """A parameter of a behaviour: name, annotation, default."""
 
@@ -180,7 +180,7 @@ def describe_annotation(annotation: Any) -> str:
     return ANNOTATION_WORDS.get(annotation, str(annotation))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Behaviour:
     """Something that people or software do: a function that yields what happens, and its parameters."""
 

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from harness.record import record
+
 RowCodes = npt.NDArray[np.int64]
 
 
@@ -29,7 +31,7 @@ class PooledTexts:
 
 
 # RowCodes into few values instead of a text a row: a beacon of a million calls has one address.
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class TextColumn:
     """One text a row, as codes into few values; None is an absent one. Many values stay Arrow's own."""
 
@@ -52,7 +54,7 @@ class TextColumn:
         return TextColumn(values=self.values, codes=self.codes[rows])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DnsAnswer:
     """What a name resolves to: addresses, and the CNAME chain before them."""
 
@@ -60,7 +62,7 @@ class DnsAnswer:
     canonical_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class AnswerColumn:
     """One answer a row, as codes into few."""
 

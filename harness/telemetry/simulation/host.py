@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from harness.record import record
 from harness.telemetry.events.text_columns import Times, is_ipv6
 from harness.telemetry.simulation.coded_column import TextColumn
 from harness.telemetry.simulation.identity import Integers, digest_hex, hash_to_number, sid
@@ -28,7 +29,7 @@ POWERSHELL_IMAGE = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 ONE_SECOND = np.timedelta64(1_000_000, "us")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class User:
     """An account and its logon session on one host; `logon_id` is the session's LUID."""
 
@@ -57,7 +58,7 @@ class User:
         return self.domain == "NT AUTHORITY"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Process:
     """A process, or an array of like ones: then `started`, `sequence` and `pid` are arrays with one element each.
 
@@ -135,7 +136,7 @@ class Process:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Neighbour:
     """Another host of the same organisation and its user, as this one meets them on the network."""
 
@@ -175,7 +176,7 @@ class Ledger:
         return wanted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class Host:
     """A Windows machine. `now` is the time at which a behaviour begins on it: new processes start then.
 

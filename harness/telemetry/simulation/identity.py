@@ -6,7 +6,6 @@ All of them follow from names, times and a seed, so that the same world has the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from harness.record import record
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -124,7 +125,7 @@ WINDOWS = "Microsoft® Windows® Operating System"
 MICROSOFT = "Microsoft Corporation"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Image:
     """Version resource and hashes of an executable file; None where the file has no such entry."""
 

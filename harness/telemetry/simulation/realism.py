@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError
+from harness.record import record
 from harness.telemetry.events.event import Events, Telemetry
 from harness.telemetry.events.input import Stream
 from harness.telemetry.events.text_columns import encode_text, list_event_fields
@@ -26,7 +26,7 @@ NATIVE_SUFFIXES = (".xml", ".evtx", ".raw")
 FALCON_PLATFORM = "event_platform"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RealismDifference:
     """Something in which simulated events are not as recorded ones: its place, and both sides of it.
 
@@ -43,7 +43,7 @@ class RealismDifference:
     relation: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RealismComparison:
     """What was compared: kinds with their numbers of events on both sides, differences, and measures of each kind."""
 
@@ -64,7 +64,7 @@ class RealismComparison:
         return tuple(d for d in self.differences if d.relation)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RecordedKind:
     """Recorded events of one kind in one file."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from harness.record import record
 from harness.telemetry.events.event import Events
 from harness.telemetry.events.text_columns import encode_text, list_event_fields
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS
@@ -68,7 +68,7 @@ CONTENT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Betrayal:
     """A feature by which simulated events are known: how well it alone tells them, and its medians on both sides."""
 
@@ -78,7 +78,7 @@ class Betrayal:
     simulated: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Classification:
     """How well events of one kind are told apart: 0.5 is guessing, 1 is always; with what betrays them."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
 from harness.telemetry.events.event import TIME, Events, parse_microseconds
 from harness.telemetry.events.text_columns import Times, encode_text, list_event_fields
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS
@@ -28,7 +28,7 @@ LONGEST_LAG = 60.0
 """Seconds; what lies further apart was recorded with a wrong clock or written in another time zone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RealismMeasure:
     """One number of recorded and of simulated events; `distance` is from 0, alike, to 1, nothing in common.
 
@@ -223,7 +223,7 @@ ALIKE = (frozenset({"ipv4", "ipv6"}),)
 """Families of notations that one field may have both of."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Notation:
     """How a value is written: what it is, and in which of the ways to write that."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from harness.record import record
 from harness.telemetry.events.event import Events
 from harness.telemetry.events.text_columns import encode_text, list_event_fields
 from harness.telemetry.events.windows_event import SYSTEM_FIELDS
@@ -24,7 +24,7 @@ COMMON = 0.02
 """A partner that fewer of a value's simulated events have is chance; chosen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Relation:
     """Two fields of which the first decides much about the second, and what of their values counts."""
 
@@ -109,7 +109,7 @@ RELATIONS: tuple[Relation, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class BrokenRelation:
     """A value whose simulated partners no recorded event has, or a field that never varies and should."""
 

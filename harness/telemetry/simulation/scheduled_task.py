@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
 
 import numpy as np
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.command_prompt import split_rows
 from harness.telemetry.simulation.activity import (
     Activity,
@@ -81,8 +82,8 @@ DOCUMENT = """<?xml version="1.0" encoding="UTF-16"?>
 
 CACHE = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache"
 SCHTASKS = r"C:\Windows\System32\schtasks.exe"
-TASK_ACTION = re.compile(r'\s/TR\s+"(?P<action>[^"]+)"', re.I)
-RUN_TASK = re.compile(r"\s*schtasks(\.exe)?\s+/Run\b", re.I)
+TASK_ACTION = late_pattern(r'\s/TR\s+"(?P<action>[^"]+)"', re.I)
+RUN_TASK = late_pattern(r"\s*schtasks(\.exe)?\s+/Run\b", re.I)
 
 
 def count_minutes(every: timedelta) -> int:
@@ -130,7 +131,7 @@ def scheduled_task(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TaskCommands:
     """An atomic's own lines: the process that registers its task, the one that runs it at once, what it is to run."""
 

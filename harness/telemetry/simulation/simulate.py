@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.record import record
 from harness.telemetry.events.event import TIME, Cause, Events, Telemetry, TelemetryOrigin, group_tables
 from harness.telemetry.events.text_columns import decimal
 from harness.telemetry.platform import sensor_names
@@ -100,7 +101,7 @@ MOST_EVENTS_AT_ONCE = 3_000_000
 """Things that happen in one simulation: each takes some 650 bytes until all sensors have recorded it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ScheduledAction:
     """One thing that is done: a behaviour on a host with its parameters, `at` after the start.
 

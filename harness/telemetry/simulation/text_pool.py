@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
 from harness.telemetry.simulation.coded_column import PooledTexts, RowCodes, TextColumn
 from harness.telemetry.simulation.text_template import (
     BAR,
@@ -26,14 +26,14 @@ Placeholder: TypeAlias = "tuple[str, str]"
 """Its name and its argument."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PooledScope(TemplateScope):
     """A scope whose texts are drawn with those of others."""
 
     pool: TextPool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SplitTemplate:
     """A template of one host: the texts around its placeholders, one more than there are of these."""
 

@@ -2,9 +2,7 @@ r"""Texts from templates, a column at a time: `C:\Users\{user}\AppData\Local\Tem
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError, did_you_mean
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.simulation.coded_column import RowCodes, TextColumn
 from harness.telemetry.simulation.identity import (
     HEX_LOWER,
@@ -24,9 +24,9 @@ from harness.telemetry.simulation.identity import (
 )
 
 # A lower-case word, so that GUIDs in braces are text.
-TEMPLATE_WORD = re.compile(r"\{([a-z][a-z0-9_]*)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
+TEMPLATE_WORD = late_pattern(r"\{([a-z][a-z0-9_]*)(?::((?:[^{}]|\{[^{}]*\})*))?\}")
 # Bars between the choices of `one`, which may be templates themselves.
-BAR = re.compile(r"\|(?![^{}]*\})")
+BAR = late_pattern(r"\|(?![^{}]*\})")
 LETTERS_AND_DIGITS = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789", np.uint8)
 DIGITS = np.frombuffer(b"0123456789", np.uint8)
 
@@ -36,7 +36,7 @@ WORDS = tuple(Path(__file__).with_name("words.txt").read_text("ascii").split())
 TextMaker = Callable[["TemplateScope", str, int], pa.Array]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TemplateScope:
     """What placeholders stand for on one host: fixed words, a number of the host's own (or one a row), and chance."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
@@ -11,6 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from harness.record import record
 from harness.telemetry.events.event import Events
 from harness.telemetry.store.dimension import Dimensions, TextCodes, has_marked_text
 from harness.telemetry.store.manifest import Form, StoredField, StoredKind
@@ -22,7 +22,7 @@ EVENTS_OF_PART = 1 << 32
 """Numbers of events that a part may use: event numbers rise from part to part, whatever the parts hold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Draft:
     """A part whose codes are its own: its tables, and the texts of its dimensions."""
 
@@ -49,7 +49,7 @@ def open_stream(path: Path, schema: pa.Schema) -> RowsFile:
     return made
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FinalCodes:
     """What the codes of a draft are in the store; columns without are held as the texts that they mean."""
 

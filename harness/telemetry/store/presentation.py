@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
 from harness.telemetry.events.column_lineage import SPARING, Change, Epoch, Lineage, Origin, follow_columns
 from harness.telemetry.events.event import (
     CAUSE,
@@ -34,7 +35,7 @@ WITNESS = "x"
 MOST_METADATA_VALUES = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PresentedColumn:
     """A presented column: times, or a recorded column whose values are changed; neither where it is computed.
 
@@ -51,7 +52,7 @@ class PresentedColumn:
         return self.origin is None and self.epoch is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PresentedKind:
     """A table as a platform shows it."""
 

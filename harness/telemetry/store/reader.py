@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError
 from harness.late_module import LateModule
+from harness.record import record
 from harness.telemetry.events.event import (
     CAUSE,
     RECORD_FILE,
@@ -52,7 +52,7 @@ MOST_EVENTS = 40_000_000
 FAILURES = (pa.ArrowException, OSError, KeyError, ValueError, IndexError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TimeStretch:
     """A stretch of time in microseconds since 1970, `end` not included."""
 

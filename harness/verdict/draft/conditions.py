@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
 from harness.detection.plan import operations as ops
@@ -31,6 +31,7 @@ from harness.detection.plan.nodes import (
     Unnest,
     Window,
 )
+from harness.record import record
 
 COUNT, GROUPS, DISTINCT, UNKNOWN = "@count", "@groups", "@distinct:", "@unknown"
 """Names that stand for how many events, groups or different values there are, and for what nobody knows."""
@@ -38,7 +39,7 @@ COUNT, GROUPS, DISTINCT, UNKNOWN = "@count", "@groups", "@distinct:", "@unknown"
 LARGEST_EXPRESSION = 5_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Asked:
     """What a relation asks of events: conditions, and what its columns are of fields."""
 

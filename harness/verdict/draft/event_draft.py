@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from harness.detection.plan.nodes import Node
+from harness.record import record
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.verdict.draft.conditions import COUNT, DISTINCT, GROUPS, list_asked
 from harness.verdict.draft.solver import looks_like_number, solve_all
@@ -30,7 +30,7 @@ KIND_FIELDS = frozenset(
 PLACE_FIELDS = ("host", "dest", "aid", "ComputerName", "cid")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class EventDraft:
     """Events as texts by field, the seconds from each to the next, and what is wished of each field."""
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.verdict.draft.event_draft import EventDraft
 
 # The start that scenarios have: a Tuesday within working hours.
 DRAFT_START = datetime(2026, 3, 3, 9, 12, tzinfo=UTC)
 EVENT_METADATA = ("index", "source", "sourcetype", "host")
 HOST = "WS01"
-CHANNEL = re.compile(r"(?i)^(?:xml)?wineventlog:(.+)$")
+CHANNEL = late_pattern(r"(?i)^(?:xml)?wineventlog:(.+)$")
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 POWERSHELL_LOG = "Microsoft-Windows-PowerShell/Operational"
 PROVIDERS = {
@@ -46,7 +47,7 @@ COPIED = {
 """Sysmon's names of what the add-on calls by CIM's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class EventLines:
     """Lines of JSON, and the names of inputs that a project needs for them: conditions of the platform."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+
+from harness.record import record
 
 WISHES_OF_A_FIELD = 200
 """Chosen: rules exclude some dozens of values of a field."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Wish:
     """One test of a field's text: what `holds`, true or false, and texts that help to find one.
 
@@ -47,7 +49,7 @@ class Wish:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FieldWishes:
     """Wishes by field, as far as conditions have been read."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_network
 from math import ceil, floor
 
@@ -44,6 +44,8 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import CASELESS_TESTS
 from harness.detection.plan.passes.requirements import collect_columns_by_node, find_ordered_nodes
 from harness.detection.plan.schema import columns_of
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.verdict.mutate.implied_presence import drop_implied_presence
 from harness.verdict.mutate.marks import settle_marks
 from harness.verdict.mutate.value_ranges import Bounds, KnownBounds, bound_expression, of_nodes
@@ -54,7 +56,7 @@ ANY = "\0"
 """Stands for a run of any characters in a pattern that is itself matched against another."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TextTest:
     """A test of a text: what it tests, the pattern it asks for with `ANY` for any run, whether case is no matter.
 
@@ -103,9 +105,9 @@ def drop_covered(parts: Sequence[Expression]) -> list[Expression]:
     ]
 
 
-PLAIN = re.compile(r"(?:[\w \-]|\\[.\-/])+")
-ALTERNATIVES = re.compile(r"(?P<flags>\(\?i\))?\((?:\?:)?(?P<words>[^()\[\]]+)\)(?P<tail>(?![+*?{]).*)", re.DOTALL)
-BACK_REFERENCE = re.compile(r"\\[1-9gk]")
+PLAIN = late_pattern(r"(?:[\w \-]|\\[.\-/])+")
+ALTERNATIVES = late_pattern(r"(?P<flags>\(\?i\))?\((?:\?:)?(?P<words>[^()\[\]]+)\)(?P<tail>(?![+*?{]).*)", re.DOTALL)
+BACK_REFERENCE = late_pattern(r"\\[1-9gk]")
 
 
 def drop_covered_alternatives(pattern: str, *, folded: bool) -> str:

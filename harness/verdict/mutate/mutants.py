@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import TRUE, Call, Column, Expression, columns_read, walk_expressions
@@ -13,6 +13,8 @@ from harness.detection.plan.nodes import Aggregate, Derive, Filter, Named, Node,
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import Span
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.verdict.mutate.operators import (
     REPETITION,
     UNWRITTEN,
@@ -25,13 +27,13 @@ from harness.verdict.study.isolation import rebuild_on_sources
 
 WHOLE_FILTER = "filter"
 # No text of a search says that events need not be of its data model.
-MODEL = re.compile(r"`[^`]*\bdatamodel\s*=?\s*[\w.]+`", re.IGNORECASE)
-CAPTURE = re.compile(r"\(\?P?<[A-Za-z_]")
-LISTED = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
-BOUNDARY = re.compile(r"(?:> becomes >=|>= becomes >|< becomes <=|<= becomes <) ")
+MODEL = late_pattern(r"`[^`]*\bdatamodel\s*=?\s*[\w.]+`", re.IGNORECASE)
+CAPTURE = late_pattern(r"\(\?P?<[A-Za-z_]")
+LISTED = late_pattern(r"\bvalues\s*\(", re.IGNORECASE)
+BOUNDARY = late_pattern(r"(?:> becomes >=|>= becomes >|< becomes <=|<= becomes <) ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Mutant:
     """A rule changed in one place: the kind of change, its description, its span, and the plan.
 

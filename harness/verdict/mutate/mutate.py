@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from harness.detection.plan.expressions import Column
 from harness.detection.plan.nodes import Node, Select
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError, Source
+from harness.record import record
 from harness.verdict.alerts import Alert
 from harness.verdict.mutate.equivalence import canonicalise_plan
 from harness.verdict.mutate.mutants import Mutant
@@ -47,7 +48,7 @@ class Fate(StrEnum):
     BROKEN = "broken"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JudgedMutant:
     """A mutant, its fate, and the scenario that killed it or one that would."""
 
@@ -57,7 +58,7 @@ class JudgedMutant:
     killer: Killer | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class KillerSearchReport:
     """How long killers were looked for among how many probes, and for how many survivors there was no time."""
 
@@ -67,7 +68,7 @@ class KillerSearchReport:
     left: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Mutation:
     """The mutants of a rule against the scenarios that expect something of it."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
@@ -21,12 +19,14 @@ from harness.detection.plan.expressions import (
 )
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Span
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.verdict.mutate.regex_alternatives import broken_regexes
 
 WITH_REPETITIONS = "all values with repetitions"
 REPETITION = f"values becomes {WITH_REPETITIONS}"
 UNWRITTEN = "a part that the text does not hold"
-CONTENT_CALL = re.compile(r"\s*(?:`[^`]+`|\$(?:\"[^\"]*\"|[\w:/.-]+)\([^|]*\))\s*")
+CONTENT_CALL = late_pattern(r"\s*(?:`[^`]+`|\$(?:\"[^\"]*\"|[\w:/.-]+)\([^|]*\))\s*")
 """A macro of SPL or a saved query of CQL where it is called: what it holds is written elsewhere."""
 
 
@@ -69,10 +69,10 @@ OPPOSITE_ARITHMETIC: dict[Operation, Operation] = {
     ops.divide: ops.multiply,
 }
 ARITHMETIC_WORDS: dict[Operation, str] = {ops.add: "+", ops.subtract: "-", ops.multiply: "*", ops.divide: "/"}
-HOURLY = re.compile("%H")
+HOURLY = late_pattern("%H")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExpressionChange:
     """A mutated expression with the kind of change, its description and its span."""
 

@@ -17,6 +17,7 @@ from harness.detection.plan.expressions import Call, Expression, Literal, walk_e
 from harness.detection.plan.nodes import Node, walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import CASELESS_TESTS
+from harness.late_pattern import late_pattern
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Scenario
 from harness.telemetry.simulation.behaviour import Behaviour, load_behaviours
@@ -26,7 +27,7 @@ from harness.verdict.study.ensemble import LabelledTrial, Variant
 
 # A folder that no rule of the pack names.
 EXAMPLE_FOLDER = "C:\\Program Files\\Vendor"
-PARTIAL = re.compile(r"(?:\d{1,3}\.){1,3}")
+PARTIAL = late_pattern(r"(?:\d{1,3}\.){1,3}")
 # Chosen, no source: each is a probe for every scenario that is varied.
 MOST_EXAMPLES = 400
 EXAMPLE_TESTS = (ops.equal, ops.starts_with, ops.ends_with, ops.contains, ops.glob, ops.in_)

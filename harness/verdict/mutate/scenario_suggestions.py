@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -15,6 +14,8 @@ from harness.detection.language import language
 from harness.detection.plan.expressions import Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.document import convert_document, load
 from harness.scenario.scenario import Label, Scenario, ScenarioBody
 from harness.telemetry.scenario_telemetry import record_scenario
@@ -29,10 +30,10 @@ from harness.verdict.study.ensemble import LabelledTrial, Variant, behaviours_of
 AlertKey = tuple[str, str, int, int]
 # Chosen, no source: each is simulated, loaded and judged by itself.
 MOST_CHECKED = 4
-FORMS = re.compile(r"[^a-z0-9]+")
+FORMS = late_pattern(r"[^a-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Killer:
     """A scenario that tells a mutant from its rule: its document as text, and a name for its file."""
 
@@ -40,7 +41,7 @@ class Killer:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LoadedProbes:
     """Probes in an engine: variants by case, the subject whose settings hold, and the rule's alerts on each."""
 
@@ -216,7 +217,7 @@ def probe_as_document(probed: LoadedProbes, case: int, key: AlertKey, line: int)
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ProbeVerdict:
     """A probe as a scenario of its own: its telemetry in an engine, the rule's alerts, and the rule's mutants."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -10,11 +9,12 @@ from harness.detection.language import Strictness, language
 from harness.detection.plan.expressions import Schema
 from harness.detection.plan.nodes import Node
 from harness.diagnostics import HarnessError, Source, mend
+from harness.late_pattern import late_pattern
 from harness.verdict.judge import Trial
 from harness.verdict.mutate.mutants import Mutant, mutants
 from harness.verdict.tune.numbers_in_text import NumberInText, Role, list_tokens, plan_differences
 
-OPTION = re.compile(r"(?<![\w.])(\w+)\s*=\s*\"?$")
+OPTION = late_pattern(r"(?<![\w.])(\w+)\s*=\s*\"?$")
 FACTORS = ((2.0, "twice as long"), (0.5, "half as long"))
 
 

@@ -7,7 +7,6 @@ their number. A comparison that such bounds decide is the same for every event t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
 
 from harness.detection.plan import operations as ops
@@ -26,9 +25,10 @@ from harness.detection.plan.nodes import (
     walk_nodes,
 )
 from harness.detection.plan.operation import Operation
+from harness.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bounds:
     """The least and the greatest value, both possible, whether all are whole, and whether there may be none."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
+from harness.record import record
 from harness.scenario.sigma.collection import SigmaSubject
 from harness.scenario.sigma.condition import Combination, ConditionTree, Negation, SelectionName, parse_condition
 from harness.scenario.sigma.rule import CorrelationType, SigmaCorrelation, SigmaRule, fulfils
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SigmaHit:
     """What a rule or a correlation found: when, the events behind it, and how the fields of the last of them read."""
 
@@ -26,7 +26,7 @@ class SigmaHit:
 FindHits = Callable[[SigmaRule], list[SigmaHit]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class MemberHit:
     """A hit of one of a correlation's rules, by the rule's number and name."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -12,17 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.events.event import CAUSE, TIME, Events
 from harness.telemetry.events.json_values import flat_fields
 from harness.telemetry.events.raw_text import RAW_FIELD
 from harness.telemetry.events.windows_event import is_windows
 from harness.telemetry.simulation.activity import BooleanArray, Integers
 
-LIST_FIELD = re.compile(r"\[\d+\]$|\{\}$")
+LIST_FIELD = late_pattern(r"\[\d+\]$|\{\}$")
 OWN_COLUMNS = frozenset({TIME, CAUSE, "@event"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FieldTexts:
     """The distinct texts of a field and for each event the number of its own, -1 where it has none."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.diagnostics import Span
+from harness.record import record
 
 # Chosen, no source: more of the same kind tell nothing new.
 MOST_NAMED = 3
@@ -19,7 +19,7 @@ class LossStage(StrEnum):
     PLATFORM = "platform"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LostHit:
     """Something that the rule finds by its own text and its conversion does not: where it is lost, and what it is."""
 
@@ -28,7 +28,7 @@ class LostHit:
     held: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class NearMiss:
     """The item of a rule that keeps it from the event that comes nearest, and what that event holds."""
 
@@ -37,7 +37,7 @@ class NearMiss:
     held: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SigmaOpinion:
     """What a rule finds by its own text, against what its conversion found.
 

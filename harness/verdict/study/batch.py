@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from harness.detection.plan.passes.provenance import trace_events
 from harness.detection.plan.passes.requirements import collect_columns_by_node
 from harness.detection.plan.passes.shared_nodes import SharedNodes
 from harness.detection.plan.schema import columns_of
+from harness.record import record
 from harness.telemetry.events.event import (
     CAUSE,
     UNLABELLED,
@@ -56,7 +57,7 @@ STUDY_COLUMNS = frozenset({CASE_COLUMN, ATTACK, LAST_ATTACK, HOST_COLUMN, HOST_N
 HOST_FIELDS = ("host", "ComputerName", "Computer", "aid")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Lot:
     """Telemetry under some conditions, and the case that each of its causes belongs to.
 
@@ -263,7 +264,7 @@ def number_lots(lots: Sequence[Lot], name: str, raw: bool, hosts: dict[str, int]
         yield from (with_hosts(view, hosts) for view in present_together(presenter, same))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class NumberedLot:
     """A lot, and from which number on its events, causes and cases are numbered."""
 

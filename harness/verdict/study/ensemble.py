@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -14,6 +13,8 @@ from harness.detection.engine import Engine, open_engine
 from harness.detection.language import Ask, Plan, Settings, language
 from harness.detection.plan.nodes import is_same_plan
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.scenario import Expectation, Label, Outcome, Scenario
 from harness.telemetry.events.event import merge_telemetry
@@ -29,7 +30,7 @@ from harness.verdict.verdict import outcome
 from harness.verdict.world_gaps import describe_world_gaps
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LabelledTrial:
     """A rule set against telemetry, under a name to show, and what that telemetry is: an attack or not.
 
@@ -160,10 +161,10 @@ def is_noticed(subject: LabelledTrial, alerts: tuple[Alert, ...]) -> bool:
     return bool(wanted) and all(any(True for _ in describe_field_differences(a, wanted)) for a in alerts)
 
 
-HOST_KIND = re.compile(r"[A-Za-z]+")
+HOST_KIND = late_pattern(r"[A-Za-z]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Variant:
     """What differs from a scenario: parameters of one of its steps, how much later it all begins, and on which host.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.record import record
 from harness.telemetry.events.event import CAUSE, UNLABELLED, Telemetry
 from harness.telemetry.platform import UNITS_PER_SECOND, View
 from harness.verdict.study.batch import ATTACK, HOST_COLUMN, Batch
@@ -24,7 +24,7 @@ Unit = tuple[int, str]
 """A host of a case: what resampling draws."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class AttackInBatch:
     """One attack: the cause it is named by, its case, the host it happened on, and how many events it left."""
 
@@ -40,7 +40,7 @@ class AttackInBatch:
         return self.case, self.host
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WatchedPopulation:
     """Hosts and the days that each was watched, attacks, and the seconds between the first and last event of a case."""
 

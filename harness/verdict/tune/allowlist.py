@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,8 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind, Literal
 from harness.detection.plan.nodes import Filter, Node, Scan, walk_nodes
 from harness.detection.plan.schema import columns_of
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.verdict.study.batch import HOST_FIELDS, Batch
 from harness.verdict.study.isolation import rebuild_on_sources
@@ -21,11 +22,11 @@ from harness.verdict.tune.observations import Observations, Point, observe
 # Both chosen, no source: each exclusion that is tried is a run of the rule, each value a pass over all groups.
 MOST_TRIED = 5
 MOST_ALLOWLIST_VALUES = 2000
-ADDRESS_TEXT = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
-DOMAIN_TEXT = re.compile(r"(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}")
+ADDRESS_TEXT = late_pattern(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+DOMAIN_TEXT = late_pattern(r"(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class AllowlistEntry:
     """An exclusion of events whose `field` fits `pattern` (* is any run), and the rule's point with it."""
 
@@ -39,7 +40,7 @@ class AllowlistEntry:
         return f"{self.field}={self.pattern}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Candidate:
     """An exclusion, and how many false alerts and attacks the groups say it removes."""
 

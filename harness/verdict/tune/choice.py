@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from harness.record import record
 from harness.telemetry.simulation.schedule import FloatArray
 from harness.verdict.study.population import Unit
 from harness.verdict.tune.grid import COMBINATIONS, LEAST_VALUES, Grid, build_axis_between
@@ -41,7 +42,7 @@ def find_knee(gain: Sequence[float], cost: Sequence[float]) -> int | None:
     return int(above.argmax()) if above.max() > 0 else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Objective:
     """What a person wants: at most so many false alerts a day and 1,000 hosts, at least such a share of attacks, or as
     little as possible of both where a missed attack costs as much as so many false alerts. None of them by default.
@@ -89,7 +90,7 @@ class Objective:
         return " and ".join(words)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class GridSetting:
     """A point of the study: which text was run, and the literals of its thresholds."""
 
@@ -102,7 +103,7 @@ class GridSetting:
         return (*self.literals, *self.tried.numbers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Choice:
     """The setting for an objective: how it does on the part that it was chosen on, and on the part held out.
 

@@ -8,13 +8,13 @@ to its strictest; so the points of a pattern are a box, and boxes are counted by
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
+from harness.record import record
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.telemetry.simulation.schedule import FloatArray
 from harness.verdict.tune.groups import LiftedGroups
@@ -23,7 +23,7 @@ from harness.verdict.tune.thresholds import Threshold
 Counts = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Grid:
     """Values to try for each threshold, the loosest first."""
 

@@ -21,6 +21,7 @@ from harness.detection.plan.nodes import Derive, Filter, Limit, Named, Node, Rev
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.operations import all_of
 from harness.detection.plan.schema import columns_of
+from harness.record import record
 from harness.telemetry.simulation.schedule import FloatArray
 from harness.verdict.study.batch import STUDY_COLUMNS
 from harness.verdict.tune.thresholds import Threshold, split_at_last_grouping
@@ -32,7 +33,7 @@ MOST_FREE = 6
 Bits = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LiftedGroups:
     """What the rule judges, one row a group.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.detection.plan import operations as ops
+from harness.record import record
 from harness.verdict.study.population import AttackInBatch
 from harness.verdict.tune.groups import LiftedGroups
 from harness.verdict.tune.observations import Observations
@@ -18,7 +19,7 @@ from harness.verdict.tune.thresholds import Threshold
 MOST_CANDIDATES = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Edge:
     """A threshold and the value that an attack reaches in it: the literal at which its fate changes.
 
@@ -35,7 +36,7 @@ class Edge:
         return abs(self.reached - self.threshold.published) / max(abs(self.threshold.published), 1e-12)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Margin:
     """An attack, whether the rule as published catches it, and its edges, the nearest first.
 

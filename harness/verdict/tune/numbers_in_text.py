@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import StrEnum
 
 from harness.detection.plan import operations as ops
@@ -20,6 +20,8 @@ from harness.detection.plan.expressions import (
 from harness.detection.plan.nodes import Derive, Filter, Node, list_sources, walk_nodes
 from harness.detection.plan.operation import Operation
 from harness.diagnostics import Edit, HarnessError, Source, Span, mend
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.verdict.mutate.marks import is_mark
 from harness.verdict.tune.thresholds import THRESHOLD_SIGNS, number_in_rule
 
@@ -31,18 +33,18 @@ UNIT_SECONDS = {
     **dict.fromkeys(("days", "day", "d"), 86400.0),
 }
 UNITS = "|".join(sorted(UNIT_SECONDS, key=len, reverse=True))
-NUMBER_TOKEN = re.compile(
+NUMBER_TOKEN = late_pattern(
     # Behind letters only where they are the name of a percentile: perc95(x).
     rf"(?:(?<![\w.$:#@\\%])|(?<=\bperc)|(?<=\bexactperc)|(?<=\bupperperc)|(?<=\bp))"
     rf"(?P<number>\d+(?:\.\d+)?)(?P<unit>{UNITS})?(?![\w.:%\\])"
 )
-QUOTED_OR_COMMENT = re.compile(
+QUOTED_OR_COMMENT = late_pattern(
     r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|/(?:[^/\\\n]|\\.)+/[a-z]*|```.*?```|//[^\n]*", re.DOTALL
 )
-RELATIVE_TIME = re.compile(r"\b(?:earliest|latest|start|end)\s*=\s*\"?[-+]?$", re.IGNORECASE)
-AROUND = re.compile(r"[\w.\"]+(?:\s*(?:[<>!:]?=|[<>*/+,(-])\s*)?$")
-BEHIND = re.compile(r"\s*[*/+-]\s*\w+")
-MADE = re.compile(r"(\w+)\s*:?=(?!=)")
+RELATIVE_TIME = late_pattern(r"\b(?:earliest|latest|start|end)\s*=\s*\"?[-+]?$", re.IGNORECASE)
+AROUND = late_pattern(r"[\w.\"]+(?:\s*(?:[<>!:]?=|[<>*/+,(-])\s*)?$")
+BEHIND = late_pattern(r"\s*[*/+-]\s*\w+")
+MADE = late_pattern(r"(\w+)\s*:?=(?!=)")
 PERCENT = 100.0
 # Chosen, no source: halves and doubles first, as people try them.
 ROUNDS = ((0.5, 2.0), (0.25, 4.0, 0.75, 1.5), (0.125, 8.0, 0.625, 1.25, 3.0))
@@ -71,7 +73,7 @@ NAMES: frozenset[Operation] = frozenset({ops.equal, ops.not_equal, ops.equal_ci,
 UNIT_RATIOS = frozenset({60.0, 3600.0, 86400.0, 1e3, 1e6, 1e9, 1024.0, 1024.0**2, 1024.0**3})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class NumberInText:
     """A number of the text with its place, its unit of time if it has one, its role, and what stands around it."""
 
@@ -99,7 +101,7 @@ class NumberInText:
         return self.edit(value).replacement
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Difference:
     """Two values at the same place of two plans, the expressions around the first, and the attribute that holds it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Protocol
@@ -15,6 +15,7 @@ from harness.detection.engine import CellValue, ResultRows
 from harness.detection.plan import operations as ops
 from harness.detection.plan.nodes import Node
 from harness.detection.plan.operation import Operation
+from harness.record import record
 from harness.telemetry.simulation.activity import BooleanArray
 from harness.telemetry.simulation.schedule import FloatArray
 from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, STUDY_COLUMNS
@@ -32,7 +33,7 @@ CHUNK = 250
 MANY_HOSTS = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Estimate:
     """A ratio and the interval that holds the truth with the stated confidence; NaN where nothing can be said."""
 
@@ -149,7 +150,7 @@ GroupPlaces = npt.NDArray[np.int64]
 PER_HOSTS = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Point:
     """What the rule does at some literals: alerts, attacks caught, and rates with their intervals.
 
@@ -166,7 +167,7 @@ class Point:
     false_alerts_a_day: Estimate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Observations:
     """Groups, and for each whether an attack has a part in it and the host-in-its-case that it belongs to.
 
@@ -242,7 +243,7 @@ class Observations:
         return Surface(grid=grid, false_alerts=cells.counts(false), caught=cells.anywhere(members))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Surface:
     """Counts at every point of a grid."""
 

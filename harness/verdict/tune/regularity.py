@@ -9,7 +9,6 @@ The sizes that RITA weighs too are not in these events. Both are ranked against 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Aggregation, Column, Expression, Literal, SortKey
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Node, Sort, Window, walk_nodes
 from harness.detection.plan.schema import columns_of
+from harness.record import record
 from harness.telemetry.platform import UNITS_PER_SECOND
 from harness.telemetry.simulation.schedule import FloatArray
 from harness.verdict.study.batch import ATTACK, Batch
@@ -35,7 +35,7 @@ HALF_A_DAY = 12.0
 AT, WAIT, MIDDLE, OFF, HOUR = "@at", "@wait", "@middle", "@off", "@hour"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Opinion:
     """A statistic: how many attacks it ranks above all but so many benign pairs, and how well it ranks at all.
 
@@ -49,7 +49,7 @@ class Opinion:
     area: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ScoredPairs:
     """Pairs of ends, scored; `members` are for each attack the places of its pairs."""
 

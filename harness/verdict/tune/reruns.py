@@ -21,6 +21,7 @@ from harness.detection.plan.operation import Operation
 from harness.detection.plan.passes.requirements import find_ordered_nodes
 from harness.detection.plan.schema import columns_of
 from harness.diagnostics import HarnessError, Source, mend
+from harness.record import record
 from harness.telemetry.platform import View
 from harness.verdict.study.batch import ATTACK, HOST_NUMBER, LAST_ATTACK, Batch
 from harness.verdict.study.isolation import CASE_COLUMN, Isolation, rebuild_on_sources
@@ -41,7 +42,7 @@ ARROW = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Tried:
     """The rule with these numbers in its text: its groups, and what each point of the grid of thresholds gives."""
 

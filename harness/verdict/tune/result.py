@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import unified_diff
 
 from harness.detection.language import Strictness
 from harness.diagnostics import Source, mend
+from harness.record import record
 from harness.verdict.study.population import WatchedPopulation
 from harness.verdict.tune.allowlist import AllowlistEntry
 from harness.verdict.tune.choice import Choice, Objective
@@ -25,7 +26,7 @@ Knob = Threshold | NumberInText
 """A number of the rule that is varied: a threshold of the grid, or one that takes runs of its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Wishes:
     """What a person may choose: values for numbers by name, values an axis, an objective, how sure, how much besides.
 
@@ -43,7 +44,7 @@ class Wishes:
     opinions: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Explored:
     """How many edited texts were run within how many seconds, how many more there were, and each number's values."""
 
@@ -55,7 +56,7 @@ class Explored:
     allowed: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CaseShare:
     """One of several cases: for how long its hosts were watched, and what of the published rule's alerts is its own."""
 
@@ -66,7 +67,7 @@ class CaseShare:
     false_alerts: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Tuning:
     """Everything that was found out about a rule's numbers.
 

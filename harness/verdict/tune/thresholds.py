@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import (
@@ -37,6 +36,8 @@ from harness.detection.plan.nodes import (
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.schema import kind_of
 from harness.diagnostics import Edit, Span
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.verdict.clauses import MIRRORED_OPERATIONS, split_conjunction
 
 THRESHOLD_SIGNS: dict[Operation, str] = {ops.less: "<", ops.less_equal: "<=", ops.greater: ">", ops.greater_equal: ">="}
@@ -54,10 +55,10 @@ ROUNDED_OPERATIONS: frozenset[Operation] = frozenset(
 SETTLED_OPERATIONS: frozenset[Operation] = frozenset(
     {ops.count, ops.count_distinct, ops.ceil, ops.floor, ops.truncate, ops.round}
 )
-THRESHOLD_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+THRESHOLD_NUMBER = late_pattern(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Threshold:
     """A comparison of an aggregated value with a literal: `TotalConnections >= 10`.
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace as replace_struct
 from harness.detection.language import Strictness, language
 from harness.diagnostics import HarnessError, Source, SourceError
 from harness.editor.rule_runs import list_scenarios_of
+from harness.record import record
 from harness.report.page_document import PageRow, SharedTexts, Slugs, build_page_cell, encode_page_verdict
 from harness.report.report import setting_of
 from harness.report.sentences import OUTCOME_WORDS, describe_differences, notes_of
@@ -39,7 +40,7 @@ Recorded = dict[tuple[Path, tuple[tuple[str, str], ...]], Telemetry]
 Stamp = tuple[tuple[str, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RuleCase:
     """One expectation of a scenario: a scenario with it alone, and a key that stays the same while files do."""
 
@@ -67,7 +68,7 @@ class RuleCase:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RuleCases:
     """The cases of a rule; `named` is whether scenarios name it. Files that cannot be read are `faults`.
 

@@ -7,7 +7,6 @@ cannot hold, of 2^62 and more or with bits below 2^-90, are kept as a list that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.detection.engines.duckdb.aggregates import spell_present_list
@@ -18,6 +17,7 @@ from harness.detection.sql import build as b
 from harness.detection.sql import tree as exp
 from harness.detection.sql.aggregation import Around
 from harness.detection.sql.build import SQL, fn
+from harness.late_pattern import late_pattern
 
 
 def spell_whole(exponent: int) -> str:
@@ -383,7 +383,7 @@ LIST_MEASURES: Mapping[Operation, Callable[[SQL], SQL]] = {
 }
 """The same measures of a list's numbers."""
 MACRO_BY_NAME = {header.partition("(")[0]: header for header in STATISTIC_MACROS}
-MACRO_NAME = re.compile(rf"\b(?:{'|'.join(MACRO_BY_NAME)})(?=\()")
+MACRO_NAME = late_pattern(rf"\b(?:{'|'.join(MACRO_BY_NAME)})(?=\()")
 
 
 def find_macros(text: str) -> list[str]:

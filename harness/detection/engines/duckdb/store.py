@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -28,6 +27,7 @@ from harness.detection.sql.kept_groups import KeptGroups
 from harness.detection.sql.relation import Stored
 from harness.detection.view_columns import kind_of_type, list_view_columns, without_hidden
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.scratch_folder import ScratchFolder
 from harness.supervisor import Board, default_memory, measure_seconds_left, memory_error, time_limit_error
 from harness.telemetry.events.event import CAUSE
@@ -57,7 +57,7 @@ MOST_KEPT_ROWS = 10_000_000
 ATTACHED = "stored_events"
 VIEWS = (ATTACHED, "attached_")
 """Parts that are files: how their names begin."""
-PART = re.compile(r"\b(?:events|attached|dimension)_\d+\b")
+PART = late_pattern(r"\b(?:events|attached|dimension)_\d+\b")
 EMPTY_VIEW = View(columns=pa.table({EVENT_COLUMN: pa.array([], pa.int64())}))
 
 

@@ -18,6 +18,7 @@ from harness.detection.remote_engine import (
     server,
 )
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.record import record
 
 REMOTE = True
@@ -29,7 +30,7 @@ CASE_TIME_FIELD = "detlab_time"
 LOGSCALE_FIELDS = (
     "@rawstring", "@id", "@ingesttimestamp", "@timestamp.nanos", "@timezone", "#repo", "#type", "#error", "@error",
 )  # fmt: skip
-GENERATING = re.compile(r"\s*(?:createEvents|readFile|defineTable|correlate)\s*\(", re.I)
+GENERATING = late_pattern(r"\s*(?:createEvents|readFile|defineTable|correlate)\s*\(", re.I)
 
 
 @record

@@ -51,6 +51,7 @@ from harness.detection.sql.statement import Statement, deep, statement
 from harness.detection.sql.window import Folding
 from harness.detection.view_columns import kind_of_type, list_view_columns, without_hidden
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.supervisor import measure_seconds_left, time_limit_error, unit_of_work
 from harness.telemetry.events.event import CAUSE
 from harness.telemetry.platform import View
@@ -59,8 +60,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SPARK_SPELLINGS = (aggregates, lists, numbers, text, times)
-PART_NAME = re.compile(r"\b(?:events|attached|dimension|lake)_\d+\b")
-FUNCTION_NAME = re.compile(r"\bdetlab_\w+(?=\()")
+PART_NAME = late_pattern(r"\b(?:events|attached|dimension|lake)_\d+\b")
+FUNCTION_NAME = late_pattern(r"\bdetlab_\w+(?=\()")
 # Codes stay in DuckDB's own store: a cluster compares texts as fast as it joins them.
 NO_CODES = 1 << 62
 # Chosen, no source: below it planning takes longer than running.

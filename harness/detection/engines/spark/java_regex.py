@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass, field
 
 from harness.detection.plan.values.regex import list_capture_groups, re2
+from harness.late_pattern import late_pattern
 
-TOKEN = re.compile(
+TOKEN = late_pattern(
     r"\\.|\[\^?\]?|\]|\(\?P?<[A-Za-z_]\w*>|\(\?[a-zA-Z]*-?[a-zA-Z]*[:)]|\(\?|\(|\)|&&|\||[*+?]|\{\d*,?\d*\}|.", re.S
 )
-REPEATED = re.compile(r"[*+]|\{\d*,\d*\}|\{[2-9]|\{\d\d")
-OPTIONAL = re.compile(r"[*?]|\{0|\{,")
+REPEATED = late_pattern(r"[*+]|\{\d*,\d*\}|\{[2-9]|\{\d\d")
+OPTIONAL = late_pattern(r"[*?]|\{0|\{,")
 
 
 @dataclass(slots=True)

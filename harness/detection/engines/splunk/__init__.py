@@ -17,13 +17,14 @@ from harness.detection.remote_engine import (
     server,
 )
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.record import record
 
 REMOTE = True
 EXPORT = "/services/search/v2/jobs/export"
 INFO = "/services/server/info?output_mode=json"
 # Commands that begin a search without events before them (reference/spl.md 2).
-GENERATING = re.compile(
+GENERATING = late_pattern(
     r"\s*\|\s*(makeresults|inputlookup|inputcsv|tstats|mstats|mcatalog|datamodel|from|rest|metadata|metasearch|"
     r"eventcount|dbinspect|gentimes|loadjob|savedsearch|union|multisearch|pivot|search\s+index)\b",
     re.I,

@@ -32,6 +32,7 @@ from harness.detection.remote_engine import (
     server,
 )
 from harness.diagnostics import HarnessError, UnreachableError
+from harness.late_pattern import late_pattern
 from harness.telemetry.platform import View
 
 HEC_URL, HEC_TOKEN = "SPLUNK_HEC_URL", "SPLUNK_HEC_TOKEN"
@@ -42,8 +43,8 @@ COLLECTOR_BATCH_BYTES = 900_000
 METADATA = ("host", "source", "sourcetype")
 MANAGEMENT_PORT, COLLECTOR_PORT = 8089, 8088
 # Splunk: a name begins with a letter or digit; letters are small.
-INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,100}")
-QUOTA = re.compile(r"quota|concurrent|maximum number", re.I)
+INDEX_NAME = late_pattern(r"[a-z0-9][a-z0-9_-]{0,100}")
+QUOTA = late_pattern(r"quota|concurrent|maximum number", re.I)
 TOLD_KINDS = ("WARN", "ERROR", "FATAL")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from math import inf, isfinite
 
@@ -12,13 +11,14 @@ from harness.detection.plan.nodes import Derive
 from harness.detection.plan.schema import kind_of
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 
 PASSES = Call(ops.is_true, (Literal(True),))
 """What is asked of an event where content is not at hand: it passes, and passes the opposite too."""
 
 # What format()'s page says of numbers: sign, digits, fraction, exponent, no separators (reference/cql.md 5). DuckDB's
 # TRY_CAST would take `nan`, `Infinity`, `1_000` and blanks as well.
-CQL_NUMBER_TEXT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+CQL_NUMBER_TEXT = late_pattern(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def parse_number_text(text: str) -> float | None:

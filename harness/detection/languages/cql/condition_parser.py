@@ -26,16 +26,17 @@ from harness.detection.languages.cql.syntax import (
     Word,
 )
 from harness.diagnostics import Edit, Finding, Severity
+from harness.late_pattern import late_pattern
 
 # `==`, `<>` and `=~` of a regular expression are read to be told of; the product has `=` and `!=` only.
-OPERATOR = re.compile(r"=~|<=>|!=|<>|<=|>=|==|=|<|>")
+OPERATOR = late_pattern(r"=~|<=>|!=|<>|<=|>=|==|=|<|>")
 # Reserved words are fine as fields left of a comparison (reference/cql.md 2.6).
-NOT_AS_FIELD = re.compile(r"(?:not|and|or)\s*(?:=|!=|<|>)", re.I)
+NOT_AS_FIELD = late_pattern(r"(?:not|and|or)\s*(?:=|!=|<|>)", re.I)
 # A `&` belongs to patterns (reference/cql.md 2.1: `a=x&y`); only one with a blank after it can be meant as a sign.
-AND_SIGN = re.compile(r"&&|&(?=\s)")
-METHOD = re.compile(r"[\w@#]+(?:\.\w+)*\.(\w+)\(")
-NOT_MATCHED = re.compile(r"!~\s*(?=/)")
-IN_LIST = re.compile(r"(not\s+)?in\s*(?=[\[(])", re.I)
+AND_SIGN = late_pattern(r"&&|&(?=\s)")
+METHOD = late_pattern(r"[\w@#]+(?:\.\w+)*\.(\w+)\(")
+NOT_MATCHED = late_pattern(r"!~\s*(?=/)")
+IN_LIST = late_pattern(r"(not\s+)?in\s*(?=[\[(])", re.I)
 # Queries have at most 66,000 characters (reference/cql.md 12), so each filter has 13 on average.
 MOST_FILTERS = 5_000
 CLOSERS = frozenset("|;})],")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from harness.detection.languages.cql.coercion import negate_condition, parse_number_text, refuse_too_large
 from harness.detection.languages.cql.evaluate import function_of, lower_filter_function
 from harness.detection.languages.cql.hints import after_aggregate
@@ -42,10 +40,11 @@ from harness.detection.plan.expressions import (
 )
 from harness.detection.plan.operations import any_of, choose_test
 from harness.diagnostics import Severity, SourceError, Span
+from harness.late_pattern import late_pattern
 
 # Comparisons with dates and lengths of time as other languages have them get a hint of their own.
-DATE = re.compile(r"\d{4}-\d\d")
-TIME_SPAN = re.compile(r"\d+\s*(?:ms|s|m|min|h|d|w|mon|y)")
+DATE = late_pattern(r"\d{4}-\d\d")
+TIME_SPAN = late_pattern(r"\d+\s*(?:ms|s|m|min|h|d|w|mon|y)")
 DATES = "times are numbers of milliseconds; `parseTimestamp` makes one of a field, the window is set beside the query"
 # reference/cql.md 4.1: tags, @id, @timestamp and @ingesttimestamp are not searched.
 NOT_SEARCHED = ("@id", "@timestamp", "@ingesttimestamp", ROW, EVENT_COLUMN)

@@ -29,6 +29,7 @@ from harness.detection.plan.nodes import Aggregate, Derive, Limit, Node, Unnest
 from harness.detection.plan.values.json import print_json_path
 from harness.detection.plan.values.records import CEF_HEADER, LEEF_HEADER
 from harness.diagnostics import Severity, SourceError, Span
+from harness.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from harness.detection.languages.cql.scope import Session
@@ -102,8 +103,8 @@ def names_array(function: RegistryEntry, argument: Argument) -> bool:
 # Chosen, no source: each becomes a column of the statement.
 MOST_NAMES = 1_000
 # A backslash and a quote would have to be escaped in JSON paths, and `*` is never part of a name.
-FIELD = re.compile(r"[^\x00-\x1f\"\\*]+")
-ARRAY_ELEMENT_NAME = re.compile(r"(.*)\[\d+\]", re.S)
+FIELD = late_pattern(r"[^\x00-\x1f\"\\*]+")
+ARRAY_ELEMENT_NAME = late_pattern(r"(.*)\[\d+\]", re.S)
 
 
 def flatten_text_fields(row: RowScope, text: Expression, reader: str, options: Mapping[str, object]) -> Expression:

@@ -24,6 +24,7 @@ from harness.detection.languages.cql.syntax import (
     Word,
 )
 from harness.diagnostics import Source, SourceError, Span
+from harness.late_pattern import late_pattern
 
 # Chosen, no source: each level takes several of Python's 1,000 nested calls.
 DEEPEST_ARGUMENTS = 100
@@ -31,27 +32,27 @@ DEEPEST_ARGUMENTS = 100
 MOST_PARTS = 500
 # correlate() labels its sub-queries, and attributes follow them (`A: {...} include: [..]`). A time of day (`10:00`) or
 # a name space (`text:contains`) must not be taken for one.
-LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=[\[{\"A-Za-z0-9])(?!=)")
-BLOCK_LABEL = re.compile(r"([A-Za-z_]\w*)\s*:\s*(?=\{)")
-ARGUMENT_NAME = re.compile(rf'({FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*=(?![=~])')
+LABEL = late_pattern(r"([A-Za-z_]\w*)\s*:\s*(?=[\[{\"A-Za-z0-9])(?!=)")
+BLOCK_LABEL = late_pattern(r"([A-Za-z_]\w*)\s*:\s*(?=\{)")
+ARGUMENT_NAME = late_pattern(rf'({FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*=(?![=~])')
 # A lone `=` is told of and read as `==` (reference/cql.md 3, rule 4).
-COMPARE = re.compile(r"==|!=|<=|>=|<|>|=(?![=~>])")
+COMPARE = late_pattern(r"==|!=|<=|>=|<|>|=(?![=~>])")
 # Expressions have no logical operators (reference/cql.md 3, rule 5); what other languages have is read and told of.
-AND = re.compile(r"(?:and(?!\w)|&&)\s*", re.I)
-OR = re.compile(r"(?:or(?!\w)|\|\|)\s*", re.I)
-NOT = re.compile(r"not(?!\w)\s*", re.I)
+AND = late_pattern(r"(?:and(?!\w)|&&)\s*", re.I)
+OR = late_pattern(r"(?:or(?!\w)|\|\|)\s*", re.I)
+NOT = late_pattern(r"not(?!\w)\s*", re.I)
 # A quoted target makes a field of that very name (reference/cql.md 3, rule 14).
-ASSIGNMENT_START = re.compile(rf'(?:{FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*:=')
-BACKTICK = re.compile(r"`([^`\n]+)`")
+ASSIGNMENT_START = late_pattern(rf'(?:{FIELD_NAME.pattern}|`[^`\n]+`|"[^"\n]*")\s*:=')
+BACKTICK = late_pattern(r"`([^`\n]+)`")
 # Names of packages and their queries hold `/`, `:`, `.` and `-` (reference/cql.md 14).
-SAVED = re.compile(r"\$(?:\"([^\"\n]+)\"|([\w/:.\-]+))\s*(?=\()")
+SAVED = late_pattern(r"\$(?:\"([^\"\n]+)\"|([\w/:.\-]+))\s*(?=\()")
 # Names of parameters may hold `-` (reference/cql.md 14).
-PARAMETER = re.compile(r"\?(?:\"([^\"\n]+)\"|([\w.\-]+)|\{\s*(?:\"([^\"\n]+)\"|([\w.\-]+))\s*(?:=\s*)?)")
+PARAMETER = late_pattern(r"\?(?:\"([^\"\n]+)\"|([\w.\-]+)|\{\s*(?:\"([^\"\n]+)\"|([\w.\-]+))\s*(?:=\s*)?)")
 # `x := a | ... ; *` inside `case`: this star is a branch, not a product.
-STAR_BRANCH = re.compile(r"\*\s*(?:[|;}]|=>)")
+STAR_BRANCH = late_pattern(r"\*\s*(?:[|;}]|=>)")
 OPERATOR_LEVELS = (("+", "-"), ("*", "/", "%"))
 # What people leave unquoted in arguments that are texts: regular expressions, networks, formats.
-LOOSE = re.compile(r"[^\s,()\[\]{}\"'|?/][^\s,()\[\]{}\"'|]*(?=\s*[,)])")
+LOOSE = late_pattern(r"[^\s,()\[\]{}\"'|?/][^\s,()\[\]{}\"'|]*(?=\s*[,)])")
 TEXT_PARAMETERS = frozenset(
     {"regex", "with", "replacement", "pattern", "by", "separator", "format", "prefix", "subnet"}
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.diagnostics import did_you_mean
+from harness.late_pattern import late_pattern
 
 CQL_COMMAND_HINTS = {
     "where": "a condition stands as a step by itself: `| field > 5`, or `| test(a > b)` for two fields",
@@ -54,7 +55,7 @@ CQL_COMMAND_HINTS = {
 }
 ANYWHERE = frozenset({"let", "set", "var"})
 # A word, blanks and another word: in CQL these are two free texts, which only commands of others resemble.
-FOREIGN_COMMAND = re.compile(r"([A-Za-z]+)[ \t]+(?![=!<>|(){};,:]|and\b|or\b|match\b|like\b|//|/\*|$)(?=[^\s])", re.I)
+FOREIGN_COMMAND = late_pattern(r"([A-Za-z]+)[ \t]+(?![=!<>|(){};,:]|and\b|or\b|match\b|like\b|//|/\*|$)(?=[^\s])", re.I)
 CQL_FUNCTION_HINTS = {
     "isnull": "`field != *` asks whether a field is missing",
     "isnotnull": "`field = *` asks whether a field exists",
@@ -140,8 +141,8 @@ CQL_WORD_HINTS = {
     "equals": '`field = "text"`',
     "is": '`field = "text"`',
 }
-WORDED = re.compile(rf"({'|'.join(CQL_WORD_HINTS)})\s+(?=[\"'/“])|(!?~)\s*(?=[\"'/“])|(is(?:\s+not)?\s+null)\b", re.I)
-GLUED = re.compile(r"[^\s|(){}\[\];,!=<>]")
+WORDED = late_pattern(rf"({'|'.join(CQL_WORD_HINTS)})\s+(?=[\"'/“])|(!?~)\s*(?=[\"'/“])|(is(?:\s+not)?\s+null)\b", re.I)
+GLUED = late_pattern(r"[^\s|(){}\[\];,!=<>]")
 NEXT = (
     (r"(?i)as\b", None, "an output is named with `as=`: `count(as=name)`"),
     (r"\w", r"(?i)\bas\s+$", "an output is named with `as=`: `count(as=name)`"),

@@ -8,30 +8,31 @@ from itertools import islice
 
 from harness.detection.languages.cql.hints import suggest_at
 from harness.diagnostics import Edit, Finding, Source, SourceError, Span
+from harness.late_pattern import late_pattern
 
 # UnquotedFieldNameChar of the vendor's grammar; patterns may have more (reference/cql.md 2.1).
 NAME_CHARACTER = r"[#%&.@\\^\w\u00a1-\u00aa\u00ae-\u00ba\u00bc-\u00ff]"
 INDEX_SUFFIX = r"\[\d+\]"
-FIELD_NAME = re.compile(rf"{NAME_CHARACTER}(?:{NAME_CHARACTER}|{INDEX_SUFFIX})*(?:\[\])?")
+FIELD_NAME = late_pattern(rf"{NAME_CHARACTER}(?:{NAME_CHARACTER}|{INDEX_SUFFIX})*(?:\[\])?")
 LOOSE = r"[*+\-~\u00ac]|:(?!=)"
-PATTERN = re.compile(rf"(?:{NAME_CHARACTER}|{LOOSE})(?:{NAME_CHARACTER}|{INDEX_SUFFIX}|{LOOSE}|/)*(?:\[\])?")
+PATTERN = late_pattern(rf"(?:{NAME_CHARACTER}|{LOOSE})(?:{NAME_CHARACTER}|{INDEX_SUFFIX}|{LOOSE}|/)*(?:\[\])?")
 # Beside the documented blanks the no-break space, which copied queries bring.
-TRIVIA = re.compile(r"(?:[ \t\r\n\f\v\u00a0]+|//[^\n]*|/\*.*?\*/)*", re.S)
-DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
-CURLY = re.compile(r"[“”„]([^“”„]*)[“”„]")
-SINGLE_QUOTED = re.compile(r"'((?:[^'\\\n]|\\.)*)'")
+TRIVIA = late_pattern(r"(?:[ \t\r\n\f\v\u00a0]+|//[^\n]*|/\*.*?\*/)*", re.S)
+DOUBLE_QUOTED = late_pattern(r'"((?:[^"\\]|\\.)*)"', re.S)
+CURLY = late_pattern(r"[“”„]([^“”„]*)[“”„]")
+SINGLE_QUOTED = late_pattern(r"'((?:[^'\\\n]|\\.)*)'")
 # Any other backslash stays: strings hold regular expressions such as "\d{2}" (reference/cql.md 2.3).
-STRING_ESCAPE = re.compile(r'\\(["\\n])')
-BEFORE_SLASH = re.compile(r"(?:[^/\\\[\n]|\\.)*")
-REGEX_FLAG_LETTERS = re.compile(r"[dimgFsux]*")
-CLASS = re.compile(r"\[\^?\]?(?:[^\]\\\n]|\\.)*\]")
-CALL = re.compile(r"([A-Za-z_]\w*(?::[A-Za-z_]\w*)?)(\s*)\(")
-NUMBER_TOKEN = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.@#])")
-KEYWORD = re.compile(r"(and|or|not|like|match|case|in)(?![#%&.0-9@A-Za-z\\^_:*+\-/])", re.I)
-LATER_SLASH = re.compile(r"(?<!\\)/([dimgF]*)(?=[\s|;,)}\]]|$)")
-EMPTY_REGEX = re.compile(r"//([dimgF]*)(?=[\s)|;}]|$)")
-GLUED = re.compile(r"[^\s|;,)}\]>]")
-WORD_AFTER = re.compile(r"(?:and|or)\b", re.I)
+STRING_ESCAPE = late_pattern(r'\\(["\\n])')
+BEFORE_SLASH = late_pattern(r"(?:[^/\\\[\n]|\\.)*")
+REGEX_FLAG_LETTERS = late_pattern(r"[dimgFsux]*")
+CLASS = late_pattern(r"\[\^?\]?(?:[^\]\\\n]|\\.)*\]")
+CALL = late_pattern(r"([A-Za-z_]\w*(?::[A-Za-z_]\w*)?)(\s*)\(")
+NUMBER_TOKEN = late_pattern(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.@#])")
+KEYWORD = late_pattern(r"(and|or|not|like|match|case|in)(?![#%&.0-9@A-Za-z\\^_:*+\-/])", re.I)
+LATER_SLASH = late_pattern(r"(?<!\\)/([dimgF]*)(?=[\s|;,)}\]]|$)")
+EMPTY_REGEX = late_pattern(r"//([dimgF]*)(?=[\s)|;}]|$)")
+GLUED = late_pattern(r"[^\s|;,)}\]>]")
+WORD_AFTER = late_pattern(r"(?:and|or)\b", re.I)
 # Chosen, no source: 100 slashes in 5,000 characters; more is hostile text, and each try reads from the start.
 LONGEST_REGEX = 5_000
 TRIES = 100

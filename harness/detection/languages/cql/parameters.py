@@ -15,9 +15,10 @@ from harness.detection.languages.cql.syntax import (
     Word,
 )
 from harness.diagnostics import Severity, SourceError
+from harness.late_pattern import late_pattern
 
 # How the product's interface hands over a parameter of several values; `in(values=?p)` takes it apart.
-LIST = re.compile(rf"\[\s*{DOUBLE_QUOTED.pattern}(?:\s*,\s*{DOUBLE_QUOTED.pattern})*\s*\]", re.S)
+LIST = late_pattern(rf"\[\s*{DOUBLE_QUOTED.pattern}(?:\s*,\s*{DOUBLE_QUOTED.pattern})*\s*\]", re.S)
 
 
 def has_parameter_value(meaning: Session, parameter: QueryParameter) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from harness.detection.languages.cql.lexer import FIELD_NAME, quote
 from harness.detection.languages.cql.syntax import (
     Apply,
@@ -30,10 +28,11 @@ from harness.detection.languages.cql.syntax import (
     Unary,
     Word,
 )
+from harness.late_pattern import late_pattern
 
 BINDING = {"==": 2, "!=": 2, "<": 2, "<=": 2, ">": 2, ">=": 2, "+": 3, "-": 3, "*": 4, "/": 4, "%": 4}
-SAVED_NAME = re.compile(r"[\w/:.\-]+")
-PARAMETER_NAME = re.compile(r"[\w.\-]+")
+SAVED_NAME = late_pattern(r"[\w/:.\-]+")
+PARAMETER_NAME = late_pattern(r"[\w.\-]+")
 
 
 def print_pipeline(pipeline: Pipeline) -> str:

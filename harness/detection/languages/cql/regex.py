@@ -10,22 +10,23 @@ from harness.detection.plan.operations import choose_test
 from harness.detection.plan.values.pcre import PatternError
 from harness.detection.plan.values.regex import compile_check
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 from harness.record import record
 
-GROUP_START = re.compile(r"\?P?<([^=!>][^>]*)>")
-GROUP_NAME = re.compile(r"[\w\-#@.\[\]]+")
-INLINE_FLAGS = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?\)")
-UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
-BACK_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]")
+GROUP_START = late_pattern(r"\?P?<([^=!>][^>]*)>")
+GROUP_NAME = late_pattern(r"[\w\-#@.\[\]]+")
+INLINE_FLAGS = late_pattern(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?\)")
+UNICODE = late_pattern(r"\\u([0-9A-Fa-f]{4})")
+BACK_REFERENCE = late_pattern(r"(?<!\\)(?:\\\\)*\\[1-9]")
 MEANING = {"i": "i", "m": "m", "d": "s", "s": "s"}
-PLAIN_REGEX = re.compile(r"(\^?)((?:[^\\.^$*+?()\[\]{}|\n]|\\[^A-Za-z0-9\n])+)(\$?)")
+PLAIN_REGEX = late_pattern(r"(\^?)((?:[^\\.^$*+?()\[\]{}|\n]|\\[^A-Za-z0-9\n])+)(\$?)")
 # Most expressions of converted rules: characters, escaped marks, anchors, nothing that could be wrong.
-UNQUESTIONABLE = re.compile(r"\^?(?:[^\\.^$*+?()\[\]{}|\n]|\\[ -/:-@\[-`{-~])+\$?")
-NEEDLESS_ESCAPE = re.compile(r"\\(?:([/\"'<>=!@%&,:;~`_ ])|.)")
+UNQUESTIONABLE = late_pattern(r"\^?(?:[^\\.^$*+?()\[\]{}|\n]|\\[ -/:-@\[-`{-~])+\$?")
+NEEDLESS_ESCAPE = late_pattern(r"\\(?:([/\"'<>=!@%&,:;~`_ ])|.)")
 # Chosen, far below any bound of a library.
 SHORT = 1000
-UNESCAPE = re.compile(r"\\(.)")
-FILLED_IN = re.compile(r"\?\{\s*[A-Za-z_][\w.\-]*\s*(?:=[^}]*)?\}")
+UNESCAPE = late_pattern(r"\\(.)")
+FILLED_IN = late_pattern(r"\?\{\s*[A-Za-z_][\w.\-]*\s*(?:=[^}]*)?\}")
 NEAR = 20
 MOST_GROUPS = 100
 

@@ -20,8 +20,9 @@ from harness.detection.plan.expressions import NULL, Column, Expression, Kind, L
 from harness.detection.plan.operations import all_of
 from harness.detection.plan.schema import kind_of
 from harness.diagnostics import Severity, SourceError, Span, did_you_mean, group_by_beginning
+from harness.late_pattern import late_pattern
 
-ARRAY_ELEMENT = re.compile(r"(.*)\[(\d+)\]", re.S)
+ARRAY_ELEMENT = late_pattern(r"(.*)\[(\d+)\]", re.S)
 INLINE = 6
 SUGGESTED = 20
 FIELD_NAME_MARKS = "#@_"

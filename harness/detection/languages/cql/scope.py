@@ -16,13 +16,14 @@ from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Derive, Filter, Node, Select, list_sources
 from harness.detection.plan.schema import kind_of, own_columns
 from harness.diagnostics import Finding, Severity, Source, Span
+from harness.late_pattern import late_pattern
 
 if TYPE_CHECKING:
     from harness.detection.languages.cql.row import RowScope
 
 
-ARRAY_MEMBER = re.compile(r"(.*?)\[(\d+)\]\.(.+)", re.S)
-PART = re.compile(r"[^.\[\]]+|\[\d+\]|\[\]")
+ARRAY_MEMBER = late_pattern(r"(.*?)\[(\d+)\]\.(.+)", re.S)
+PART = late_pattern(r"[^.\[\]]+|\[\d+\]|\[\]")
 MERGED = 100
 
 

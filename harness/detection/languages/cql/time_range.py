@@ -12,6 +12,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Literal
 from harness.detection.plan.values.calendar import add_calendar_units, floor_to_calendar_unit
 from harness.diagnostics import Severity, SourceError, Span
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.time_text import resolve_zone
 
 ABBREVIATIONS = {
@@ -33,7 +34,7 @@ ABBREVIATIONS = {
     "jst": "+09:00",
     "aest": "+10:00",
 }
-OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", re.I)
+OFFSET = late_pattern(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", re.I)
 
 
 def normalise_zone(text: str) -> str:
@@ -63,7 +64,7 @@ DURATION_UNITS = {
     7_776_000_000: r"quarters?|qtrs?|q",
     31_536_000_000: r"years?|yrs?|y",
 }
-RELATIVE_TIME_TEXT = re.compile(r"(\d+(?:\.\d+)?) ?(?:" + "|".join(f"({u})" for u in DURATION_UNITS.values()) + ")")
+RELATIVE_TIME_TEXT = late_pattern(r"(\d+(?:\.\d+)?) ?(?:" + "|".join(f"({u})" for u in DURATION_UNITS.values()) + ")")
 
 
 def parse_milliseconds(text: str, span: Span) -> float:
@@ -81,7 +82,7 @@ def parse_milliseconds(text: str, span: Span) -> float:
 Interval = tuple[float | None, float | None]
 """Start and end in milliseconds; None is without limit."""
 
-RELATIVE = re.compile(
+RELATIVE = late_pattern(
     r"(?P<calendar>calendar:)?(?P<ago>now|-?\d+ ?[a-z]+)?(?:@(?P<anchor>[a-z]+)(?P<more>[+-]\d+ ?[a-z]+)?)?", re.I
 )
 CALENDAR_UNITS = ("second", "minute", "hour", "day", "isoweek", "month", "quarter", "year")

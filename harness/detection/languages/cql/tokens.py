@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from harness.detection.text_token import TokenTable
+from harness.late_pattern import late_pattern
 
 # A slash behind a word or a closing bracket divides. What is not closed takes the rest, as trying again at each further
 # quote would take the square of the time.
-QUERY_TOKEN = re.compile(
+QUERY_TOKEN = late_pattern(
     r"""
     (?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))
     |(?P<string>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))

@@ -5,8 +5,6 @@ Reference: reference/spl.md 6.2
 
 from __future__ import annotations
 
-import re
-
 from harness.detection.languages.spl.coercion import (
     apply_to_elements,
     as_number,
@@ -22,8 +20,9 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, aggregate_call, apply
 from harness.diagnostics import SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
 
-PERCENTILE = re.compile(r"(p|perc|exactperc|upperperc)(\d{1,2}(?:\.\d+)?|100)")
+PERCENTILE = late_pattern(r"(p|perc|exactperc|upperperc)(\d{1,2}(?:\.\d+)?|100)")
 LONGEST_LIST = 100
 HIGHER = 0.5 + 1e-9
 

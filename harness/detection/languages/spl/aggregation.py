@@ -42,9 +42,10 @@ from harness.detection.plan.nodes import Aggregate, Frame, Sort, Unnest, Window
 from harness.detection.plan.operation import TYPED_NULL, Typed, aggregate_call
 from harness.detection.plan.operations import all_of
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 
 Measured = tuple[str, Typed]
-COMMAND_IN_TEMPLATE = re.compile(r"(?:^|\|)\s*(\w+)")
+COMMAND_IN_TEMPLATE = late_pattern(r"(?:^|\|)\s*(\w+)")
 
 
 def expand_measures(
@@ -278,7 +279,7 @@ SPARKLINE_MARK = "##__SPARKLINE__##"
 SPARKLINE_SEPARATOR = "\x1f"
 # Chosen, no source: as many as the default bins of timechart (reference/spl.md 6.3).
 MOST_SPARKLINE_POINTS = 100
-ASKED = re.compile(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*(?:,\s*(\w+)\s*)?", re.S)
+ASKED = late_pattern(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*(?:,\s*(\w+)\s*)?", re.S)
 
 
 def parse_sparkline(scope: Scope, measure: Measure) -> tuple[str, str, str]:

@@ -7,7 +7,6 @@ Reference: reference/spl.md 6.2, min and max
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -16,9 +15,10 @@ from harness.detection.plan.expressions import NULL, Call, Kind, Lambda, LambdaP
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed, apply
 from harness.detection.plan.values.numbers import print_shortest_number
 from harness.diagnostics import Span
+from harness.late_pattern import late_pattern
 
 # reference/spl.md 2.2: sign, digits, fraction, exponent. DuckDB's TRY_CAST takes `inf`, `1_000` and blanks too.
-SPL_NUMBER_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+SPL_NUMBER_TEXT = late_pattern(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 YES = Typed(Literal(True), Kind.BOOLEAN)
 NO = Typed(Literal(False), Kind.BOOLEAN)
 

@@ -19,20 +19,21 @@ from harness.detection.languages.spl.syntax import (
     Subsearch,
     Word,
 )
+from harness.late_pattern import late_pattern
 
-SEARCH_TOKEN = re.compile(
+SEARCH_TOKEN = late_pattern(
     rf"[\s,]*(?:(?P<open>\()|(?P<close>\))|(?P<bracket>\[)|(?P<quoted>{QUOTED})"
     r"|(?P<kind>TERM|CASE)\((?P<inside>[^()]*)\)"
     r"|(?P<word>(?:\\[\\\"|]|[^\s()\[\]\",=<>!]|!(?!=))(?:\\[\\\"|]|[^\s()\[\",=<>!]|!(?!=))*)|(?P<stray>[^\s]))",
     re.S,
 )
-OPERATOR = re.compile(r"\s*(==|!=|<=|>=|<>|=|<|>)\s*")
-IN = re.compile(r"\s*(NOT\s+)?IN\s*\(", re.I)
-SEARCH_VALUE = re.compile(
+OPERATOR = late_pattern(r"\s*(==|!=|<=|>=|<>|=|<|>)\s*")
+IN = late_pattern(r"\s*(NOT\s+)?IN\s*\(", re.I)
+SEARCH_VALUE = late_pattern(
     rf"(?P<quoted>{QUOTED})|(?P<case>(?P<kind>CASE|TERM)\((?P<inside>[^()]*)\))|(?P<word>(?:\\[\\\"|]|[^\s()\"])+)",
     re.S,
 )
-ITEM = re.compile(
+ITEM = late_pattern(
     rf"[\s,]*(?:(?P<quoted>{QUOTED})|(?P<close>\))|(?P<word>[^\s(),\"]+(?:\([^\s()\",]*\)[^\s(),\"]*)*))", re.S
 )
 # In upper case only (reference/spl.md 3.2).

@@ -19,10 +19,11 @@ from harness.detection.languages.spl.syntax import (
     String,
     Word,
 )
+from harness.late_pattern import late_pattern
 
 # Digits, a dot and digits without blanks are a number, any other dot joins (reference/spl.md 3.8). `$a.b$` is a field,
 # as 'a.b' is; published detections have it.
-EVAL_TOKEN = re.compile(
+EVAL_TOKEN = late_pattern(
     rf"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|\d+(?:\.\d+)?(?![\w])|\.\d+(?![\w.]))"
     rf"|(?P<string>{QUOTED})|(?P<field>'[^']*'|\$[^$'\"|]+\$)|(?P<name>[^\W\d]\w*)"
     r"|(?P<symbol>==|!=|<=|>=|[-+*/%.=<>!(),])|(?P<digits>\d\w*)|(?P<other>\S))",
@@ -45,10 +46,10 @@ STRENGTH = {
 FLAT = ("XOR", "OR", "AND", ".")
 # The literal's own escapes beside those of the search language (reference/spl.md 3.4).
 ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\", '"': '"', "|": "|"}
-EVAL_ESCAPE = re.compile(r"\\([tnr\\\"|])")
+EVAL_ESCAPE = late_pattern(r"\\([tnr\\\"|])")
 # Chosen, no source: what is not flat nests one level for each.
 MOST_LINKED_OPERANDS = 100
-EVAL_ARGUMENT_NAME = re.compile(r"\s*(?P<quoted>\"(?:[^\"\\]|\\.)*\"|'[^']*')|\s*(?P<bare>[^\s=\"']+)")
+EVAL_ARGUMENT_NAME = late_pattern(r"\s*(?P<quoted>\"(?:[^\"\\]|\\.)*\"|'[^']*')|\s*(?P<bare>[^\s=\"']+)")
 
 
 class EvalGrammar:

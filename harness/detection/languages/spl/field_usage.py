@@ -5,7 +5,6 @@ Reference: reference/spl.md 11.1
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -32,8 +31,9 @@ from harness.detection.languages.spl.syntax import (
 )
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
+from harness.late_pattern import late_pattern
 
-WORD_IN_QUERY = re.compile(r"[\w.{}*@:-]+")
+WORD_IN_QUERY = late_pattern(r"[\w.{}*@:-]+")
 
 PLAIN = frozenset({"str", "bool", "Span"})
 """Annotations of attributes that hold no parts."""

@@ -7,10 +7,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from harness.diagnostics import Finding, Severity, Source, SourceError, Span
+from harness.late_pattern import late_pattern
 
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 # Pipes and brackets count outside quotes only, and not behind a backslash (reference/spl.md 3.1).
-LAYOUT = re.compile(rf"\\[|\"\\]|{QUOTED}|[|\[\]\"]", re.S)
+LAYOUT = late_pattern(rf"\\[|\"\\]|{QUOTED}|[|\[\]\"]", re.S)
 # The product's own limit (reference/spl.md 3.1).
 DEEPEST_SUBSEARCH = 8
 COPIED = [(0, 0, -1)]
@@ -91,10 +92,10 @@ class ExpandedText:
             raise SourceError("too-long", f"a pipeline of {most} stages; {MOST_STAGES} are read", self.source.whole())
 
 
-SKIPPED_BLANKS = re.compile(r"[\s,]*")
+SKIPPED_BLANKS = late_pattern(r"[\s,]*")
 # The first of three levels of backslashes; any other escape stays as written (reference/spl.md 3.4).
-SEARCH_ESCAPE = re.compile(r'\\([\\"|])')
-QUOTED_STRING = re.compile(QUOTED, re.S)
+SEARCH_ESCAPE = late_pattern(r'\\([\\"|])')
+QUOTED_STRING = late_pattern(QUOTED, re.S)
 # Chosen, no source: each level takes a dozen of Python's 1,000 nested calls.
 DEEPEST_SEARCH_NESTING = 60
 
@@ -152,7 +153,7 @@ def unescape_search_text(text: str) -> str:
 # A noncharacter of Unicode: no text holds it.
 LITERAL_STAR = "\ufdd0"
 """Stands for a star that is no wildcard, which only lenient reading knows."""
-ESCAPED_STAR = re.compile(r"(?<!\\)((?:\\\\)+)\\\*")
+ESCAPED_STAR = late_pattern(r"(?<!\\)((?:\\\\)+)\\\*")
 
 
 def with_literal_stars(text: str) -> str:

@@ -10,13 +10,14 @@ from harness.detection.language import Settings
 from harness.detection.languages.spl.lexer import LITERAL_STAR, QUOTED, ExpandedText
 from harness.detection.languages.spl.macro_evaluation import evaluate_macro
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
 
 # Macros are not expanded inside double quotes (reference/spl.md 3.5), and an escaped quote opens none.
-MACRO_MARKS = re.compile(rf"\\[\"\\]|{QUOTED}|```.*?```|`[^`]*`|`", re.S)
-MACRO_CALL = re.compile(r"\s*(?P<name>[^\s()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.S)
-ARGUMENT = re.compile(r"\$([^$\s]+)\$")
-MACRO_ARGUMENT_PIECE = re.compile(rf"{QUOTED}|.", re.S)
-NAMED_MACRO_ARGUMENT = re.compile(r"\s*(?P<name>\w+)\s*=(?P<value>.*)", re.S)
+MACRO_MARKS = late_pattern(rf"\\[\"\\]|{QUOTED}|```.*?```|`[^`]*`|`", re.S)
+MACRO_CALL = late_pattern(r"\s*(?P<name>[^\s()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.S)
+ARGUMENT = late_pattern(r"\$([^$\s]+)\$")
+MACRO_ARGUMENT_PIECE = late_pattern(rf"{QUOTED}|.", re.S)
+NAMED_MACRO_ARGUMENT = late_pattern(r"\s*(?P<name>\w+)\s*=(?P<value>.*)", re.S)
 FALSE_TEXTS = ("0", "false", "f", "")
 # The product's own limit (reference/spl.md 3.1).
 DEEPEST_MACRO = 100

@@ -35,18 +35,19 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 from harness.diagnostics import SourceError
+from harness.late_pattern import late_pattern
 
-ARGUMENT_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s,"(\[\]]|\[\])+|\(', re.S)
-PATTERN_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|(?:[^\s"])+', re.S)
+ARGUMENT_PIECE = late_pattern(r'"(?:[^"\\]|\\.)*"|(?:[^\s,"(\[\]]|\[\])+|\(', re.S)
+PATTERN_PIECE = late_pattern(r'"(?:[^"\\]|\\.)*"|(?:[^\s"])+', re.S)
 # A whole argument in single quotes is a name; elsewhere they are letters (reference/spl.md 3.3).
-QUOTED_ARGUMENT = re.compile(r"'[^']*'(?=[\s,]|$)")
-ARGUMENT_OPTION = re.compile(r"([A-Za-z_][\w.:{}-]*|\"[^\"]*\"(?=\s*!?=))(\s*)(!=|=)(\s*)")
-EVALUATED_ARGUMENT = re.compile(r"eval\s*\(", re.I)
+QUOTED_ARGUMENT = late_pattern(r"'[^']*'(?=[\s,]|$)")
+ARGUMENT_OPTION = late_pattern(r"([A-Za-z_][\w.:{}-]*|\"[^\"]*\"(?=\s*!?=))(\s*)(!=|=)(\s*)")
+EVALUATED_ARGUMENT = late_pattern(r"eval\s*\(", re.I)
 # The value of such an option may be a comma or a bracket, which otherwise end a word.
 SEPARATORS = ("delim", "delims", "pairdelim", "kvdelim", "mvsep", "sep")
-BARE = re.compile(r"[^\s\"'\[\]]+(?=\s|$)")
+BARE = late_pattern(r"[^\s\"'\[\]]+(?=\s|$)")
 # `mvlist=a,b` lists fields, `mvlist=t` is a truth value.
-FIELD_LIST = re.compile(
+FIELD_LIST = late_pattern(
     r"(mvlist)\s*=\s*((?!(?:t|true|f|false|0|1)\b)\w[^\s,\"]*(?:\s*,\s*[^\s,=\"]+(?![\w=]))*)", re.I
 )
 
@@ -218,18 +219,18 @@ def lookup_item(grammar: ArgumentGrammar, start: int) -> Item | None:
     return ParenthesisedCondition(SearchGrammar(reader, grammar.brackets).condition(), reader.span(start))
 
 
-FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.\d+)?)\s*\(")
-UNQUOTED_AGGREGATE = re.compile(r"[a-z_]\w*(\.\d+)?")
-KEYWORD = re.compile(r"(by|groupby|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
-BY = re.compile(r"\s*\b(by|groupby)\b(?=[\s\"',]|$)", re.I)
-EVALUATED_FIELD = re.compile(r"\s*eval\s*\(", re.I)
-SERIES = re.compile(
+FUNCTION = late_pattern(r"([A-Za-z_]\w*(?:\.\d+)?)\s*\(")
+UNQUOTED_AGGREGATE = late_pattern(r"[a-z_]\w*(\.\d+)?")
+KEYWORD = late_pattern(r"(by|groupby|from|where|over|as)(?=[\s\"'(,]|$)", re.I)
+BY = late_pattern(r"\s*\b(by|groupby)\b(?=[\s\"',]|$)", re.I)
+EVALUATED_FIELD = late_pattern(r"\s*eval\s*\(", re.I)
+SERIES = late_pattern(
     r"([a-z_]\w*(?:\.\d+)?)\s*(?:\(([^()]*)\)\s*)?"
     r"(?:\b(in|notin)\s+(top|bottom)\s*(\d{1,6})|([<>]=?|!?=)\s*(-?\d+(?:\.\d+)?))(?=\s|$)",
     re.I,
 )
 RESETS = ("reset_before", "reset_after")
-IN_QUOTES = re.compile(r"\"\((?:\"(.+?)\"\)|(?!\")(.+?)\))\"(?=[\s,]|$)", re.S)
+IN_QUOTES = late_pattern(r"\"\((?:\"(.+?)\"\)|(?!\")(.+?)\))\"(?=[\s,]|$)", re.S)
 
 
 @lru_cache(1)
@@ -426,8 +427,8 @@ class StatsGrammar:
 
 
 # The first word, whatever follows it without a blank: `stats(count)`, `search"x"`.
-COMMAND_NAME = re.compile(r"\s*([^\s\"(\[=]+)(?=[\s\"(\[]|$)")
-SEARCH = re.compile(r"\s*search(?=[\s\"(\[]|$)", re.I)
+COMMAND_NAME = late_pattern(r"\s*([^\s\"(\[=]+)(?=[\s\"(\[]|$)")
+SEARCH = late_pattern(r"\s*search(?=[\s\"(\[]|$)", re.I)
 
 
 class PipelineGrammar:

@@ -5,17 +5,16 @@ Reference: reference/spl.md 7 (spath) and 5.2 (JSON)
 
 from __future__ import annotations
 
-import re
-
 from harness.detection.languages.spl.coercion import as_text, literal
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Kind
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.values.json import print_json_path
 from harness.diagnostics import Span
+from harness.late_pattern import late_pattern
 
 EMPTY = Typed(NULL, Kind.LIST)
-INDEX_STEP = re.compile(r"\{(\d*)\}")
+INDEX_STEP = late_pattern(r"\{(\d*)\}")
 
 
 def translate_spath(path: str) -> str:

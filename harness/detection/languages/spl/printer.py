@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from harness.detection.languages.spl.lexer import escape_search_text
 from harness.detection.languages.spl.syntax import (
     All,
@@ -36,10 +34,11 @@ from harness.detection.languages.spl.syntax import (
     WhereArguments,
     Word,
 )
+from harness.late_pattern import late_pattern
 
 # What eval's literals read as control characters (reference/spl.md 3.4) has to be written so.
 CONTROLS = {"\\": "\\\\", '"': '\\"', "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-CONTROL_OR_QUOTE = re.compile(r"[\\\"\t\n\r]")
+CONTROL_OR_QUOTE = late_pattern(r"[\\\"\t\n\r]")
 
 
 def pipeline_text(pipeline: Pipeline) -> str:
@@ -70,7 +69,7 @@ def arguments_text(arguments: Arguments) -> str:
 
 
 # What the grammar takes for the name of an option without quotes.
-PLAIN_OPTION = re.compile(r"[A-Za-z_][\w.:{}-]*")
+PLAIN_OPTION = late_pattern(r"[A-Za-z_][\w.:{}-]*")
 OPERATOR_SIGNS = ("=", "<", ">", "!")
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from harness.detection.language import ReferenceEntry
 from harness.detection.languages.spl import aggregates, commands, functions
 from harness.detection.languages.spl.registry import AGGREGATES, COMMANDS, FUNCTIONS
+from harness.late_pattern import late_pattern
 
 TABLES = (aggregates, commands, functions)
-PERCENTILE = re.compile(r"(?:exact|upper)?perc")
+PERCENTILE = late_pattern(r"(?:exact|upper)?perc")
 
 
 # Beside the registry, whose tables cannot know what is missing from them; an entry that both have counts once.

@@ -5,7 +5,6 @@ Reference: reference/spl.md 3.4, level 3
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from harness.detection.languages.spl.coercion import as_text, literal
@@ -14,8 +13,9 @@ from harness.detection.plan.operation import Typed
 from harness.detection.plan.values.pcre import PatternError
 from harness.detection.plan.values.regex import compile_check, list_capture_groups
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 
-NAMED_GROUP_START = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
+NAMED_GROUP_START = late_pattern(r"\(\?P?<([A-Za-z_]\w*)>")
 # Chosen, no source: what is longer was made by a machine, and takes minutes.
 LONGEST_PATTERN = 16384
 

@@ -27,6 +27,7 @@ from harness.detection.plan.expressions import (
 from harness.detection.plan.nodes import Derive, Filter, Limit, Node, Scan, Select, walk_nodes
 from harness.detection.plan.operation import TYPED_NULL, Operation, Typed
 from harness.diagnostics import Finding, HarnessError, Severity, SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
 
 # Events reach the first command newest first (reference/spl.md 1.15); those of one time in the order of the store.
 EQUAL_TIMES_SWITCH = "equal_times"
@@ -34,7 +35,7 @@ NEWEST_FIRST = (SortKey(Column("_time"), descending=True), SortKey(Column("@even
 # Two letters at least: `*` and `a*` would have every field of the store read.
 # Chosen, no source: who mistypes more names than that reads none of the hints.
 MOST_SUGGESTIONS = 10
-FIELD_PATTERN = re.compile(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
+FIELD_PATTERN = late_pattern(r"\w{2,}\*|\*\w{2,}|\w+\*\w+")
 
 
 @dataclass(slots=True, kw_only=True)

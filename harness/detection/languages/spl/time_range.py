@@ -19,6 +19,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.time_text import COMPOSITE_CODES
 
 SPAN_UNIT_SECONDS = {
@@ -48,10 +49,10 @@ QUARTER = 900.0
 """Seconds of which the offset of every zone is a multiple."""
 FURTHEST_EAST = 13 * 3600.0
 """Seconds that midnight is earlier there than in Greenwich."""
-SPAN = re.compile(r"(\d+)?\s*([a-z]+)(@[\w+-]+)?", re.I)
-RELATIVE_TIME_STEP = re.compile(r"([+-]|^(?=\d))(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
+SPAN = late_pattern(r"(\d+)?\s*([a-z]+)(@[\w+-]+)?", re.I)
+RELATIVE_TIME_STEP = late_pattern(r"([+-]|^(?=\d))(\d*)([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 ABSOLUTE = "%m/%d/%Y:%H:%M:%S"
-STRFTIME_CODES = re.compile(r"%(?:(?P<digits>\d)?(?P<fraction>[NQ])|[TXFDRrxcnt+%])")
+STRFTIME_CODES = late_pattern(r"%(?:(?P<digits>\d)?(?P<fraction>[NQ])|[TXFDRrxcnt+%])")
 EXPANDED = COMPOSITE_CODES | {"%n": "\n", "%t": "\t", "%%": "%%"}
 # %Q has milliseconds and %N nanoseconds by default (reference/spl.md 8.1).
 FRACTIONS = {"3": "%L", "6": "%f", "9": "%N", "N": "%N", "Q": "%L"}
@@ -215,9 +216,9 @@ BOUNDS = {
 }
 ALL_TIME = ("all", "alltime")
 SEARCH_TIME_UNITS = {"days": "d", "hours": "h", "minutes": "m", "months": "mon"}
-AGO = re.compile(r"(start|end|)(days|hours|minutes|months)ago|searchtimespan(days|hours|minutes|months)")
-REAL_TIME = re.compile(r"rt(now)?([+-].*)?", re.I)
-ISO = re.compile(r"(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
+AGO = late_pattern(r"(start|end|)(days|hours|minutes|months)ago|searchtimespan(days|hours|minutes|months)")
+REAL_TIME = late_pattern(r"rt(now)?([+-].*)?", re.I)
+ISO = late_pattern(r"(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
 DEFAULT_FORMAT = "%m/%d/%Y:%H:%M:%S"
 HELP = "write `-24h@h`, an epoch or mm/dd/yyyy:hh:mm:ss"
 

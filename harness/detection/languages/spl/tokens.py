@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from harness.detection.text_token import TokenTable
+from harness.late_pattern import late_pattern
 
 # A quote that is not closed takes the rest: trying again at each further one would take the square of the time.
-QUERY_TOKEN = re.compile(
+QUERY_TOKEN = late_pattern(
     r"""
     (?P<comment>```.*?(?:```|\Z))
     |(?P<macro>`[^`\n]+`)

@@ -18,6 +18,7 @@ from typing import Any
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.values.time_format import local_time
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.time_text import to_epoch
 
 UNIT_SECONDS = {
@@ -33,7 +34,7 @@ CALENDAR = {
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), "year"),
 }
 # A sign may be missing only in front of the first step; nine digits are enough for a lifetime in seconds.
-TIME_MOVE_STEP = re.compile(r"([+-]|^(?=\d))(\d{0,9})([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
+TIME_MOVE_STEP = late_pattern(r"([+-]|^(?=\d))(\d{0,9})([a-z]+)|@(w[0-7]|[a-z]+)", re.I)
 
 
 def compute_moved_time(seconds: float, moves: str, zone: str) -> float | None:

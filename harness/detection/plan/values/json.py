@@ -10,9 +10,10 @@ from typing import Any
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.values.numbers import print_shortest_number
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.json_values import print_json_value
 
-JSON_PATH_STEP = re.compile(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
+JSON_PATH_STEP = late_pattern(r"""\.?"((?:[^"\\]|\\.)*)"|\.([^.\[\]"]+)|\[(\d+)\]|\[(\*)\]|\['([^']*)'\]""")
 # Chosen, no source: each path can become a field, and a document that uses data for names has one for each value.
 MOST_PATHS = 2_000
 
@@ -110,7 +111,7 @@ JSON_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
 # levels stay far below Python's limit of about a thousand.
 LONGEST_DOCUMENT = 4_000_000
 DEEPEST_DOCUMENT = 200
-BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.S)
+BRACKET = late_pattern(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.S)
 Steps = list[str | int | None]
 Change = Callable[[Any], Any]
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
 from harness.detection.plan.values.json import catch_bad_json, decode_json, encode_compact_json
+from harness.late_pattern import late_pattern
 from harness.record import record
 
 # Four digits: `a[999999999]` must not make so many nulls.
-NAME_PART = re.compile(r"((?:[^.\[]|\[(?!\d{1,4}\]))+)|\[(\d{1,4})\]")
-JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+NAME_PART = late_pattern(r"((?:[^.\[]|\[(?!\d{1,4}\]))+)|\[(\d{1,4})\]")
+JSON_NUMBER = late_pattern(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
 def nest_json_names(text: str, numbers: bool) -> str | None:

@@ -11,12 +11,13 @@ from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
+from harness.late_pattern import late_pattern
 from harness.record import record
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 # ASCII: float() reads digits of every script, which SQL and both products do not.
-NUMBER_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-NUMBER_CONVERSION = re.compile(r"%([-+ #0]*)(\d{0,3})(?:\.(\d{0,3}))?(?:hh|h|ll|l|L|j|z|t)?([diouxXeEfFgGsc%])")
+NUMBER_TEXT = late_pattern(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMBER_CONVERSION = late_pattern(r"%([-+ #0]*)(\d{0,3})(?:\.(\d{0,3}))?(?:hh|h|ll|l|L|j|z|t)?([diouxXeEfFgGsc%])")
 # A double has up to 309 digits before the point and quantize needs room for the decimals asked for.
 EXACT = Context(prec=400)
 # Chosen, no source; a range is a list in one cell.
@@ -115,7 +116,7 @@ NUMBER_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
 }
 
 
-PRINTF_CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d{0,3})(?:\.(\*|\d{0,3}))?(?:hh|h|ll|l|L|j|t)?([a-zA-Z%])")
+PRINTF_CONVERSION = late_pattern(r"%([-+ #0']*)(\*|\d{0,3})(?:\.(\*|\d{0,3}))?(?:hh|h|ll|l|L|j|t)?([a-zA-Z%])")
 # z and p: text, and a pointer in hex; no source was found for these two, the others are C's own.
 ALIASES = {"i": "d", "u": "d", "z": "s", "p": "X", "F": "f"}
 # Three digits, as in the pattern above; chosen, no source: a width of a billion would take the memory.

@@ -19,6 +19,7 @@ from harness.detection.plan.values.pcre_class import (
     print_ranges,
     read_character_code,
 )
+from harness.late_pattern import late_pattern
 from harness.record import record
 
 __all__ = ["LAST_LINE_END", "GroupOpening", "PatternError", "PcreReader", "TwoSpellingPattern"]
@@ -83,22 +84,22 @@ class GroupState:
     """For a branch reset: the names of its branch of most groups."""
 
 
-NAMED_GROUP = re.compile(r"\(\?(?:P?<(?![=!])([^>]*)>|'([^']*)')")
-PCRE_GROUP_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-INLINE = re.compile(r"\(\?(\^?)([a-zA-Z]*)(?:-([a-zA-Z]*))?([:)])")
-QUANTIFIER = re.compile(r"\{(\d+)(?:,(\d*))?\}")
-REFERENCE = re.compile(r"\\(?:k(?:\{([^}]*)\}|<([^>]*)>|'([^']*)')|g(?:\{([^}]*)\}|([+-]?\d+)|<([^>]*)>|'([^']*)'))")
-GROUP_CALL = re.compile(r"\(\?(?:(R)|([+-]?\d+)|&(\w+)|P>(\w+)|P=(\w+)|\((?:<(\w+)>|'(\w+)'|([+-]?\w+))\))")
+NAMED_GROUP = late_pattern(r"\(\?(?:P?<(?![=!])([^>]*)>|'([^']*)')")
+PCRE_GROUP_NAME = late_pattern(r"[A-Za-z_]\w*", re.ASCII)
+INLINE = late_pattern(r"\(\?(\^?)([a-zA-Z]*)(?:-([a-zA-Z]*))?([:)])")
+QUANTIFIER = late_pattern(r"\{(\d+)(?:,(\d*))?\}")
+REFERENCE = late_pattern(r"\\(?:k(?:\{([^}]*)\}|<([^>]*)>|'([^']*)')|g(?:\{([^}]*)\}|([+-]?\d+)|<([^>]*)>|'([^']*)'))")
+GROUP_CALL = late_pattern(r"\(\?(?:(R)|([+-]?\d+)|&(\w+)|P>(\w+)|P=(\w+)|\((?:<(\w+)>|'(\w+)'|([+-]?\w+))\))")
 # What pcrepattern(3) lets stand at the very start and what changes nothing here.
-IDLE_SETTINGS = re.compile(
+IDLE_SETTINGS = late_pattern(
     r"UTF8?|NO_JIT|NO_START_OPT|NO_AUTO_POSSESS|NO_DOTSTAR_ANCHOR|LIMIT_(?:MATCH|DEPTH|HEAP)=\d+|LF"
 )
 LIBRARY_VERBS = {"PRUNE", "SKIP", "FAIL", "F"}
 # A `^` of a line that is followed by something that must be there: what comes next is one character and not optional.
-NEEDS_CHARACTER = re.compile(
+NEEDS_CHARACTER = late_pattern(
     r"(?:\((?:\?(?::|P?<\w+>))?)*(?:\\[dwshDWSH]|\\[^\w\s]|\[\^?\]?[^\]\\]*\]|[^\\.\[\](){}|*+?^$\s#])(?![*?{])"
 )
-OPTIONAL_GROUP = re.compile(r"\)[*?{]|\|")
+OPTIONAL_GROUP = late_pattern(r"\)[*?{]|\|")
 # `\b` of the library knows letters of all scripts, PCRE's those of ASCII.
 WORD_CHARACTER = f"[{print_ranges(CLASSES['w'])}]"
 EDGE = f"(?:(?<={WORD_CHARACTER})(?!{WORD_CHARACTER})|(?<!{WORD_CHARACTER})(?={WORD_CHARACTER}))"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from harness.late_pattern import late_pattern
+
 Ranges = tuple[tuple[int, int], ...]
 
 LAST_CODE_POINT = 0x10FFFF
@@ -38,11 +40,11 @@ POSIX_CLASSES: dict[str, Ranges] = {
     "word": ((48, 57), (65, 90), (95, 95), (97, 122)),
     "xdigit": ((48, 57), (65, 70), (97, 102)),
 }
-POSIX = re.compile(r"\[:(\^?)([a-z]+):\]")
-COLLATING = re.compile(r"\[([.=])[^\]]*?\1\]")
-PROPERTY = re.compile(r"\\[pP](\{\^?[\w&]+\}|\w)")
-GENERAL_CATEGORY = re.compile(r"\\[pP](\{\^?[A-Z][a-z]?\}|[A-Z])")
-CHARACTER_CODE = re.compile(r"x\{([0-9A-Fa-f]+)\}|x(?!\{)([0-9A-Fa-f]{0,2})|o\{([0-7]+)\}|(0[0-7]{0,2})")
+POSIX = late_pattern(r"\[:(\^?)([a-z]+):\]")
+COLLATING = late_pattern(r"\[([.=])[^\]]*?\1\]")
+PROPERTY = late_pattern(r"\\[pP](\{\^?[\w&]+\}|\w)")
+GENERAL_CATEGORY = late_pattern(r"\\[pP](\{\^?[A-Z][a-z]?\}|[A-Z])")
+CHARACTER_CODE = late_pattern(r"x\{([0-9A-Fa-f]+)\}|x(?!\{)([0-9A-Fa-f]{0,2})|o\{([0-7]+)\}|(0[0-7]{0,2})")
 
 
 class PatternError(ValueError):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.late_pattern import late_pattern
+
 # RE2's own bound of a repetition and of repetitions within one another (re2/parse.cc, kMaxRepeat).
 MOST_COPIES = 1000
 # RE2 gives up at 8 MiB, which is 131,072 instructions (re2/compile.cc); the sizes below are rough.
 MOST_INSTRUCTIONS = 100_000
 # Tried with DuckDB 2.0.0: `\p{L}{300}` compiles, `\p{L}{1000}` does not; the others are what UTF-8 takes of bytes.
 PROPERTY_SIZE, WIDE_CLASS_SIZE, ANY_SIZE = 350, 30, 10
-RE2_TOKEN = re.compile(
+RE2_TOKEN = late_pattern(
     r"(?P<property>\\[pP](?:\{[^}]*\}|.))|\\x\{[0-9a-fA-F]+\}|\\.|(?P<set>\[(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\])"
     r"|\{(?P<low>\d+)(?:,(?P<high>\d*))?\}|(?P<open>\((?:\?[^:)]*:)?)|(?P<close>\))|(?P<mark>[|*+?])|.",
     re.S,

@@ -19,6 +19,7 @@ from harness.detection.plan.values.json import (
     encode_compact_json,
 )
 from harness.detection.plan.values.nested_fields import nest_fields
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.json_values import print_json_value, walk_leaves
 
 Options = dict[str, Any]
@@ -168,7 +169,7 @@ def of_element(element: Any, name: str, depth: int) -> FieldPairs:
 
 
 CEF_HEADER = ("version", "device.vendor", "device.product", "device.version", "event_class_id", "name", "severity")
-EXTENSION = re.compile(r"(?:^|(?<=[ \t]))([\w.\-\[\]]+)=(.*?)(?=[ \t]+[\w.\-\[\]]+=|$)", re.S)
+EXTENSION = late_pattern(r"(?:^|(?<=[ \t]))([\w.\-\[\]]+)=(.*?)(?=[ \t]+[\w.\-\[\]]+=|$)", re.S)
 
 
 def of_cef(text: str, options: Options) -> FieldPairs | None:
@@ -255,11 +256,11 @@ READERS: dict[str, Callable[[str, Options], FieldPairs | None]] = {
 RECORD_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {ops.record_fields: compute_record_fields}
 
 
-LAST = re.compile(r"(?P<path>.*?)/(?:@(?P<attribute>[\w:.-]+|\*)|(?P<text>text\(\)))", re.S)
+LAST = late_pattern(r"(?P<path>.*?)/(?:@(?P<attribute>[\w:.-]+|\*)|(?P<text>text\(\)))", re.S)
 XPATH_STEP = r"(?:[\w:.*-]+|\.\.?)(?:\[[^\[\]]*\])*"
-XPATH_PATH = re.compile(rf"/{{0,2}}{XPATH_STEP}(?://?{XPATH_STEP})*(?://?(?:@(?:[\w:.-]+|\*)|text\(\)))?")
+XPATH_PATH = late_pattern(rf"/{{0,2}}{XPATH_STEP}(?://?{XPATH_STEP})*(?://?(?:@(?:[\w:.-]+|\*)|text\(\)))?")
 XPATH_VALUE = r"\s*!?=\s*(?:'[^']*'|\"[^\"]*\")"
-CONDITION = re.compile(rf"\[(?:@[\w:.-]+(?:{XPATH_VALUE})?|[\w:.-]+{XPATH_VALUE}|\d+|last\(\))\]")
+CONDITION = late_pattern(rf"\[(?:@[\w:.-]+(?:{XPATH_VALUE})?|[\w:.-]+{XPATH_VALUE}|\d+|last\(\))\]")
 
 
 def is_supported_xpath(path: str) -> bool:

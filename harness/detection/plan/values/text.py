@@ -19,6 +19,7 @@ from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
+from harness.late_pattern import late_pattern
 
 # utf-16 without a byte order is little-endian, as Windows and PowerShell's -EncodedCommand write it.
 CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "utf-16le": "utf-16-le", "utf-16": "utf-16-le", "utf-16be": "utf-16-be"}
@@ -84,13 +85,13 @@ ENCODING_COMPUTATIONS: dict[Operation, Callable[..., Any]] = {
 }
 
 
-WORD = re.compile(r"\S+")
-UNCLEAN = re.compile(r"[^A-Za-z0-9]")
-LEADING = re.compile(r"^[\d_]+")
+WORD = late_pattern(r"\S+")
+UNCLEAN = late_pattern(r"[^A-Za-z0-9]")
+LEADING = late_pattern(r"^[\d_]+")
 # Both chosen, no source: rows become a list in one cell, and each column can become a field.
 MOST_TEXT_TABLE_ROWS = 10_000
 MOST_COLUMNS = 200
-NUMBERLIKE = re.compile(r"[-+]?[\d.,:%]+[A-Za-z]?")
+NUMBERLIKE = late_pattern(r"[-+]?[\d.,:%]+[A-Za-z]?")
 
 
 def parse_text_table(text: str, header: float, terms: str) -> list[str] | None:

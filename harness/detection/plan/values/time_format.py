@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.detection.plan import operations as ops
 from harness.detection.plan.operation import Operation
+from harness.late_pattern import late_pattern
 from harness.telemetry.events.time_text import (
     ALIKE,
     DAY_NAMES,
@@ -31,7 +32,7 @@ from harness.telemetry.events.time_text import (
 )
 
 # Longer codes first: %::z is one code and not a colon before %z.
-TIME_CODE = re.compile(r"%(-?)(:{1,3}z|Ez|[A-Za-z%])|([^%]+|%)", re.DOTALL)
+TIME_CODE = late_pattern(r"%(-?)(:{1,3}z|Ez|[A-Za-z%])|([^%]+|%)", re.DOTALL)
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 """The epochs of the years 1 and 9999, UTC; times outside have no text."""
 

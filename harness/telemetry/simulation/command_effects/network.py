@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
 import numpy as np
 
+from harness.late_pattern import late_pattern
 from harness.telemetry.simulation.activity import Activity, FileCreation
 from harness.telemetry.simulation.command_effects.files import name_file
 from harness.telemetry.simulation.command_effects.program_call import ProgramCall
@@ -16,11 +16,13 @@ from harness.telemetry.simulation.identity import hash_to_number
 from harness.telemetry.simulation.network_calls import connect_to_server, look_up_name
 from harness.telemetry.simulation.process_lifecycle import to_milliseconds
 
-SERVER_URL = re.compile(r"(?i)\b(?P<scheme>https?|ftp)://(?P<host>\[[0-9a-f:]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?")
+SERVER_URL = late_pattern(r"(?i)\b(?P<scheme>https?|ftp)://(?P<host>\[[0-9a-f:]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?")
 # Methods of .NET's classes that fetch what an address holds.
-METHOD = re.compile(r"(?i)\.(?:download(?:string|file|data)|openread|getstringasync)\w*\(\s*[\"']?(?P<url>[^\"')\s]+)")
+METHOD = late_pattern(
+    r"(?i)\.(?:download(?:string|file|data)|openread|getstringasync)\w*\(\s*[\"']?(?P<url>[^\"')\s]+)"
+)
 PORTS = {"http": 80, "https": 443, "ftp": 21}
-NAME = re.compile(r"[\w-]+(\.[\w-]+)+")
+NAME = late_pattern(r"[\w-]+(\.[\w-]+)+")
 OUTPUT_OPTIONS = ("o", "output", "outfile", "destination", "d")
 
 

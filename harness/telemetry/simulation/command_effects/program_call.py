@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from harness.late_pattern import late_pattern
+from harness.record import record
 from harness.telemetry.lab.command_words import CommandWord, split_commands
 from harness.telemetry.lab.network_programs import words
 from harness.telemetry.simulation.host import Host
@@ -33,13 +35,13 @@ PROGRAMS_OF_WINDOWS = words(
     " syncappvpublishingserver systeminfo takeown tasklist taskkill telnet tracert tree vaultcmd vssadmin w32tm"
     " wbadmin wevtutil where whoami winrm winrs wmic wscript wsl wusa xcopy"
 )
-CMDLET = re.compile(r"[a-z]+-[a-z]\w*", re.I)
-PROGRAM = re.compile(r"(?:[A-Za-z]:)?[\w .()\\/~+-]*[\w)]", re.ASCII)
-PROMPT_PART = re.compile(r'(?:"[^"\n]*"|\^.|[^&|\n"^])+|"')
+CMDLET = late_pattern(r"[a-z]+-[a-z]\w*", re.I)
+PROGRAM = late_pattern(r"(?:[A-Za-z]:)?[\w .()\\/~+-]*[\w)]", re.ASCII)
+PROMPT_PART = late_pattern(r'(?:"[^"\n]*"|\^.|[^&|\n"^])+|"')
 """A command of a batch: quotes and carets keep what they hold."""
-HANDLE = re.compile(r"(?<=\s)[0-9](?=>)")
+HANDLE = late_pattern(r"(?<=\s)[0-9](?=>)")
 """The number of a handle before a redirection, which is no word."""
-OUTPUT = re.compile(r"(?<![0-9&>])>{1,2}[ \t]*(\"[^\"\n]+\"|[^\s|&;<>\"]+)")
+OUTPUT = late_pattern(r"(?<![0-9&>])>{1,2}[ \t]*(\"[^\"\n]+\"|[^\s|&;<>\"]+)")
 # Aliases that an atomic calls in place of the cmdlet.
 CMDLET_ALIASES: Mapping[str, str] = {
     "iwr": "invoke-webrequest", "wget": "invoke-webrequest", "irm": "invoke-restmethod", "iex": "invoke-expression",
@@ -62,7 +64,7 @@ SYSTEM_FOLDERS: Mapping[str, str] = {
 """Programs of Windows that are not in System32 itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ProgramCall:
     """One call: what is called in lower case (without folder and .exe), where it lies, its words, what `>` writes.
 

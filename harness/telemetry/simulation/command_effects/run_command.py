@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.diagnostics import HarnessError
+from harness.late_pattern import late_pattern
 from harness.scenario.atomic import Shell
 from harness.scenario.atomic_command import Command
 from harness.telemetry.lab.command_readings import decode_base64
@@ -34,10 +35,10 @@ UNTIL_SCRIPT_RUNS = 1_400
 DEEPEST_SHELL = 4
 MOST_CALLS = 500
 # What a shell is given to run: `cmd /c ...`, `powershell -Command ...`, `powershell ...`.
-PROMPT_TEXT = re.compile(r"(?i)[/-][ck]\s+(?P<text>.+)$", re.S)
-SCRIPT_TEXT = re.compile(r"(?i)^\S+\s+(?:.*?\s)?-c(?:ommand)?\s+(?P<text>.+)$", re.S)
-ENCODED_TEXT = re.compile(r"(?i)\s-e[ncodedma]*\s+[\"']?(?P<text>[A-Za-z0-9+/=]{8,})")
-BARE_SCRIPT = re.compile(
+PROMPT_TEXT = late_pattern(r"(?i)[/-][ck]\s+(?P<text>.+)$", re.S)
+SCRIPT_TEXT = late_pattern(r"(?i)^\S+\s+(?:.*?\s)?-c(?:ommand)?\s+(?P<text>.+)$", re.S)
+ENCODED_TEXT = late_pattern(r"(?i)\s-e[ncodedma]*\s+[\"']?(?P<text>[A-Za-z0-9+/=]{8,})")
+BARE_SCRIPT = late_pattern(
     r"(?i)^\S+(?:\s+-(?:nop|noprofile|noni\w*|nologo|sta|w\w*\s+\w+|ex\w*\s+\w+|ep\s+\w+))*\s+(?P<text>[^-\s].*)$", re.S
 )
 

@@ -12,19 +12,20 @@ from dataclasses import dataclass, field
 from functools import cache
 from ntpath import splitext
 
+from harness.late_pattern import late_pattern
 from harness.scenario.pack import BUNDLED
 from harness.telemetry.simulation.identity import OF_WINDOWS, OTHER_IMAGES, read_more_images
 from harness.telemetry.simulation.process_tree import HOSTED_SERVICES, TREE
 from harness.telemetry.simulation.text_template import TEMPLATE_WORD
 
-LINE_TOKEN = re.compile(r'\s+|"[^"]*"|[^\s"]+')
-GUID_ARGUMENT = re.compile(r"\{?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\}?")
-ADDRESS_ARGUMENT = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
-PATH_ARGUMENT = re.compile(r"(?:\\\\\?\\|\\\?\?\\)?[A-Za-z]:\\.*|\\\\[^\\]+\\.*|%\w+%\\.*|\\Device\\.*")
-OF_SEVERAL = re.compile(r"\s[-/]\w|\.exe\s|\s[A-Za-z]:\\")
+LINE_TOKEN = late_pattern(r'\s+|"[^"]*"|[^\s"]+')
+GUID_ARGUMENT = late_pattern(r"\{?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\}?")
+ADDRESS_ARGUMENT = late_pattern(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
+PATH_ARGUMENT = late_pattern(r"(?:\\\\\?\\|\\\?\?\\)?[A-Za-z]:\\.*|\\\\[^\\]+\\.*|%\w+%\\.*|\\Device\\.*")
+OF_SEVERAL = late_pattern(r"\s[-/]\w|\.exe\s|\s[A-Za-z]:\\")
 """A text that is a command by itself, not a path with blanks."""
-URL_ARGUMENT = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
-RUN_OF_CHARACTERS = re.compile(r"[A-Za-z]+|[0-9]+|[^A-Za-z0-9]+")
+URL_ARGUMENT = late_pattern(r"[a-z][a-z0-9+.-]*://\S+")
+RUN_OF_CHARACTERS = late_pattern(r"[A-Za-z]+|[0-9]+|[^A-Za-z0-9]+")
 LONGEST_TEMPLATE = 400
 """Characters; what is longer is cut, as command lines with programs in them are."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
 from harness.diagnostics import HarnessError, SourceError
+from harness.record import record
 from harness.scenario.world import Runs, Software, World, WorldAttack
 from harness.scenario.world_program import During
 from harness.telemetry.simulation.activity import Activity, NetworkConnection
@@ -39,7 +40,7 @@ LID_CLOSED_AT_LUNCH = 0.4
 LID_OPEN_IN_THE_EVENING = 0.15
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Boot:
     """One run of a host: `fresh` if it was booted within the world's time, not before it began."""
 
@@ -177,7 +178,7 @@ STARTS_AFTER_BOOT = (20.0, 120.0)
 USUAL_PERIOD = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Doing:
     """A behaviour with its parameters as software or attack of a world."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from faker import Faker
 
 from harness.diagnostics import HarnessError, SourceError
+from harness.record import record
 from harness.scenario.world import WEEKDAYS, HostRole, Hours, Site, World, minutes
 from harness.telemetry.events.event import Cause
 from harness.telemetry.events.text_columns import Times
@@ -26,7 +27,7 @@ SHORTEST = np.timedelta64(600, "s")
 """Shorter stretches are left out: nothing of what starts in them would come to an end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(kw_only=True, eq=False)
 class WorldClock:
     """Stretches of real time laid end to end.
 
@@ -79,7 +80,7 @@ MINUTE = np.timedelta64(60_000_000, "us")
 ONE_DAY = np.timedelta64(86_400_000_000, "us")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Day:
     """A person's working day in UTC: when they come and go, and when they are away for lunch, if they are."""
 
@@ -159,7 +160,7 @@ SERVER_BUILD = "10.0.20348"
 CLIENT_BUILDS = ("10.0.19045", "10.0.22631", "10.0.26100")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WorldHost:
     """A host of the world, as it is before anything happens on it."""
 
@@ -177,7 +178,7 @@ class WorldHost:
     programs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WorldPopulation:
     """Every host of a world over its time; `causes` has for each host each software and attack of the world."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
+from harness.record import record
 from harness.scenario.world_program import During, Program
 from harness.telemetry.events.text_columns import Times
 from harness.telemetry.simulation.activity import (
@@ -40,7 +41,7 @@ MOST_IMAGES = 24
 """Images that one program has in one run of a host: each is a batch of its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class HostRun:
     """One run of a host as programs see it: clocks, whether it was booted now, when it ends, and its chance."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.record import record
 from harness.scenario.world_program import Program, Rates
 from harness.telemetry.events.text_columns import Times
 from harness.telemetry.simulation.activity import (
@@ -57,7 +58,7 @@ def leave_traces(
             yield from TRACES[effect](host, runs.process, at, rates, draw_by_rate(shares, len(at), scope.random), scope)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProgramTraces:
     """What a program leaves, laid end to end: the rate of each template, its effect, and where an effect begins."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from harness.diagnostics import HarnessError, did_you_mean
 from harness.garbage import collect_nothing
+from harness.record import record
 from harness.scenario.pack import behaviour_folders
 from harness.scenario.world import World
 from harness.telemetry.events.event import Events, TelemetryOrigin
@@ -45,7 +46,7 @@ WORLD_ROWS_AT_ONCE = 300_000
 ProgressCallback = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SimulationOrder:
     """A simulation as handed to other processes: population, conditions of all hosts and of each, sensors, folder."""
 

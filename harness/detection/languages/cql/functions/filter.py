@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -28,9 +27,10 @@ from harness.detection.plan.nodes import Unnest
 from harness.detection.plan.operations import any_of
 from harness.detection.plan.values.network import parse_ip_network
 from harness.diagnostics import SourceError
+from harness.late_pattern import late_pattern
 
 # Without `^` or `$` the flag `m` changes nothing, and no switch need be named.
-REGEX_ANCHORS = re.compile(r"(?<![\[\\])[$^]")
+REGEX_ANCHORS = late_pattern(r"(?<![\[\\])[$^]")
 
 
 @FUNCTIONS.filter("cidr")

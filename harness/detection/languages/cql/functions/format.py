@@ -16,10 +16,11 @@ from harness.detection.languages.cql.time_range import parse_milliseconds
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Column, Expression, Kind, Literal
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 from harness.record import record
 
 # Java's Formatter, as far as the manual takes it over (reference/cql.md 9).
-FORMAT_CONVERSION = re.compile(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?([tT]?[A-Za-z%])")
+FORMAT_CONVERSION = late_pattern(r"%(?:(\d+)\$|(<))?([-+ #0,]*)(\d+)?(?:\.(\d+))?([tT]?[A-Za-z%])")
 # Java's letters after `t` that formatTime writes otherwise or only with `%` before them.
 TIME_CONVERSIONS = {"L": "%L", "N": "%N", "F": "%F", "T": "%T", "D": "%D", "R": "%R", "s": "%s", "Q": "%Q"}
 

@@ -19,6 +19,7 @@ from harness.detection.languages.cql.time_range import TIMESTAMP
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Expression, Lambda, LambdaParameter, Literal
 from harness.diagnostics import Severity, SourceError
+from harness.late_pattern import late_pattern
 
 PADDINGS = ("unknown", "yes", "no")
 DUPLICATES = ("keepFirst", "keepLast")
@@ -338,7 +339,7 @@ URL_PATTERN = (
     r"([^?#]*)(?:\?([^#]*))?(?:#(.*))?$"
 )
 URL_PARTS = ("scheme", "username", "password", "host", "port", "path", "query", "fragment")
-BASE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?//")
+BASE = late_pattern(r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?//")
 
 
 def split_url(row: RowScope, text: Expression, prefix: str, host: str) -> None:

@@ -14,6 +14,7 @@ from harness.detection.languages.cql.row import RowScope
 from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import NULL, Expression, Literal
 from harness.detection.plan.values.time_format import FORMAT_SEPARATOR
+from harness.late_pattern import late_pattern
 
 ISO = "yyyy-MM-dd'T'HH:mm:ss[.SSSSSSSSS]XXXXX"
 EPOCHS = {
@@ -26,7 +27,7 @@ EPOCHS = {
     "nanos": 1e-6,
 }
 # java.time.DateTimeFormatter: quoted text, runs of one letter, optional parts in brackets (reference/cql.md 11).
-JAVA_TIME_TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|\[|\]|.", re.S)
+JAVA_TIME_TOKEN = late_pattern(r"'((?:[^']|'')*)'|([A-Za-z])\2*|\[|\]|.", re.S)
 JAVA_TIME_CODES = {
     "yyyy": "%Y", "uuuu": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d",
     "DDD": "%j", "HH": "%H", "H": "%H", "hh": "%I", "h": "%I", "mm": "%M", "m": "%M", "ss": "%S", "s": "%S",
@@ -35,7 +36,7 @@ JAVA_TIME_CODES = {
 JAVA_ZONE_LETTERS = frozenset("XxZzVO")
 # Zones by name are read by the format itself; these stand for themselves at the end of a text.
 OWN_ZONE = r"(Z|UTC|[+-]\d{2}:?\d{2})\s*\z"
-NAMED_TIME_CODES = re.compile("%[aAbBp]")
+NAMED_TIME_CODES = late_pattern("%[aAbBp]")
 # Java's months and days are capitalised; strptime takes any case.
 PROPER = r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun|[AP]M|[ap]m)"
 # A year-less time more than eight days ahead is of last year (reference/cql.md 11).

@@ -25,9 +25,10 @@ from harness.detection.plan.expressions import (
 )
 from harness.detection.plan.nodes import Aggregate, Derive, Frame, Named, Sort, Window
 from harness.diagnostics import SourceError
+from harness.late_pattern import late_pattern
 
 # `memlimit` is the product's own business; only what it would not read is refused.
-SIZE = re.compile(r"\d+ ?(?:[KMG]i?)?B?", re.I)
+SIZE = late_pattern(r"\d+ ?(?:[KMG]i?)?B?", re.I)
 
 
 def partition_of(flow: Scope) -> tuple[Expression, ...]:

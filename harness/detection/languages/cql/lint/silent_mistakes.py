@@ -25,6 +25,7 @@ from harness.detection.languages.cql.syntax import (
     walk_syntax,
 )
 from harness.diagnostics import Edit, Finding, Severity, Span, did_you_mean
+from harness.late_pattern import late_pattern
 
 
 def insertion(span: Span, at: int, text: str) -> Edit:
@@ -112,7 +113,7 @@ JAVA_PATTERN_LETTERS = {
     "T": "HH:mm:ss",
 }
 # `%H:00:00` prints a full hour, which `HH:mm:ss` reads back.
-FULL_HOUR = re.compile(r"%H:00(:00)?")
+FULL_HOUR = late_pattern(r"%H:00(:00)?")
 
 
 def parse_pattern_of_format(format: str) -> str | None:
@@ -177,13 +178,13 @@ def inline_flag(part: Syntax) -> list[Edit]:
 
 
 # An inline flag holds for the first branch of a top-level alternation only (reference/cql.md 10).
-ALTERNATION = re.compile(r"\(\?[a-z]+\)(?!\()(?:[^|()\[\]\\]|\\.)*\|")
+ALTERNATION = late_pattern(r"\(\?[a-z]+\)(?!\()(?:[^|()\[\]\\]|\\.)*\|")
 # Bounded, since a class that never closes would be tried at each of its brackets.
-REGEX_TOKEN = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.){0,5000}\]", re.S)
+REGEX_TOKEN = late_pattern(r"\\.|\[\^?\]?(?:[^\]\\]|\\.){0,5000}\]", re.S)
 # A real LogScale refused `/-c "{/i` (reference/cql.md, practitioners).
-REGEX_TOKEN_OR_BRACE = re.compile(REGEX_TOKEN.pattern + r"|\{\d+(?:,\d*)?\}|(?P<brace>\{)", re.S)
+REGEX_TOKEN_OR_BRACE = late_pattern(REGEX_TOKEN.pattern + r"|\{\d+(?:,\d*)?\}|(?P<brace>\{)", re.S)
 # An official query has `(?<json>{.*})`: where nothing stands that could be repeated, a brace is one.
-NOTHING_TO_REPEAT = re.compile(r"(?:^|(?<!\\)[(|^]|\(\?(?:[a-z-]*:|P?<[^>]*>|[=!]))\Z")
+NOTHING_TO_REPEAT = late_pattern(r"(?:^|(?<!\\)[(|^]|\(\?(?:[a-z-]*:|P?<[^>]*>|[=!]))\Z")
 # What JitRex has not (reference/cql.md 10).
 FOREIGN = (
     (re.compile(r"\(\?<[=!]"), "look-behind"),
@@ -191,14 +192,14 @@ FOREIGN = (
     (re.compile(r"\(\?P<"), "groups written `(?P<name>`"),
     (re.compile(r"[*+?}]\+"), "possessive quantifiers"),
 )
-POSIX = re.compile(r"(?<!\\)\[:\^?[a-z]+:")
+POSIX = late_pattern(r"(?<!\\)\[:\^?[a-z]+:")
 # Three published expressions have them (reference/cql.md 10), so this one is a warning.
 SEEN_TO_WORK = "possessive quantifiers"
 FOREIGN_ESCAPES = {"h": "`\\h`", "v": "`\\v`", "R": "`\\R`", "X": "`\\X`", "G": "`\\G`", "k": "named references"}
-NAMED_GROUP = re.compile(r"\(\?P?<(?![=!])")
-ARITHMETIC_SIGNS = re.compile(r"[+\-*/%]+")
-DURATION_PATTERN = re.compile(r"\d+(?:ms|s|m|min|h|d|w|mon|y)")
-DATE = re.compile(r"\d{4}-\d\d-\d\d")
+NAMED_GROUP = late_pattern(r"\(\?P?<(?![=!])")
+ARITHMETIC_SIGNS = late_pattern(r"[+\-*/%]+")
+DURATION_PATTERN = late_pattern(r"\d+(?:ms|s|m|min|h|d|w|mon|y)")
+DATE = late_pattern(r"\d{4}-\d\d-\d\d")
 RESERVED = frozenset({"like", "match", "case"})
 # Chosen, no source: no published expression is as long.
 DEEP = 5_000

@@ -5,7 +5,6 @@ Reference: reference/spl.md 9
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from harness.detection.languages.spl.cim.dataset import CimDataset
@@ -26,8 +25,9 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind, Literal
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
 
-WORD = re.compile(r"\w+")
+WORD = late_pattern(r"\w+")
 CHILD_NAMES = frozenset(c.name for c in CHILDREN)
 
 

@@ -15,10 +15,11 @@ from harness.detection.plan.nodes import Frame, Window
 from harness.detection.plan.operation import Typed
 from harness.detection.plan.operations import any_of
 from harness.diagnostics import SourceError, did_you_mean
+from harness.late_pattern import late_pattern
 
 # The cap of windows in streamstats (reference/spl.md 1.9).
 MOST_AVERAGED = 10_000
-AVERAGE = re.compile(r"(sma|wma|ema)(\d{1,5})\((.+)\)", re.I | re.S)
+AVERAGE = late_pattern(r"(sma|wma|ema)(\d{1,5})\((.+)\)", re.I | re.S)
 
 
 def add_running_measure(scope: Scope, stage: Stage, name: str, measure: Expression, kind: Kind) -> None:

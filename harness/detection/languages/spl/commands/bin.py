@@ -27,6 +27,7 @@ from harness.detection.plan.expressions import Column, Expression, Kind, Literal
 from harness.detection.plan.nodes import Aggregate, Derive, Filter, Frame, Named, Node, Select, Unnest, Window
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 
 MOST_FILLED = 50_000.0
 """Empty steps that one gap is filled with; a longer gap stays."""
@@ -121,7 +122,7 @@ def floor_to_step(value: Typed, size: float) -> Typed:
 
 
 # `2log5` (reference/spl.md 6.3).
-LOG_SPAN = re.compile(r"([\d.]*)log([\d.]*)", re.I)
+LOG_SPAN = late_pattern(r"([\d.]*)log([\d.]*)", re.I)
 # The default of bin for times (reference/spl.md 6.3).
 BINS = 100
 

@@ -42,6 +42,7 @@ from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Node, Unnest
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 from harness.record import record
 
 CHART_OPTIONS = (
@@ -218,8 +219,8 @@ def add_series_column(scope: Scope, arguments: StatisticsArguments, key: Word, s
 
 
 # `limit=10`, `limit=top5`, `limit=bottom3`.
-LIMIT = re.compile(r"(top|bottom)?\s*(\d{1,6})", re.I)
-AGGREGATE = re.compile(r"([a-z_]\w*(?:\.\d+)?)\s*(?:\((.*)\))?", re.I | re.S)
+LIMIT = late_pattern(r"(top|bottom)?\s*(\d{1,6})", re.I)
+AGGREGATE = late_pattern(r"([a-z_]\w*(?:\.\d+)?)\s*(?:\((.*)\))?", re.I | re.S)
 HOLDS: dict[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b,
     ">": lambda a, b: a > b,

@@ -22,10 +22,11 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import SourceError, did_you_mean
+from harness.late_pattern import late_pattern
 
 # The default of `timeformat` (reference/spl.md 7).
 CTIME = "%m/%d/%Y %H:%M:%S"
-CONVERT_ARGUMENT = re.compile(r"(\w+)\((.*)\)", re.S)
+CONVERT_ARGUMENT = late_pattern(r"(\w+)\((.*)\)", re.S)
 
 
 @COMMANDS.define("convert", order="keeps", fields="keeps", raw="never")

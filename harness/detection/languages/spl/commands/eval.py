@@ -26,10 +26,11 @@ from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Aggregate, Values
 from harness.detection.plan.operation import Typed, apply
 from harness.diagnostics import SourceError, Span
+from harness.late_pattern import late_pattern
 
 # `eval {field}=x` names the target by a value (reference/spl.md 3.3).
-PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-DERIVED_NAME = re.compile(r"[A-Za-z_][\w.]*")
+PLACEHOLDER = late_pattern(r"\{([^{}]+)\}")
+DERIVED_NAME = late_pattern(r"[A-Za-z_][\w.]*")
 # Chosen, no source: each name is a column of the statement.
 MOST_NAMES = 300
 

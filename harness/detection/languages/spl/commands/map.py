@@ -23,12 +23,13 @@ from harness.detection.plan.expressions import Kind, merge_kinds
 from harness.detection.plan.nodes import Join, JoinKind, Limit, Node, Select, Union
 from harness.detection.plan.operation import Typed
 from harness.diagnostics import Source, SourceError, Span, did_you_mean
+from harness.late_pattern import late_pattern
 
-MAP_TOKEN = re.compile(r"\$([\w.{}:-]+)\$")
+MAP_TOKEN = late_pattern(r"\$([\w.{}:-]+)\$")
 # Values inside quotes are escaped there (reference/spl.md 7), so quoted stretches are told from bare words.
-MAP_SEARCH_PIECE = re.compile(rf"{QUOTED}|[^\s\"=<>(),|\[\]]+", re.S)
+MAP_SEARCH_PIECE = late_pattern(rf"{QUOTED}|[^\s\"=<>(),|\[\]]+", re.S)
 # What may stand bare in a search; anything else would end its word.
-MAP_PLAIN_VALUE = re.compile(r"[\w.@:/*%+-]*")
+MAP_PLAIN_VALUE = late_pattern(r"[\w.@:/*%+-]*")
 # Splunk's number of the run, from 0.
 SERIAL = "_serial_id"
 # Chosen, no source: each row plans a search of its own.

@@ -19,6 +19,7 @@ from harness.detection.plan import operations as ops
 from harness.detection.plan.expressions import Kind
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import SourceError
+from harness.late_pattern import late_pattern
 
 # `&amp;` last: `&amp;lt;` is the text `&lt;`.
 ESCAPED_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
@@ -61,7 +62,7 @@ def unescape_entities(value: Typed) -> Typed:
     return value
 
 
-RANGE = re.compile(r"(-?[\d.]+)-(-?[\d.]+)")
+RANGE = late_pattern(r"(-?[\d.]+)-(-?[\d.]+)")
 
 
 @COMMANDS.define("replace", order="keeps", fields="keeps", raw="never")

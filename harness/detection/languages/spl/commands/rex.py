@@ -16,10 +16,11 @@ from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.values.pcre import TwoSpellingPattern
 from harness.detection.plan.values.regex import read_pattern
 from harness.diagnostics import SourceError
+from harness.late_pattern import late_pattern
 
 # Any character may part the pieces of a sed script, as in `s|/|-|`.
-SED = re.compile(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gimsu\d]*)\s*", re.S)
-TRANSLATE = re.compile(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
+SED = late_pattern(r"s(.)(?P<regex>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1(?P<flags>[gimsu\d]*)\s*", re.S)
+TRANSLATE = late_pattern(r"y(.)(?P<old>(?:\\.|(?!\1).)*)\1(?P<new>(?:\\.|(?!\1).)*)\1\s*", re.S)
 # Chosen, no source: the pattern stands so often in the one that is made of it.
 MOST_OCCURRENCES = 20
 # Words of the language itself, which no document's member is called in a search.

@@ -5,8 +5,6 @@ Reference: reference/spl.md 7 (sort)
 
 from __future__ import annotations
 
-import re
-
 from harness.detection.languages.spl.aggregation import build_key_conditions
 from harness.detection.languages.spl.arguments import BoundOptions, bind_options, split_clauses, split_leading_count
 from harness.detection.languages.spl.coercion import as_number, as_text, literal
@@ -19,8 +17,9 @@ from harness.detection.plan.expressions import Column, Expression, Kind, SortKey
 from harness.detection.plan.nodes import Filter, Frame, Limit, Reverse, Sort, Window
 from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.operations import all_of
+from harness.late_pattern import late_pattern
 
-TYPED = re.compile(r"(auto|str|ip|num)\((.*)\)")
+TYPED = late_pattern(r"(auto|str|ip|num)\((.*)\)")
 IPV4_SORT_PARTS = r"^([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})[.]([0-9]{1,3})$"
 
 

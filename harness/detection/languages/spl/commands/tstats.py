@@ -34,6 +34,7 @@ from harness.detection.plan.expressions import Kind
 from harness.detection.plan.nodes import Union
 from harness.detection.plan.operation import TYPED_NULL, Typed
 from harness.diagnostics import SourceError, did_you_mean
+from harness.late_pattern import late_pattern
 
 TSTATS_OPTIONS = (
     "prestats", "append", "summariesonly", "allow_old_summaries", "include_reduced_buckets", "local", "chunk_size",
@@ -217,7 +218,7 @@ INDEXED = frozenset(
         "date_second date_wday date_year date_zone timestartpos timeendpos"
     )
 )
-PREFIX = re.compile(r"PREFIX\((.+)\)", re.S)
+PREFIX = late_pattern(r"PREFIX\((.+)\)", re.S)
 
 
 def named_fields(arguments: StatisticsArguments) -> Iterator[Word]:

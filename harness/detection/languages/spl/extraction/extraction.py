@@ -9,7 +9,6 @@ Reference: props.conf.spec; captures fieldalias-*, eval-*
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence as Several
 from functools import lru_cache, partial
 
@@ -45,10 +44,11 @@ from harness.detection.plan.expressions import Column, Kind
 from harness.detection.plan.nodes import Aggregate, Unnest
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.diagnostics import Source
+from harness.late_pattern import late_pattern
 from harness.telemetry.indexing.props import parse_yes_no
 
 # eval's grammar would take `x :=` for two words.
-REPLACING = re.compile(r"(\w)\s+:=")
+REPLACING = late_pattern(r"(\w)\s+:=")
 # `queue` says where an event goes; the others are the store's own.
 NAMED_APART = ("queue", "_time", "@event", "@cause")
 

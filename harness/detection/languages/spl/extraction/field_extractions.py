@@ -35,14 +35,15 @@ from harness.detection.plan.operation import Typed, apply
 from harness.detection.plan.values.json import json_steps
 from harness.detection.plan.values.regex import list_capture_groups
 from harness.diagnostics import Source, SourceError, did_you_mean
+from harness.late_pattern import late_pattern
 from harness.telemetry.indexing.props import GROUP_REFERENCE, parse_format_pairs, parse_yes_no, strings
 
 # `_KEY_1` and `_VAL_1`: groups that hold a field's name and its value (transforms.conf.spec).
-KEY = re.compile(r"_KEY_(\w+)")
+KEY = late_pattern(r"_KEY_(\w+)")
 EXTRACTION_METADATA_KEYS = {"MetaData:Host": "host", "MetaData:Source": "source", "MetaData:Sourcetype": "sourcetype"}
 QUOTED_VALUE = r'"(?:[^"\\]|\\.)*"'
 # Every other character becomes `_` (reference/spl.md 11.2, CLEAN_KEYS).
-CLEANED = re.compile(r"[^A-Za-z0-9_]")
+CLEANED = late_pattern(r"[^A-Za-z0-9_]")
 
 
 def inline(sequence: Sequence, setting: Setting) -> None:

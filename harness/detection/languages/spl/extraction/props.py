@@ -21,6 +21,7 @@ from harness.detection.plan.nodes import Aggregate
 from harness.detection.plan.operation import TYPED_NULL, Typed, apply
 from harness.detection.plan.values.regex import compile_check
 from harness.diagnostics import Source, SourceError, Span
+from harness.late_pattern import late_pattern
 from harness.record import record
 from harness.telemetry.indexing.props import SOURCETYPE_PATTERN, STANZA_KINDS, Props, Stanza, order_stanzas
 
@@ -176,9 +177,9 @@ def build_value_where(guard: Typed, value: Typed) -> Typed:
     return value if guard is YES else ops.if_(guard, value, TYPED_NULL)
 
 
-NAMES_IN_TEXT = re.compile(r"[\w.{}:@-]+")
-EXTRACTABLE_NAME = re.compile(r"(?:\{\}\.)?[A-Za-z][\w.{}@:-]*")
-ALIAS = re.compile(r"(\"[^\"]*\"|\S+)\s+(ASNEW|AS)\s+(\"[^\"]*\"|\S+)", re.I)
+NAMES_IN_TEXT = late_pattern(r"[\w.{}:@-]+")
+EXTRACTABLE_NAME = late_pattern(r"(?:\{\}\.)?[A-Za-z][\w.{}@:-]*")
+ALIAS = late_pattern(r"(\"[^\"]*\"|\S+)\s+(ASNEW|AS)\s+(\"[^\"]*\"|\S+)", re.I)
 # Chosen, no source: without events every word of the search may be a field.
 MOST_GUESSES = 300
 

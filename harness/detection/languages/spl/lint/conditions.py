@@ -27,12 +27,13 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 from harness.diagnostics import Edit, Finding, Severity, Span
+from harness.late_pattern import late_pattern
 
 LintRule = Callable[[Pipeline], Iterator[Finding]]
-EVENT_LOG_SOURCE = re.compile(r"Xml?WinEventLog:.+|WinEventLog:.+/.+", re.I)
-WILDCARD_DOMAIN = re.compile(r"\*([a-z0-9-]+\.)+[a-z]{2,}")
-HOST_FIELD = re.compile(r"host(name)?$|domain$|query(name)?$|url$|dest$|site$", re.I)
-FILE_NAME_ONLY = re.compile(r"\*\\[^\\*]+")
+EVENT_LOG_SOURCE = late_pattern(r"Xml?WinEventLog:.+|WinEventLog:.+/.+", re.I)
+WILDCARD_DOMAIN = late_pattern(r"\*([a-z0-9-]+\.)+[a-z]{2,}")
+HOST_FIELD = late_pattern(r"host(name)?$|domain$|query(name)?$|url$|dest$|site$", re.I)
+FILE_NAME_ONLY = late_pattern(r"\*\\[^\\*]+")
 ATTACKER_NAMED = ("DestinationHostname", "SourceHostname", "dest_host", "src_host")
 PRIVATE = {
     "169.254.0.0/16": ("169.254.*", "169.254."),
@@ -179,7 +180,7 @@ def unequal(pipeline: Pipeline) -> Iterator[Finding]:
                     yield build_note("unequal", term.span, message, f"write `NOT {term.field.text}=...` to keep them")
 
 
-ESCAPED_WILDCARD = re.compile(r"(?<!\\)\\\*\*|(?:^\"?|[\s(,;='])\\\*")
+ESCAPED_WILDCARD = late_pattern(r"(?<!\\)\\\*\*|(?:^\"?|[\s(,;='])\\\*")
 
 
 def escaped_wildcard(pipeline: Pipeline) -> Iterator[Finding]:
@@ -211,8 +212,8 @@ CONDITION_RULES: tuple[LintRule, ...] = (
 )
 
 
-ESCAPED_CONTROL = re.compile(r"(?<!\\)(?:\\\\)*\\([tnr])(?=\w)")
-WINDOWS_PATH = re.compile(r"[A-Za-z]:\\|\\\w+\\|^%?\\|HK\w+\\|\\\w+\.\w{2,4}")
+ESCAPED_CONTROL = late_pattern(r"(?<!\\)(?:\\\\)*\\([tnr])(?=\w)")
+WINDOWS_PATH = late_pattern(r"[A-Za-z]:\\|\\\w+\\|^%?\\|HK\w+\\|\\\w+\.\w{2,4}")
 COMPARISONS = ("=", "!=", "LIKE")
 
 

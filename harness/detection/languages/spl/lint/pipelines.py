@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from harness.detection.languages.spl.field_usage import walk_query
@@ -29,6 +28,7 @@ from harness.detection.languages.spl.syntax import (
     Word,
 )
 from harness.diagnostics import Edit, Finding
+from harness.late_pattern import late_pattern
 
 # Seen empty or missing in recorded events: names by reverse look-up and rules without a name in older Sysmon, version
 # resources that a file lacks (reference/spl.md 11.4).
@@ -50,7 +50,7 @@ OPTIONAL = frozenset(
     }
 )
 """Fields of events that their sensor leaves empty at times."""
-PATHS = re.compile(r"(Image|TargetFilename|process_path|file_path|TargetObject)$")
+PATHS = late_pattern(r"(Image|TargetFilename|process_path|file_path|TargetObject)$")
 
 
 def stages(pipeline: Pipeline) -> Iterator[tuple[int, Stage]]:
