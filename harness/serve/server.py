@@ -133,7 +133,7 @@ def open_port(routes: list[BaseRoute], files: tuple[Path, Path] | None) -> PortS
     )
     chosen.load()
     if chosen.ssl is not None:
-        # A client that only writes and closes, as splunk-sdk's `attach`, leaves tickets unread; its kernel then resets the
-        # connection, and what is still on its way is lost.
+        # A client that only writes and closes, as splunk-sdk's `attach`, leaves tickets unread; its kernel then resets
+        # the connection, and what is still on its way is lost.
         chosen.ssl.num_tickets = 0
     return PortServer(chosen)

@@ -228,14 +228,13 @@ def command(
     if elsewhere:
         asked = {**product, "last": last}
         return query_elsewhere(rule, events, chosen, asked, as_json=as_json, counted=counted)
-    chosen = replace(chosen, lake=lake)
     # Each stretch is a unit of work of its own, and so is each of several rules.
     code = in_child(chosen.limits, engine=chosen.engine, whole=not counted)
     if code is not None:
         return code
     if counted:
         return show_studies(rule, chosen, lambda own: show_census(own, events, chosen, every), as_json=as_json)
-    return query_here(rule, events, chosen, as_json=as_json, verbose=verbose)
+    return query_here(rule, events, replace(chosen, lake=lake), as_json=as_json, verbose=verbose)
 
 
 def query_here(rule: Path, events: tuple[Path, ...], chosen: RunOptions, *, as_json: bool, verbose: bool) -> int:
