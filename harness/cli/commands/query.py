@@ -226,15 +226,15 @@ def command(
     counted = bool(by or every)
     refuse_sources(events, lake, product=elsewhere, last=last, counted=counted)
     if elsewhere:
-        return query_elsewhere(rule, events, chosen, {**product, "last": last}, as_json=as_json, counted=counted)
-    chosen = replace(chosen, lake=lake)
+        asked = {**product, "last": last}
+        return query_elsewhere(rule, events, chosen, asked, as_json=as_json, counted=counted)
     # Each stretch is a unit of work of its own, and so is each of several rules.
     code = in_child(chosen.limits, engine=chosen.engine, whole=not counted)
     if code is not None:
         return code
     if counted:
         return show_studies(rule, chosen, lambda own: show_census(own, events, chosen, every), as_json=as_json)
-    return query_here(rule, events, chosen, as_json=as_json, verbose=verbose)
+    return query_here(rule, events, replace(chosen, lake=lake), as_json=as_json, verbose=verbose)
 
 
 def query_here(rule: Path, events: tuple[Path, ...], chosen: RunOptions, *, as_json: bool, verbose: bool) -> int:
