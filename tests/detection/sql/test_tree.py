@@ -78,8 +78,8 @@ def test_a_statement_in_lines_has_the_same_words(engine, node):
 
 def test_names_and_texts_are_quoted_as_duckdb_reads_them():
     text = b.build_select([b.alias(b.sql_text("it's \\ 'so'"), 'a "b"')]).sql()
-    assert duckdb.sql(text).columns == ['a "b"']
-    assert duckdb.sql(text).fetchall() == [("it's \\ 'so'",)]
+    assert duckdb.connect().sql(text).columns == ['a "b"']
+    assert duckdb.connect().sql(text).fetchall() == [("it's \\ 'so'",)]
 
 
 def test_a_part_read_from_another_relation_leaves_the_one_it_was_made_of():
@@ -90,4 +90,4 @@ def test_a_part_read_from_another_relation_leaves_the_one_it_was_made_of():
 
 
 def test_a_minus_before_a_negative_number_begins_no_comment():
-    assert duckdb.sql(f"SELECT {tree.Neg(b.sql_number(-2.0)).sql()}").fetchall() == [(2.0,)]
+    assert duckdb.connect().sql(f"SELECT {tree.Neg(b.sql_number(-2.0)).sql()}").fetchall() == [(2.0,)]

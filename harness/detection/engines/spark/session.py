@@ -68,8 +68,8 @@ MANY_EVENTS = {
 }
 
 
-# Chosen by what a scenario of the pack took of Java's processor time: 31 s instead of 75. Half of it was the compiler
-# that makes code for long runs, which a statement over few events never pays back.
+# Half of Java's processor time for the pack was the compiler that makes code for long runs, which a statement over few
+# events never pays back.
 FEW_EVENTS_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 

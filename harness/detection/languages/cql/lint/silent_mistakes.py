@@ -179,8 +179,8 @@ def inline_flag(part: Syntax) -> list[Edit]:
 
 # An inline flag holds for the first branch of a top-level alternation only (reference/cql.md 10).
 ALTERNATION = late_pattern(r"\(\?[a-z]+\)(?!\()(?:[^|()\[\]\\]|\\.)*\|")
-# Bounded, since a class that never closes would be tried at each of its brackets.
-REGEX_TOKEN = late_pattern(r"\\.|\[\^?\]?(?:[^\]\\]|\\.){0,5000}\]", re.S)
+# Bounded and possessive, since a class that never closes is tried at each of its brackets.
+REGEX_TOKEN = late_pattern(r"\\.|\[\^?\]?(?:[^\]\\]|\\.){0,5000}+\]", re.S)
 # A real LogScale refused `/-c "{/i` (reference/cql.md, practitioners).
 REGEX_TOKEN_OR_BRACE = late_pattern(REGEX_TOKEN.pattern + r"|\{\d+(?:,\d*)?\}|(?P<brace>\{)", re.S)
 # An official query has `(?<json>{.*})`: where nothing stands that could be repeated, a brace is one.
