@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from typing import Any, ClassVar
 
 from sqlglot import expressions as exp
@@ -11,6 +12,7 @@ from sqlglot.dialects.spark import Spark as SparkOfSqlglot
 from harness.detection.engines.spark.functions import name_spark_function
 from harness.detection.plan.expressions import Kind
 from harness.detection.sql import build as b
+from harness.detection.sql import query as q
 from harness.detection.sql.build import SQL
 from harness.detection.sql.dialect import SqlDialect, spell_shared
 
@@ -42,32 +44,32 @@ def prepare_spark_statement(statement: exp.Expression) -> None:
             column.set("table", name_spark_table(column.args["table"].name))
 
 
-def cut_statement(whole: exp.Expression) -> tuple[list[tuple[str, exp.Expression]], exp.Expression]:
+def cut_statement(whole: q.Query) -> tuple[list[tuple[str, q.Query]], q.Query]:
     """The parts of a statement that several others read, in order and by name, and what is left of it.
 
     Spark plans and runs a CTE once for each of its readers.
     """
-    given = whole.args.get("with_")
-    ctes = {cte.alias: cte for cte in given.expressions} if given else {}
-    reads = {name: {t.name for t in cte.this.find_all(exp.Table)} for name, cte in ctes.items()}
-    readers = Counter(t.name for t in whole.find_all(exp.Table))
+    ctes = {cte.alias.name: cte for cte in whole.ctes}
+    reads = {name: {t.name for t in cte.this.find_all(q.Table)} for name, cte in ctes.items()}
+    readers = Counter(t.name for t in whole.find_all(q.Table))
     kept = [name for name in ctes if readers[name] > 1]
+    if not kept:
+        return [], whole
 
-    def stand(query: exp.Expression, needed: set[str]) -> exp.Expression:
+    def stand(query: q.Query, needed: set[str]) -> q.Query:
         # A CTE reads only earlier ones.
         parts = []
         for name in reversed(ctes):
             if name in needed and name not in kept:
                 needed |= reads[name]
-                parts.append(exp.CTE(this=ctes[name].this.copy(), alias=ctes[name].args["alias"].copy()))
-        query.set("with_", exp.With(expressions=parts[::-1]) if parts else None)
-        return query
+                parts.append(ctes[name])
+        made = copy(query)
+        made.ctes = parts[::-1]
+        return made
 
-    if not kept:
-        return [], whole
-    made = [(name, stand(ctes[name].this.copy(), set(reads[name]))) for name in kept]
-    whole.set("with_", None)
-    return made, stand(whole, {t.name for t in whole.find_all(exp.Table)})
+    bare = stand(whole, set())
+    made = [(name, stand(ctes[name].this, set(reads[name]))) for name in kept]
+    return made, stand(whole, {t.name for t in bare.find_all(q.Table)})
 
 
 NUMBERING = ("row_number", "lag", "lead")
